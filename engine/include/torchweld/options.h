@@ -1,0 +1,45 @@
+// How an archive is loaded and run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <c10/core/Device.h>
+
+namespace torchweld {
+
+/// When the plan of a new signature is made; its first call is always answered at eager cost.
+enum class Planning {
+  kBackground,  ///< on a thread of the engine; calls run eagerly until the plan is swapped in
+  kBlocking,    ///< at the end of the first call with that signature
+  kOff,         ///< never: every call is interpreted
+};
+
+/// What rounding a fused kernel may leave out.
+enum class Numerics {
+  kDefault,  ///< inside a kernel values keep float32 (halves) and a*b+c may round once
+  kExact,    ///< every operator rounds as it does in LibTorch's eager mode
+};
+
+enum class LogLevel { kDebug, kInfo, kWarning };
+
+/// Everything that `load` can be told. The defaults are what a service wants.
+struct Options {
+  c10::Device device = c10::kCPU;  ///< weights, baked device constants and plans live here
+  std::string method = "forward";  ///< which method of the archive `run` calls
+  Planning planning = Planning::kBackground;
+  Numerics numerics = Numerics::kDefault;
+
+  /// Signatures remembered for each block; past it, calls with new signatures are interpreted, which `explain` says.
+  int max_plans = 64;
+
+  /// Iterations of a loop on host values that one recording unrolls; a longer loop ends the recording's block.
+  int max_unroll = 2048;
+
+  /// Called from any thread, never while a lock is held; null is silence.
+  std::function<void(LogLevel, std::string_view)> log;
+};
+
+}  // namespace torchweld
