@@ -1,0 +1,42 @@
+# What a developer types. CMake's presets are behind it; see CMakePresets.json.
+BUILD ?= build
+PRESET ?= release
+JOBS ?= $(shell nproc)
+
+.PHONY: help build demo test bench format clean dependencies
+
+help:
+	@echo "make build    the program, at $(BUILD)/torchweld"
+	@echo "make demo     speech detection, ResNet-18 and a gated RNN, each against LibTorch"
+	@echo "make test     everything that proves it works"
+	@echo "make bench    times against LibTorch, written to $(BUILD)/bench/*.json"
+	@echo "make format   clang-format over all sources"
+	@echo "make clean    remove $(BUILD)"
+	@echo "PRESET=debug or PRESET=asan with BUILD=build-debug or build-asan builds those"
+
+dependencies:
+	@cmake/dependencies.sh
+
+$(BUILD)/build.ninja: CMakePresets.json | dependencies
+	@cmake --preset $(PRESET) -B $(BUILD)
+
+build: dependencies $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --parallel $(JOBS) --target torchweld_program
+
+demo: dependencies $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --parallel $(JOBS) --target demo
+	@examples/demo.sh $(BUILD)
+
+test: dependencies $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --parallel $(JOBS)
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --parallel $(JOBS)
+
+bench: dependencies $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --parallel $(JOBS) --target benchmarks
+	@bench/run.sh $(BUILD)
+
+format:
+	@git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cuh' '*.cu' | xargs clang-format -i
+
+clean:
+	@cmake -E rm -rf $(BUILD)
