@@ -1,0 +1,186 @@
+"""Element types and odd shapes: halves, integers, bool, promotion, 0-dim, 0-size, channels last, complex."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from models import ChainTranscendental, Mlp, Wrap, with_random_statistics
+from registry import archive, scripted, traced
+
+
+@archive
+def float64_chain():
+    return traced(ChainTranscendental(), torch.randn(33, dtype=torch.float64))
+
+
+@archive
+def float16_chain():
+    return traced(ChainTranscendental(), torch.randn(33).half())
+
+
+@archive
+def bfloat16_chain():
+    return traced(ChainTranscendental(), torch.randn(33).bfloat16())
+
+
+@archive
+def bfloat16_mlp():
+    return traced(Mlp(16, 32, 8).bfloat16(), torch.randn(4, 16).bfloat16())
+
+
+@archive
+def float16_convolution():
+    model = with_random_statistics(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())).half()
+    return traced(model, torch.randn(1, 3, 8, 8).half())
+
+
+@archive
+def mixed_float_types():
+    def forward(x, y):
+        return x + y, (x.float() * y).to(torch.float16), x * 2.5, y.double() / 3, torch.cat([x.float(), y])
+
+    return traced(Wrap(forward), torch.randn(5).half(), torch.randn(5))
+
+
+@archive
+def integer_arithmetic():
+    def forward(a, b):
+        return a + b * 2, a // 3, a % 3, a / 2, -a, a << 1, a >> 1, a & b, a ^ 5, ~a, torch.abs(a), a**2, a.clamp(0, 3)
+
+    return traced(Wrap(forward), torch.arange(-6, 6), torch.randint(-9, 9, (12,)))
+
+
+@archive
+def integer_overflow():
+    def forward(a, b, c):
+        return a * 2 + 100, b + 100, c * c, a.to(torch.int32) * 1000, -b, c - 1
+
+    return traced(
+        Wrap(forward),
+        torch.tensor([100, -128, 127], dtype=torch.int8),
+        torch.tensor([200, 255, 0], dtype=torch.uint8),
+        torch.tensor([2**31 - 1, -(2**31)], dtype=torch.int32),
+    )
+
+
+@archive
+def integer_promotion():
+    def forward(i8, u8, i32, i64, b, f):
+        return i8 + u8, i32 * i64, b + b, b * 2.5, i32 / i64, i8 + 1.5, f + i64, b & (i8 > 0), i64 + b, f * True, u8 - i8
+
+    kinds = (torch.int8, torch.uint8, torch.int32, torch.int64)
+    integers = [torch.tensor([1, 2, 3], dtype=kind) for kind in kinds]
+    return traced(Wrap(forward), *integers, torch.tensor([True, False, True]), torch.randn(3))
+
+
+@archive
+def wrapped_numbers():
+    # A 0-dim tensor or a Python number does not widen the type of a tensor with dimensions.
+    def forward(x, zero_dim, integers):
+        return x * zero_dim, zero_dim * 2, integers * zero_dim, x + torch.tensor(3.5, dtype=torch.float64), integers + 2.5
+
+    return traced(
+        Wrap(forward), torch.randn(3).half(), torch.tensor(2.5, dtype=torch.float64), torch.arange(3, dtype=torch.int32)
+    )
+
+
+@archive
+def bool_logic():
+    def forward(a, b):
+        return a & b, a | b, a ^ b, ~a, a == b, a != b, torch.logical_not(a), a.any(), b.all(), a.sum(), a.int() - b.int()
+
+    return traced(Wrap(forward), torch.rand(9) > 0.5, torch.rand(9) > 0.5)
+
+
+@archive
+def casts():
+    def forward(x):
+        kinds = [torch.int64, torch.int32, torch.int8, torch.uint8, torch.bool, torch.float16, torch.bfloat16, torch.float64]
+        return tuple((x * 1.5).to(kind) for kind in kinds) + (x.long().float(), x.type_as(x.half()), x.bool().float())
+
+    return traced(Wrap(forward), torch.tensor([0.0, -0.0, 1.5, -1.5, 2.5, 100.25, -0.4]))
+
+
+@archive
+def zero_dimensional():
+    def forward(x, y):
+        return x * y + 1, torch.relu(x).exp(), x.view(1).expand(3) * y, x == y
+
+    return traced(Wrap(forward), torch.tensor(2.0), torch.tensor(-3.0))
+
+
+@archive
+def zero_size():
+    def forward(x, y):
+        return x.relu() * 2 + y, x.sum(0), x.t() @ x, torch.cat([x, x]), F.linear(x, torch.ones(2, 4))
+
+    return traced(Wrap(forward), torch.randn(0, 4), torch.randn(1, 4))
+
+
+@archive
+def one_element():
+    return traced(Wrap(lambda x: (x.squeeze() * 2, x.sigmoid() + x.item() * 0)), torch.randn(1, 1, 1))
+
+
+@archive
+def channels_last_pointwise():
+    def forward(x, y):
+        return x.relu() * 2 + y, (x + 1).contiguous(), x.permute(0, 2, 3, 1).sigmoid()
+
+    x = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    return traced(Wrap(forward), x, torch.randn(3, 1, 1))
+
+
+@archive
+def complex_numbers():
+    def forward(x):
+        z = torch.complex(x, x * 2)
+        return torch.view_as_real(z * z), z.abs(), torch.fft.irfft(torch.fft.rfft(x) * 2), z
+
+    return traced(Wrap(forward), torch.randn(8))
+
+
+@archive
+def autocast_traced():
+    class Casts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(8, 8)
+
+        def forward(self, x):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                y = self.linear(x)
+            return y.float().relu() + x
+
+    return traced(Casts(), torch.randn(4, 8))
+
+
+@archive
+def default_dtype_factories():
+    class Factories(nn.Module):
+        def forward(self, x):
+            a = torch.zeros(3) + torch.full([3], 2.5) + torch.linspace(0, 1, 3)
+            b = torch.ones_like(x, dtype=torch.int64) + torch.eye(3)[0].to(torch.int64)
+            return a * x, b, torch.tensor([1, 2, 3]), torch.tensor(x.size(0) * 1.5), x.new_zeros([2])
+
+    return scripted(Factories(), torch.randn(3))
+
+
+@archive
+def quantized_linear():
+    class Quantizes(nn.Module):
+        def forward(self, x):
+            q = torch.quantize_per_tensor(x, 0.1, 10, torch.quint8)
+            return torch.dequantize(q) * 2, q.int_repr()
+
+    return traced(Quantizes(), torch.randn(2, 3))
+
+
+@archive
+def sparse_product():
+    class Sparse(nn.Module):
+        def forward(self, x):
+            s = torch.sparse_coo_tensor(torch.tensor([[0, 1], [1, 0]]), torch.ones(2), [2, 2])
+            return torch.sparse.mm(s, x).relu()
+
+    return scripted(Sparse(), torch.randn(2, 3))

@@ -1,0 +1,234 @@
+"""Layers one by one, each traced and scripted where that differs, and small stacks of them."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from models import Mlp, TinyLinear, with_random_statistics
+from registry import Made, archive, scripted, traced
+
+IMAGE = (2, 3, 16, 16)
+
+
+@archive
+def linear_relu_traced():
+    return traced(TinyLinear(), torch.randn(1, 2))
+
+
+@archive
+def linear_relu_scripted():
+    return scripted(TinyLinear(), torch.randn(1, 2))
+
+
+@archive
+def linear_without_bias():
+    return traced(nn.Linear(5, 7, bias=False), torch.randn(4, 5))
+
+
+@archive
+def linear_of_three_dimensions():
+    return traced(nn.Linear(5, 7), torch.randn(2, 3, 5))
+
+
+@archive
+def mlp_1000_1000_100():
+    return traced(Mlp(1000, 1000, 100), torch.randn(128, 1000))
+
+
+@archive
+def mlp_small_softmax():
+    model = nn.Sequential(
+        nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10), nn.Softmax(-1)
+    )
+    return traced(model, torch.randn(8, 64))
+
+
+@archive
+def nested_modules():
+    class Block(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+            self.scale = 0.5
+
+        def forward(self, x):
+            return x + self.scale * self.inner(x)
+
+    return scripted(Block(Block(nn.Sequential(Block(nn.Linear(4, 4)), nn.Tanh()))), torch.randn(3, 4))
+
+
+@archive
+def convolution_norm_relu():
+    model = with_random_statistics(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()))
+    return traced(model, torch.randn(IMAGE))
+
+
+@archive
+def convolution_norm_relu_scripted():
+    model = with_random_statistics(
+        nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, bias=False), nn.BatchNorm2d(8), nn.ReLU6(inplace=True))
+    )
+    return scripted(model, torch.randn(IMAGE))
+
+
+@archive
+def convolution_1d_2d_3d_transposed():
+    class Convolutions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = nn.Conv1d(3, 4, 3, dilation=2)
+            self.two = nn.Conv2d(4, 4, 3, groups=4, padding="same")
+            self.three = nn.Conv3d(1, 2, 2)
+            self.up = nn.ConvTranspose2d(4, 2, 3, stride=2, output_padding=1)
+
+        def forward(self, x, y):
+            return self.one(y), self.two(x), self.three(x.unsqueeze(1)), self.up(x)
+
+    return traced(Convolutions(), torch.randn(2, 4, 8, 8), torch.randn(2, 3, 20))
+
+
+@archive
+def convolution_channels_last():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Hardswish(), nn.Conv2d(8, 4, 1))
+    x = torch.randn(IMAGE).contiguous(memory_format=torch.channels_last)
+    return traced(model.to(memory_format=torch.channels_last), x)
+
+
+@archive
+def norms():
+    class Norms(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.group, self.layer = nn.GroupNorm(2, 4), nn.LayerNorm([6, 6])
+            self.instance = nn.InstanceNorm2d(4, affine=True)
+            self.local = nn.LocalResponseNorm(2)
+
+        def forward(self, x):
+            return self.group(x), self.layer(x), self.instance(x), self.local(x), F.normalize(x, dim=1)
+
+    return traced(Norms(), torch.randn(2, 4, 6, 6))
+
+
+@archive
+def batch_norm_1d_statistics():
+    return traced(with_random_statistics(nn.BatchNorm1d(5)), torch.randn(6, 5))
+
+
+@archive
+def poolings():
+    class Poolings(nn.Module):
+        def forward(self, x):
+            pooled, indices = F.max_pool2d(x, 2, return_indices=True)
+            return (
+                F.max_pool2d(x, 3, 2, 1),
+                F.avg_pool2d(x, 2, ceil_mode=True),
+                F.adaptive_avg_pool2d(x, (3, 3)),
+                F.adaptive_max_pool2d(x, 2),
+                F.lp_pool2d(x, 2.0, 2),
+                F.max_unpool2d(pooled, indices, 2),
+            )
+
+    return traced(Poolings(), torch.randn(2, 3, 8, 8))
+
+
+@archive
+def activations():
+    functions = [F.relu, F.gelu, F.silu, F.mish, F.elu, F.selu, F.celu, F.softplus, F.softsign, F.hardtanh]
+    functions += [F.hardswish, F.hardsigmoid, F.logsigmoid, F.tanhshrink, F.relu6, F.leaky_relu, F.softshrink]
+
+    class Activations(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.prelu = nn.PReLU(6)
+
+        def forward(self, x):
+            results = [function(x) for function in functions]
+            return tuple(results) + (self.prelu(x), F.gelu(x, approximate="tanh"), F.glu(x), F.threshold(x, 0.1, 20))
+
+    return traced(Activations(), torch.randn(4, 6) * 3)
+
+
+@archive
+def softmaxes():
+    class Softmaxes(nn.Module):
+        def forward(self, x):
+            return F.softmax(x, -1), F.log_softmax(x, 1), F.softmin(x, 0), F.softmax(x, -1, dtype=torch.float64)
+
+    return traced(Softmaxes(), torch.randn(3, 4, 5))
+
+
+@archive
+def resampling():
+    class Resampling(nn.Module):
+        def forward(self, x):
+            grid = F.affine_grid(torch.eye(2, 3).expand(2, 2, 3), [2, 3, 5, 5], align_corners=False)
+            return (
+                F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False),
+                F.interpolate(x, size=[5, 7], mode="nearest"),
+                F.interpolate(x, size=[5, 5], mode="bicubic", align_corners=True),
+                F.grid_sample(x, grid, align_corners=False),
+                F.pixel_unshuffle(x, 2),
+                F.pad(x, [1, 2, 0, 1], mode="reflect"),
+                F.pad(x, [1, -1], value=2.5),
+            )
+
+    return scripted(Resampling(), torch.randn(2, 3, 8, 8))
+
+
+@archive
+def interpolate_to_size_of_other():
+    class Match(nn.Module):
+        def forward(self, x, y):
+            return F.interpolate(x, size=y.shape[-2:], mode="bilinear", align_corners=False) + y
+
+    return scripted(Match(), torch.randn(1, 2, 4, 4), torch.randn(1, 2, 9, 7))
+
+
+@archive
+def optimized_for_inference():
+    model = with_random_statistics(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten()))
+    frozen = torch.jit.freeze(torch.jit.script(model))
+    return Made(torch.jit.optimize_for_inference(frozen), (torch.randn(1, 3, 8, 8),), model)
+
+
+@archive
+def optimized_for_inference_linear():
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
+    frozen = torch.jit.freeze(torch.jit.script(model))
+    return Made(torch.jit.optimize_for_inference(frozen), (torch.randn(3, 8),), model)
+
+
+@archive
+def frozen():
+    model = with_random_statistics(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU()))
+    return Made(torch.jit.freeze(torch.jit.script(model)), (torch.randn(1, 3, 5, 5),), model)
+
+
+@archive
+def scripted_function():
+    @torch.jit.script
+    def scale_and_shift(x: torch.Tensor, scale: float, shift: int = 3):
+        return torch.relu(x * scale) + shift
+
+    return Made(scale_and_shift, (torch.randn(3, 4), 1.5, 2))
+
+
+@archive
+def traced_function():
+    def mix(x, y):
+        return (x @ y).tanh(), x.sum() + y.mean()
+
+    return traced(mix, torch.randn(3, 4), torch.randn(4, 5))
+
+
+@archive
+def weight_norm():
+    model = nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))
+    return traced(model, torch.randn(2, 4))
+
+
+@archive
+def trained_statistics_then_eval():
+    # Traced in training mode, then evaluated: the archive keeps batch statistics, and folding must not use the others.
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, track_running_stats=False))
+    return traced(model, torch.randn(4, 3, 5, 5))
