@@ -7,7 +7,8 @@
 
 namespace torchweld {
 
-/// The element types that kernels read and write; kOther is carried through graphs but never computed on.
+/// The element types that kernels read and write; kOther is carried through graphs but never
+/// computed on.
 enum class DType : uint8_t { kF32, kF64, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool, kOther };
 
 inline constexpr int kDTypeCount = 11;
@@ -15,7 +16,8 @@ inline constexpr int kDTypeCount = 11;
 /// Bytes an element; 0 for kOther.
 int64_t size_of(DType dtype);
 
-/// Short name as the graph text, the program's --input and kernel names spell it: "f32", "i64", "bool", "other".
+/// Short name as the graph text, the program's --input and kernel names spell it: "f32", "i64",
+/// "bool", "other".
 std::string_view name_of(DType dtype);
 
 /// The inverse of name_of; nullopt for an unknown name.
@@ -25,7 +27,8 @@ constexpr bool is_floating(DType t) { return t <= DType::kBF16; }
 constexpr bool is_half(DType t) { return t == DType::kF16 || t == DType::kBF16; }
 constexpr bool is_integral(DType t) { return t >= DType::kI64 && t <= DType::kU8; }
 
-/// The type in which arithmetic on `t` is done: halves in f32, 8- and 16-bit integers in i32, the rest in itself.
+/// The type in which arithmetic on `t` is done: halves in f32, 8- and 16-bit integers in i32, the
+/// rest in itself.
 constexpr DType compute_type(DType t) {
   if (is_half(t)) return DType::kF32;
   if (t == DType::kI16 || t == DType::kI8 || t == DType::kU8) return DType::kI32;

@@ -27,9 +27,11 @@ struct OperandSpec {
 
 /// One instruction of a body in SSA form; its value is named by its index in KernelSpec::body.
 ///
-/// Types   `type` is the compute type of the result: f32, f64, i64, i32 or bool (dtype.h, compute_type).
-///         Comparisons take operands of one compute type and give bool; kSelect takes (bool, t, t) and gives t;
-///         kLoad gives the compute type of its operand's dtype; kCast takes any compute type.
+/// Types   `type` is the compute type of the result: f32, f64, i64, i32 or bool (dtype.h,
+/// compute_type).
+///         Comparisons take operands of one compute type and give bool; kSelect takes (bool, t, t)
+///         and gives t; kLoad gives the compute type of its operand's dtype; kCast takes any
+///         compute type.
 struct Inst {
   Prim prim = Prim::kConst;
   DType type = DType::kF32;
@@ -41,7 +43,8 @@ struct Inst {
   bool operator==(const Inst&) const = default;
 };
 
-/// A value that leaves the kernel; converted to the operand's dtype (halves round to nearest even, integers wrap).
+/// A value that leaves the kernel; converted to the operand's dtype (halves round to nearest even,
+/// integers wrap).
 struct StoreSpec {
   OperandSpec operand;
   int16_t value = -1;  ///< index into body
@@ -50,9 +53,10 @@ struct StoreSpec {
 
 /// A pointwise loop nest.
 ///
-/// Domain   `rank` coalesced dimensions, outermost first, 1 to kMaxRank; every operand is addressed by strides over it.
-/// Aliasing a store may share its address with a load of equal strides; any other overlap is the planner's bug.
-/// Key      two specs that compare equal are the same kernel, whatever the sizes.
+/// Domain   `rank` coalesced dimensions, outermost first, 1 to kMaxRank; every operand is addressed
+/// by strides over it. Aliasing a store may share its address with a load of equal strides; any
+/// other overlap is the planner's bug. Key      two specs that compare equal are the same kernel,
+/// whatever the sizes.
 struct KernelSpec {
   std::string name;  ///< reads well in a profiler: "fused_mul_add_gelu_f32"; not part of the key
   int rank = 1;

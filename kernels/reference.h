@@ -1,0 +1,16 @@
+// A scalar interpreter of kernel specs: the oracle of tests, and the backend of processors without
+// a generator.
+#pragma once
+
+#include "kernels/kernel.h"
+
+namespace torchweld {
+
+/// Runs any spec element by element, with libm's accuracy and no speed.
+class ReferenceBackend final : public Backend {
+ public:
+  std::shared_ptr<const Kernel> compile(const KernelSpec& spec, std::string* why) override;
+  std::string description() const override { return "reference (scalar)"; }
+};
+
+}  // namespace torchweld
