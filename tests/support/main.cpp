@@ -1,7 +1,8 @@
-// The entry point of every test executable: as GoogleTest's own, but running no test at all is a failure.
-#include <cstdio>
-
+// The entry point of every test executable: as GoogleTest's own, but running no test at all is a
+// failure.
 #include <gtest/gtest.h>
+
+#include <cstdio>
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);

@@ -1,0 +1,33 @@
+// The comparison of two answers: the program's `check` and the tests' oracle use this one.
+#pragma once
+
+#include <ATen/core/ivalue.h>
+
+#include <optional>
+#include <string>
+
+namespace torchweld::cli {
+
+/// How far two values of one element type may be apart: |a - b| <= absolute + relative * |b|.
+struct Tolerance {
+  double relative = 0, absolute = 0;
+};
+
+/// torch.testing.assert_close's default for an element type; zero for integers and bool.
+Tolerance default_tolerance(c10::ScalarType type);
+
+/// What comparing two values found.
+struct Comparison {
+  double largest_error = 0;  ///< largest absolute difference of any two finite elements
+  std::optional<std::string>
+      mismatch;  ///< where and how the first unequal pair differs; nullopt if none
+};
+
+/// Compares whole structures: kinds, lengths, keys, shapes, element types, devices and elements.
+///
+/// Numerics  NaN equals NaN; infinities equal those of their sign. Floats outside tensors as
+/// float64.
+Comparison compare(const c10::IValue& expected, const c10::IValue& actual,
+                   const std::optional<Tolerance>& tolerance = std::nullopt);
+
+}  // namespace torchweld::cli

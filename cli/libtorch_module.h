@@ -1,0 +1,35 @@
+// LibTorch's own answer to a call: what `check`, `bench` and the tests compare with.
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <string>
+#include <vector>
+
+namespace torchweld::cli {
+
+/// An archive in LibTorch's hands.
+class LibTorchModule {
+ public:
+  /// Throws what torch::jit::load throws.
+  explicit LibTorchModule(const std::string& archive, std::string method = "forward");
+
+  /// Runs the method without autograd, by LibTorch's interpreter with its executor's optimisations
+  /// off.
+  c10::IValue run_eager(std::vector<c10::IValue> inputs);
+
+  /// As a program that knows nothing better would: the default executor.
+  c10::IValue run(std::vector<c10::IValue> inputs);
+
+  torch::jit::Module& module() { return module_; }
+
+ private:
+  torch::jit::Module module_;
+  std::string method_;
+};
+
+/// Copies of all tensors in a value, strides kept; tensors that share memory share it no more.
+c10::IValue copied(const c10::IValue& value);
+std::vector<c10::IValue> copied(const std::vector<c10::IValue>& values);
+
+}  // namespace torchweld::cli

@@ -1,0 +1,171 @@
+"""Whole vision models: classification, segmentation, detection, generation."""
+
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional as F
+
+from models import with_random_statistics
+from registry import archive, scripted, traced
+
+
+@archive
+def resnet18():
+    return traced(with_random_statistics(torchvision.models.resnet18()), torch.randn(1, 3, 224, 224))
+
+
+@archive
+def resnet18_scripted_small():
+    return scripted(with_random_statistics(torchvision.models.resnet18(num_classes=10)), torch.randn(2, 3, 64, 64))
+
+
+@archive
+def mobilenet_v2():
+    return traced(with_random_statistics(torchvision.models.mobilenet_v2()), torch.randn(1, 3, 96, 96))
+
+
+@archive
+def mobilenet_v3_small_scripted():
+    return scripted(with_random_statistics(torchvision.models.mobilenet_v3_small()), torch.randn(1, 3, 64, 64))
+
+
+@archive
+def squeezenet():
+    return scripted(torchvision.models.squeezenet1_1(), torch.randn(1, 3, 64, 64))
+
+
+@archive
+def shufflenet():
+    return traced(with_random_statistics(torchvision.models.shufflenet_v2_x0_5()), torch.randn(1, 3, 64, 64))
+
+
+@archive
+def vision_transformer():
+    model = torchvision.models.VisionTransformer(
+        image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=64, num_classes=5
+    )
+    return scripted(model, torch.randn(1, 3, 32, 32))
+
+
+@archive
+def segmentation():
+    class Segments(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.down1 = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+            self.down2 = nn.Sequential(nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU())
+            self.up = nn.ConvTranspose2d(16, 8, 2, stride=2)
+            self.head = nn.Conv2d(16, 4, 1)
+
+        def forward(self, x):
+            size = x.shape[-2:]
+            a = self.down1(x)
+            b = self.down2(F.max_pool2d(a, 2))
+            logits = self.head(torch.cat([a, self.up(b)], 1))
+            logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+            return {"out": logits, "mask": logits.argmax(1)}
+
+    return scripted(with_random_statistics(Segments()), torch.randn(1, 3, 32, 32))
+
+
+@archive
+def segmentation_lraspp():
+    model = torchvision.models.segmentation.lraspp_mobilenet_v3_large(weights_backbone=None, num_classes=4)
+    return scripted(with_random_statistics(model), torch.randn(1, 3, 64, 64))
+
+
+class Detector(nn.Module):
+    """A one-stage detector: a grid of boxes, scores, non-maximum suppression."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 8, 3, stride=4, padding=1), nn.ReLU())
+        self.scores, self.boxes = nn.Conv2d(8, 1, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x, threshold: float = 0.5):
+        features = self.backbone(x)
+        scores = self.scores(features).sigmoid().reshape(-1)
+        offsets = self.boxes(features).permute(0, 2, 3, 1).reshape(-1, 4)
+        rows, columns = torch.meshgrid(torch.arange(features.size(2)), torch.arange(features.size(3)), indexing="ij")
+        centres = torch.stack([columns, rows], -1).reshape(-1, 2).to(x.dtype) * 4
+        extents = offsets[:, 2:].exp() * 8
+        boxes = torch.cat([centres + offsets[:, :2] - extents / 2, centres + offsets[:, :2] + extents / 2], 1)
+        keep = scores > threshold
+        scores, boxes = scores[keep], boxes[keep]
+        kept = torch.ops.torchvision.nms(boxes, scores, 0.4)
+        return boxes[kept], scores[kept]
+
+
+@archive
+def detection_nms():
+    return scripted(Detector(), torch.randn(1, 3, 32, 32))
+
+
+@archive
+def detection_roi_align():
+    class Heads(nn.Module):
+        def forward(self, features, rois):
+            aligned = torch.ops.torchvision.roi_align(features, rois, 0.5, 3, 3, 2, False)
+            adaptive = torch.ops.torchvision.roi_align(features, rois, 1.0, 2, 4, -1, True)
+            pooled, where = torch.ops.torchvision.roi_pool(features, rois, 0.5, 3, 2)
+            return aligned.relu() * 2, adaptive, pooled, where
+
+    features = torch.randn(2, 3, 12, 10)
+    corners = torch.rand(5, 2) * 8
+    rois = torch.cat([torch.tensor([[0.0], [1], [1], [0], [0]]), corners, corners + torch.rand(5, 2) * 10], 1)
+    return scripted(Heads(), features, rois)
+
+
+@archive
+def detection_faster_rcnn():
+    model = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
+        weights=None, weights_backbone=None, num_classes=4, min_size=96, max_size=96, box_detections_per_img=5
+    )
+    made = scripted(model.eval(), [torch.rand(3, 96, 96)])
+    # In script the model returns (losses, detections), in Python the detections alone.
+    made.original = None
+    return made
+
+
+@archive
+def generator():
+    model = nn.Sequential(
+        nn.ConvTranspose2d(16, 16, 4), nn.BatchNorm2d(16), nn.ReLU(True),
+        nn.ConvTranspose2d(16, 8, 4, 2, 1), nn.BatchNorm2d(8), nn.LeakyReLU(0.2, True),
+        nn.Upsample(scale_factor=2), nn.Conv2d(8, 3, 3, padding=1), nn.Tanh(),
+    )  # fmt: skip
+    return traced(with_random_statistics(model), torch.randn(2, 16, 1, 1))
+
+
+@archive
+def super_resolution():
+    model = nn.Sequential(nn.Conv2d(1, 16, 5, padding=2), nn.Tanh(), nn.Conv2d(16, 9, 3, padding=1), nn.PixelShuffle(3))
+    return scripted(model, torch.rand(1, 1, 12, 12))
+
+
+@archive
+def squeeze_and_excite():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.expand, self.depth = nn.Conv2d(4, 8, 1), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+            self.squeeze, self.excite, self.project = nn.Conv2d(8, 2, 1), nn.Conv2d(2, 8, 1), nn.Conv2d(8, 4, 1)
+
+        def forward(self, x):
+            y = F.silu(self.depth(F.silu(self.expand(x))))
+            gate = torch.sigmoid(self.excite(F.silu(self.squeeze(y.mean((2, 3), keepdim=True)))))
+            return x + self.project(y * gate)
+
+    return traced(Block(), torch.randn(2, 4, 9, 9))
+
+
+@archive
+def image_preprocessing():
+    class Preprocess(nn.Module):
+        def forward(self, image):
+            x = image.permute(2, 0, 1).unsqueeze(0).float() / 255
+            mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+            x = (x - mean[:, None, None]) / std[:, None, None]
+            return F.interpolate(x, size=[8, 8], mode="bilinear", align_corners=False, antialias=True)
+
+    return scripted(Preprocess(), torch.randint(0, 256, (20, 24, 3), dtype=torch.uint8))

@@ -1,0 +1,20 @@
+// The archives that tests/archives writes while building.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/inputs_file.h"
+
+namespace torchweld::testing {
+
+/// "GROUP/NAME" of every archive that comes with inputs, sorted; of one group if it is given.
+std::vector<std::string> archive_names(const std::string& group = "");
+
+/// The file of "GROUP/NAME".
+std::string archive_path(const std::string& name);
+
+/// The inputs of "GROUP/NAME", and the original model's outputs, as they were saved.
+cli::InputsFile archive_inputs(const std::string& name);
+
+}  // namespace torchweld::testing

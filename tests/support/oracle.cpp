@@ -1,0 +1,169 @@
+// Each engine gets a LibTorch module of its own, and both make the same calls in the same order:
+// modules with state agree only then. The generator of random numbers is seeded before each call,
+// for both.
+#include "tests/support/oracle.h"
+
+#include <ATen/Context.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "cli/compare.h"
+#include "cli/libtorch_module.h"
+#include "tests/support/archives.h"
+
+namespace torchweld::testing {
+namespace {
+
+using Values = std::vector<c10::IValue>;
+
+/// One call's answer, or what it raised.
+struct Answer {
+  std::optional<c10::IValue> value;
+  std::string raised;
+};
+
+template <class Call>
+Answer answer_of(const Call& call) {
+  at::manual_seed(7);
+  try {
+    return {call(), ""};
+  } catch (const std::exception& error) {
+    return {std::nullopt, error.what()};
+  }
+}
+
+void expect_equal(const c10::IValue& expected, const c10::IValue& actual, const std::string& what) {
+  const cli::Comparison comparison = cli::compare(expected, actual);
+  EXPECT_FALSE(comparison.mismatch) << what << ": " << *comparison.mismatch;
+}
+
+void expect_same_strides(const c10::IValue& expected, const c10::IValue& actual,
+                         const std::string& what) {
+  const auto a = cli::tensors_in(expected), b = cli::tensors_in(actual);
+  for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
+    if (!a[i].defined() || a[i].layout() != at::kStrided || a[i].numel() < 2) continue;
+    for (int64_t d = 0; d < a[i].dim() && a[i].sizes() == b[i].sizes(); ++d) {
+      if (a[i].size(d) == 1) continue;
+      EXPECT_EQ(a[i].stride(d), b[i].stride(d)) << what << ": stride " << d << " of tensor " << i;
+    }
+  }
+}
+
+/// Two implementations of one archive, called side by side.
+class Pair {
+ public:
+  Pair(const std::string& name, const Options& options)
+      : reference_(archive_path(name), options.method),
+        engine_(load(archive_path(name), options)) {}
+
+  Values typed(Values inputs) const { return cli::coerced(std::move(inputs), engine_.arguments()); }
+
+  void call(const Values& inputs, const std::string& what) {
+    const Values ours = cli::copied(inputs), theirs = cli::copied(inputs);
+    const Answer expected = answer_of([&] { return reference_.run_eager(theirs); });
+    const Answer actual = answer_of([&] { return engine_.run(ours); });
+    ASSERT_EQ(expected.value.has_value(), actual.value.has_value())
+        << what << ": LibTorch: " << (expected.value ? "answers" : expected.raised)
+        << "\nTorchweld: " << (actual.value ? "answers" : actual.raised);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      expect_equal(theirs[i], ours[i], what + ": input " + std::to_string(i) + " afterwards");
+    }
+    if (!expected.value) return;
+    expect_equal(*expected.value, *actual.value, what);
+    expect_same_strides(*expected.value, *actual.value, what);
+    answers_.push_back({*expected.value, *actual.value, what});
+  }
+
+  /// Answers that were handed out are the caller's: later calls leave them alone, unless LibTorch's
+  /// do not.
+  void expect_answers_still_agree() const {
+    for (const Kept& kept : answers_) {
+      expect_equal(kept.expected, kept.actual, kept.what + ", looked at again after later calls");
+    }
+  }
+
+  const c10::IValue* first_answer() const {
+    return answers_.empty() ? nullptr : &answers_.front().actual;
+  }
+
+ private:
+  struct Kept {
+    c10::IValue expected, actual;
+    std::string what;
+  };
+  cli::LibTorchModule reference_;
+  Engine engine_;
+  std::vector<Kept> answers_;
+};
+
+/// The same shapes with other values: what is decided on data is decided anew, the plan stays.
+c10::IValue other_values(const c10::IValue& value) {
+  if (!value.isTensor() || value.toTensor().dim() == 0) return value;
+  const at::Tensor flipped = value.toTensor().flip(0);
+  return value.toTensor().is_floating_point() ? flipped.neg() : flipped;
+}
+
+/// Another signature: twice the first dimension.
+c10::IValue other_shape(const c10::IValue& value) {
+  if (!value.isTensor() || value.toTensor().dim() == 0) return value;
+  return at::cat({value.toTensor(), value.toTensor()}, 0);
+}
+
+template <class Change>
+Values changed(const Values& inputs, const Change& change) {
+  Values result;
+  for (const c10::IValue& input : inputs) result.push_back(change(input));
+  return result;
+}
+
+void expect_recorded(const c10::IValue& answer, const std::vector<at::Tensor>& recorded) {
+  const auto tensors = cli::tensors_in(answer);
+  ASSERT_EQ(tensors.size(), recorded.size()) << "tensors of the original model";
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    expect_equal(recorded[i], tensors[i], "original model, tensor " + std::to_string(i));
+  }
+}
+
+std::string text_of(const Options& options) {
+  return std::string(options.planning == Planning::kOff ? "interpreted" : "planned") +
+         (options.numerics == Numerics::kExact ? ", exact" : "");
+}
+
+}  // namespace
+
+std::vector<Options> every_option() {
+  std::vector<Options> all(3);
+  all[0].planning = Planning::kBlocking;
+  all[1].planning = Planning::kBlocking;
+  all[1].numerics = Numerics::kExact;
+  all[2].planning = Planning::kOff;
+  return all;
+}
+
+void expect_agrees_with_libtorch(const std::string& name, const OracleOptions& oracle) {
+  const cli::InputsFile file = archive_inputs(name);
+  for (const Options& options : oracle.options) {
+    const std::string what = name + " (" + text_of(options) + ")";
+    Pair pair(name, options);
+    const Values inputs = pair.typed(file.inputs);
+    for (int run = 1; run <= oracle.runs; ++run) {
+      pair.call(inputs, what + ", run " + std::to_string(run));
+    }
+    if (oracle.compare_with_recorded && pair.first_answer() && file.outputs &&
+        !file.outputs->empty()) {
+      expect_recorded(*pair.first_answer(), *file.outputs);
+    }
+    for (int run = 1; oracle.other_inputs && run <= 2; ++run) {
+      pair.call(changed(inputs, other_values), what + ", other values");
+      pair.call(changed(inputs, other_shape), what + ", other shape");
+    }
+    pair.call(inputs, what + ", last run");
+    pair.expect_answers_still_agree();
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+}  // namespace torchweld::testing
