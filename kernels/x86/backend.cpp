@@ -1,0 +1,111 @@
+// Compilation and the cache of kernels.
+#include "kernels/x86/backend.h"
+
+#include <chrono>
+#include <mutex>
+#include <unordered_map>
+
+#include "kernels/x86/generator.h"
+#include "kernels/x86/launch.h"
+
+namespace torchweld::x86 {
+namespace {
+
+constexpr size_t kMaxKernels = 4096;
+
+// Only the innermost stride shapes the code; the rest is data. One kernel then serves all ranks.
+KernelSpec key_of(const KernelSpec& spec) {
+  KernelSpec key = spec;
+  key.rank = 1;
+  const auto inner = static_cast<size_t>(spec.rank - 1);
+  for (OperandSpec& load : key.loads) load.strides[0] = load.strides[inner];
+  for (StoreSpec& store : key.stores) store.operand.strides[0] = store.operand.strides[inner];
+  return key;
+}
+
+struct Hash {
+  size_t operator()(const KernelSpec& spec) const { return spec.hash(); }
+};
+struct Same {
+  bool operator()(const KernelSpec& a, const KernelSpec& b) const { return a.same_kernel(b); }
+};
+
+class X86Kernel final : public Kernel {
+ public:
+  X86Kernel(std::shared_ptr<asmjit::JitRuntime> runtime, const KernelSpec& spec,
+            const Generated& code, double compile_us)
+      : runtime_(std::move(runtime)),
+        name_(spec.name),
+        code_(code),
+        compile_us_(compile_us),
+        launcher_(spec, code) {}
+  ~X86Kernel() override { runtime_->release(code_.entry); }
+  X86Kernel(const X86Kernel&) = delete;
+  X86Kernel& operator=(const X86Kernel&) = delete;
+
+  void launch(const Geometry& geometry, void* const* pointers,
+              const ParallelFor& parallel) const override {
+    launcher_.launch(geometry, pointers, parallel);
+  }
+  const std::string& name() const override { return name_; }
+  int64_t code_bytes() const override { return code_.code_bytes; }
+  double compile_us() const override { return compile_us_; }
+
+ private:
+  std::shared_ptr<asmjit::JitRuntime> runtime_;
+  std::string name_;
+  Generated code_;
+  double compile_us_;
+  Launcher launcher_;
+};
+
+class X86Backend final : public Backend {
+ public:
+  explicit X86Backend(Isa isa) : isa_(isa), runtime_(std::make_shared<asmjit::JitRuntime>()) {}
+
+  std::shared_ptr<const Kernel> compile(const KernelSpec& spec, std::string* why) override {
+    if (spec.loads.size() + spec.stores.size() > static_cast<size_t>(kMaxOperands)) {
+      *why = "a kernel has at most " + std::to_string(kMaxOperands) + " operands";
+      return nullptr;
+    }
+    const KernelSpec key = key_of(spec);
+    {
+      const std::scoped_lock lock(mutex_);
+      if (const auto it = kernels_.find(key); it != kernels_.end()) return it->second;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    const Generated code = generate(key, isa_, runtime_.get(), why);
+    if (code.entry == nullptr) return nullptr;
+    const double us =
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+    auto kernel = std::make_shared<X86Kernel>(runtime_, key, code, us);
+    const std::scoped_lock lock(mutex_);
+    if (kernels_.size() >= kMaxKernels) kernels_.erase(kernels_.begin());
+    return kernels_.emplace(key, std::move(kernel)).first->second;
+  }
+
+  std::string description() const override {
+    return isa_ == Isa::kAvx512 ? "x86 (AVX-512)" : "x86 (AVX2)";
+  }
+
+ private:
+  Isa isa_;
+  std::shared_ptr<asmjit::JitRuntime> runtime_;
+  std::mutex mutex_;
+  std::unordered_map<KernelSpec, std::shared_ptr<const Kernel>, Hash, Same> kernels_;
+};
+
+}  // namespace
+
+std::shared_ptr<Backend> make_backend(Isa isa) {
+  const std::optional<Isa> host = host_isa();
+  if (!host || (isa == Isa::kAvx512 && *host != Isa::kAvx512)) return nullptr;
+  return std::make_shared<X86Backend>(isa);
+}
+
+std::shared_ptr<Backend> make_backend() {
+  const std::optional<Isa> host = host_isa();
+  return host ? make_backend(*host) : nullptr;
+}
+
+}  // namespace torchweld::x86

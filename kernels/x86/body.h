@@ -1,0 +1,54 @@
+// Emits one vector's worth of a program.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "kernels/x86/lanes.h"
+#include "kernels/x86/lower.h"
+#include "kernels/x86/math.h"
+
+namespace torchweld::x86 {
+
+class Body {
+ public:
+  Body(const Lanes& lanes, const Program& program);
+
+  /// Loads constants into registers, as many as are worth one. Before the loops.
+  void hoist_constants();
+
+  /// Emits every live step; `load` gives the vector of an operand. Values of stores are read with
+  /// `value`.
+  void emit(const std::function<Reg(int operand)>& load);
+  Reg value(int16_t step) { return reg(step); }
+
+ private:
+  Reg step(int index);
+  Reg binary(const Inst& inst);
+  Reg min_max(const Inst& inst);
+  Reg fma(int index, const Step& step);
+  Reg unary(const Inst& inst);
+  Reg cast(const Inst& inst);
+  Reg trig(const Inst& inst);
+  Reg bool_prim(const Inst& inst);
+  /// The primitive lane by lane in C++; correct for everything, fast for nothing.
+  Reg scalar_loop(const Inst& inst);
+
+  const Inst& at(int16_t value) const { return program_.steps[static_cast<size_t>(value)].inst; }
+  bool in_memory(int16_t value) const;
+  asmjit::Operand operand(int16_t value);
+  Reg reg(int16_t value);
+  aj::Vec vec(int16_t value) { return reg(value).as<aj::Vec>(); }
+  bool dies(int16_t value, int index) const;
+
+  const Lanes& v_;
+  aj::Compiler& cc_;
+  Math math_;
+  const Program& program_;
+  std::vector<Reg> values_;
+  std::vector<char> hoisted_;
+  aj::Mem frame_;  // of scalar loops
+  bool has_frame_ = false;
+};
+
+}  // namespace torchweld::x86

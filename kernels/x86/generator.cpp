@@ -1,0 +1,259 @@
+// The loops around a body: rows, whole vectors several at a time, and the rest of a row.
+#include "kernels/x86/generator.h"
+
+#include <cstddef>
+
+#include "kernels/x86/body.h"
+#include "kernels/x86/memory.h"
+
+namespace torchweld::x86 {
+namespace {
+
+class Generator {
+ public:
+  Generator(aj::Compiler& cc, const KernelSpec& spec, const Program& program, const Lanes& lanes)
+      : cc_(cc),
+        spec_(spec),
+        lanes_(lanes),
+        memory_(lanes),
+        body_(lanes, program),
+        program_(program) {
+    for (const OperandSpec& load : spec.loads)
+      operands_.push_back(
+          {load.dtype, load.strides[static_cast<size_t>(spec.rank - 1)], false, {}, {}, {}, {}});
+    for (const StoreSpec& store : spec.stores) {
+      StrideClass inner = store.operand.strides[static_cast<size_t>(spec.rank - 1)];
+      // A store of one element over and over has a walk of stride 0.
+      if (inner == StrideClass::kZero) inner = StrideClass::kAny;
+      operands_.push_back({store.operand.dtype, inner, true, {}, {}, {}, {}});
+    }
+  }
+
+  bool can_stream() const {
+    if (unroll() == 1) return false;
+    for (const Operand& operand : operands_) {
+      const int64_t bytes = size_of(operand.dtype) * lanes_.count;
+      if (operand.is_store && (operand.inner != StrideClass::kOne || bytes < 16)) return false;
+    }
+    return true;
+  }
+
+  void run(asmjit::FuncNode* function) {
+    args_ = cc_.newIntPtr();
+    function->setArg(0, args_);
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      operands_[i].base = cc_.newIntPtr();
+      cc_.mov(operands_[i].base, field(offsetof(LaunchArgs, pointers), i));
+    }
+    rows_ = cc_.newInt64();
+    cc_.mov(rows_, field(offsetof(LaunchArgs, outer), 0));
+    body_.hoist_constants();
+    const asmjit::Label next_row = cc_.newLabel();
+    cc_.bind(next_row);
+    row();
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      cc_.add(operands_[i].base, field(offsetof(LaunchArgs, outer_bytes), i));
+    }
+    cc_.dec(rows_);
+    cc_.jnz(next_row);
+    cc_.ret();
+  }
+
+ private:
+  struct Operand {
+    DType dtype;
+    StrideClass inner;
+    bool is_store;
+    aj::Gp base;    // of the row
+    aj::Gp cursor;  // kAny: the next element
+    aj::Gp stride;  // kAny
+    Reg broadcast;  // kZero: the row's value
+  };
+
+  enum class Rest : uint8_t { kNone, kMasked, kLanewise };
+
+  aj::Mem field(size_t offset, size_t index) const {
+    return aj::qword_ptr(args_, static_cast<int32_t>(offset + 8 * index));
+  }
+
+  // Light bodies are bound by loop overhead; heavy ones fill the machine by themselves.
+  int unroll() const {
+    if (operands_.size() > 8) return 1;
+    for (const Operand& operand : operands_) {
+      if (operand.inner == StrideClass::kAny) return 1;
+    }
+    return program_.weight <= 24 ? 4 : program_.weight <= 48 ? 2 : 1;
+  }
+
+  void row() {
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      Operand& operand = operands_[i];
+      if (operand.inner == StrideClass::kZero) {
+        operand.broadcast = memory_.broadcast(operand.dtype, aj::ptr(operand.base));
+      } else if (operand.inner == StrideClass::kAny) {
+        operand.cursor = cc_.newIntPtr();
+        operand.stride = cc_.newInt64();
+        cc_.mov(operand.cursor, operand.base);
+        cc_.mov(operand.stride, field(offsetof(LaunchArgs, inner_bytes), i));
+      }
+    }
+    index_ = cc_.newInt64();
+    left_ = cc_.newInt64();
+    cc_.xor_(index_.r32(), index_.r32());
+    cc_.mov(left_, field(offsetof(LaunchArgs, inner), 0));
+    const int times = unroll();
+    if (times > 1) {
+      const asmjit::Label plain = cc_.newLabel();
+      if (can_stream()) {
+        cc_.cmp(field(offsetof(LaunchArgs, stream), 0), 0);
+        cc_.jz(plain);
+        whole_vectors(times, true);
+      }
+      cc_.bind(plain);
+      whole_vectors(times, false);
+    }
+    // With masks the rest of the row is a loop of partial vectors, the last one shorter.
+    if (lanes_.wide()) {
+      masked_vectors();
+    } else {
+      whole_vectors(1, false);
+      lanewise_rest();
+    }
+  }
+
+  void whole_vectors(int times, bool stream) {
+    const int step = times * lanes_.count;
+    const asmjit::Label next = cc_.newLabel(), done = cc_.newLabel();
+    cc_.cmp(left_, step);
+    cc_.jl(done);
+    cc_.bind(next);
+    for (int i = 0; i < times; ++i) vector(i, Rest::kNone, stream);
+    cc_.add(index_, step);
+    cc_.sub(left_, step);
+    cc_.cmp(left_, step);
+    cc_.jge(next);
+    cc_.bind(done);
+  }
+
+  void masked_vectors() {
+    const asmjit::Label next = cc_.newLabel(), done = cc_.newLabel();
+    const aj::Gp bits = cc_.newInt64();
+    cc_.test(left_, left_);
+    cc_.jz(done);
+    cc_.bind(next);
+    count_ = cc_.newInt64();
+    cc_.mov(count_, lanes_.count);
+    cc_.cmp(left_, count_);
+    cc_.cmovl(count_, left_);
+    cc_.mov(bits.r32(), -1);
+    cc_.bzhi(bits.r32(), bits.r32(), count_.r32());
+    mask_ = cc_.newKw();
+    cc_.kmovw(mask_, bits.r32());
+    vector(0, Rest::kMasked, false);
+    cc_.add(index_, lanes_.count);
+    cc_.sub(left_, lanes_.count);
+    cc_.jg(next);
+    cc_.bind(done);
+  }
+
+  void lanewise_rest() {
+    const asmjit::Label done = cc_.newLabel();
+    cc_.test(left_, left_);
+    cc_.jz(done);
+    count_ = left_;
+    vector(0, Rest::kLanewise, false);
+    cc_.bind(done);
+  }
+
+  Place place(size_t i, int vector_in_step, Rest rest, bool stream) {
+    const Operand& operand = operands_[i];
+    const int64_t bytes = size_of(operand.dtype);
+    Place at;
+    at.dtype = operand.dtype;
+    at.stream = stream;
+    const uint32_t shift = bytes == 8 ? 3 : bytes == 4 ? 2 : bytes == 2 ? 1 : 0;
+    if (operand.inner == StrideClass::kOne) {
+      at.address = aj::ptr(operand.base, index_, shift,
+                           static_cast<int32_t>(vector_in_step * lanes_.count * bytes));
+    }
+    at.lanewise = operand.inner == StrideClass::kAny || rest == Rest::kLanewise;
+    if (rest == Rest::kMasked) at.mask = &mask_;
+    if (!at.lanewise) return at;
+    at.lanes = rest == Rest::kNone ? cc_.newInt64() : count_;
+    if (rest == Rest::kNone) cc_.mov(at.lanes, lanes_.count);
+    if (operand.inner == StrideClass::kAny) {
+      at.pointer = operand.cursor;
+      at.stride_bytes = operand.stride;
+    } else {
+      at.pointer = cc_.newIntPtr();
+      at.stride_bytes = cc_.newInt64();
+      cc_.lea(at.pointer, at.address);
+      cc_.mov(at.stride_bytes, bytes);
+    }
+    return at;
+  }
+
+  void vector(int vector_in_step, Rest rest, bool stream) {
+    body_.emit([&](int i) {
+      const auto operand = static_cast<size_t>(i);
+      if (operands_[operand].inner == StrideClass::kZero) return operands_[operand].broadcast;
+      return memory_.load(place(operand, vector_in_step, rest, false));
+    });
+    for (size_t i = 0; i < program_.stores.size(); ++i) {
+      memory_.store(place(spec_.loads.size() + i, vector_in_step, rest, stream),
+                    body_.value(program_.stores[i]));
+    }
+  }
+
+  aj::Compiler& cc_;
+  const KernelSpec& spec_;
+  const Lanes& lanes_;
+  Memory memory_;
+  Body body_;
+  const Program& program_;
+  std::vector<Operand> operands_;
+  aj::Gp args_, rows_, index_, left_, count_;
+  aj::KReg mask_;
+};
+
+// 64-bit elements halve the lanes of the whole kernel, so that every value has as many.
+int lane_count(const KernelSpec& spec, const Program& program, Isa isa) {
+  bool has_64bit = program.has_64bit;
+  for (const OperandSpec& load : spec.loads) has_64bit = has_64bit || size_of(load.dtype) == 8;
+  return (isa == Isa::kAvx512 ? 16 : 8) / (has_64bit ? 2 : 1);
+}
+
+}  // namespace
+
+Generated generate(const KernelSpec& spec, Isa isa, asmjit::JitRuntime* runtime, std::string* why) {
+  Generated result;
+  const Program program = lower(spec);
+  asmjit::CodeHolder code;
+  code.init(runtime->environment());
+  aj::Compiler cc(&code);
+  asmjit::FuncNode* function =
+      cc.addFunc(asmjit::FuncSignatureT<void, LaunchArgs*>(asmjit::CallConvId::kHost));
+  function->frame().setAvxEnabled();
+  function->frame().setAvxCleanup();
+  if (isa == Isa::kAvx512) function->frame().setAvx512Enabled();
+
+  const Lanes lanes(cc, isa, lane_count(spec, program, isa));
+  Generator generator(cc, spec, program, lanes);
+  generator.run(function);
+  cc.endFunc();
+  asmjit::Error error = cc.finalize();
+  if (error == asmjit::kErrorOk) error = runtime->add(&result.entry, &code);
+  if (error != asmjit::kErrorOk) {
+    *why = std::string("code generation failed: ") + asmjit::DebugUtils::errorAsString(error);
+    result.entry = nullptr;
+    return result;
+  }
+  result.code_bytes = static_cast<int64_t>(code.codeSize());
+  result.lanes = lanes.count;
+  result.can_stream = generator.can_stream();
+  const double operands = static_cast<double>(spec.loads.size() + spec.stores.size());
+  result.cycles_per_element = (program.weight + 2 * operands) / lanes.count;
+  return result;
+}
+
+}  // namespace torchweld::x86

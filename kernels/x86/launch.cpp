@@ -1,0 +1,122 @@
+// The driver of generated code.
+#include "kernels/x86/launch.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace torchweld::x86 {
+namespace {
+
+// Handing work to a second thread costs some microseconds; a piece is worth it from about ten times
+// that on.
+constexpr double kGrainCycles = 60000;
+constexpr int64_t kAlign = 64;  // elements; keeps pieces of a row on cache lines of their own
+
+// Virtual machines report the whole socket's cache, of which one guest gets a part.
+int64_t last_level_cache_bytes() {
+  static const int64_t bytes = [] {
+    const int64_t reported = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    return std::clamp<int64_t>(reported, int64_t{8} << 20, int64_t{64} << 20);
+  }();
+  return bytes;
+}
+
+}  // namespace
+
+struct Launcher::Run {
+  const Launcher& launcher;
+  const Geometry& geometry;
+  void* const* pointers;
+  bool stream;
+
+  size_t rank() const { return geometry.sizes.size(); }
+
+  // Points `args` at element (row, column), and gives the rows left in the second innermost dim.
+  int64_t locate(int64_t row, int64_t column, LaunchArgs* args) const {
+    const size_t inner = rank() - 1, operands = launcher.element_bytes_.size();
+    for (size_t i = 0; i < operands; ++i) {
+      const int64_t offset = column * geometry.strides[i][inner] * launcher.element_bytes_[i];
+      args->pointers[i] = static_cast<char*>(pointers[i]) + offset;
+    }
+    int64_t run = 1;
+    for (size_t d = inner; d-- > 0;) {
+      const int64_t at = row % geometry.sizes[d];
+      row /= geometry.sizes[d];
+      if (d + 1 == inner) run = geometry.sizes[d] - at;
+      if (at == 0) continue;
+      for (size_t i = 0; i < operands; ++i) {
+        args->pointers[i] += at * geometry.strides[i][d] * launcher.element_bytes_[i];
+      }
+    }
+    return run;
+  }
+
+  void rows(int64_t begin, int64_t end, int64_t column, int64_t columns) const {
+    const size_t inner = rank() - 1, operands = launcher.element_bytes_.size();
+    LaunchArgs args;
+    for (size_t i = 0; i < operands; ++i) {
+      args.inner_bytes[i] = geometry.strides[i][inner] * launcher.element_bytes_[i];
+      args.outer_bytes[i] =
+          inner == 0 ? 0 : geometry.strides[i][inner - 1] * launcher.element_bytes_[i];
+    }
+    args.inner = columns;
+    args.stream = stream;
+    while (begin < end) {
+      args.outer = std::min(locate(begin, column, &args), end - begin);
+      begin += args.outer;
+      launcher.code_.entry(&args);
+    }
+    // Streamed stores are weakly ordered; whoever is told that the launch is over must see them.
+    if (stream) __builtin_ia32_sfence();
+  }
+};
+
+Launcher::Launcher(const KernelSpec& spec, const Generated& code)
+    : code_(code), loads_(spec.loads.size()) {
+  for (const OperandSpec& load : spec.loads) element_bytes_.push_back(size_of(load.dtype));
+  for (const StoreSpec& store : spec.stores) element_bytes_.push_back(size_of(store.operand.dtype));
+  const auto elements = static_cast<int64_t>(kGrainCycles / code.cycles_per_element);
+  grain_ = std::clamp<int64_t>(elements / kAlign * kAlign, 1024, int64_t{1} << 17);
+}
+
+bool Launcher::should_stream(const Geometry& geometry, void* const* pointers) const {
+  if (!code_.can_stream) return false;
+  int64_t bytes = 0;
+  for (const int64_t size : element_bytes_) bytes += size * geometry.elements;
+  if (bytes < last_level_cache_bytes()) return false;
+  for (size_t i = loads_; i < element_bytes_.size(); ++i) {
+    if (reinterpret_cast<uintptr_t>(pointers[i]) % 64 != 0) return false;
+    for (size_t d = 0; d + 1 < geometry.sizes.size(); ++d) {
+      if (geometry.strides[i][d] * element_bytes_[i] % 64 != 0) return false;
+    }
+  }
+  return true;
+}
+
+void Launcher::launch(const Geometry& geometry, void* const* pointers,
+                      const ParallelFor& parallel) const {
+  if (geometry.elements == 0) return;
+  const Run run{*this, geometry, pointers, should_stream(geometry, pointers)};
+  const int64_t columns = geometry.sizes.back();
+  const int64_t rows = geometry.elements / columns;
+  if (geometry.elements < 2 * grain_ || !parallel) {
+    run.rows(0, rows, 0, columns);
+  } else {
+    // A unit is a row, or a piece of one where rows are long.
+    const int64_t piece = std::min(columns, grain_);
+    const int64_t pieces = (columns + piece - 1) / piece;
+    parallel(rows * pieces, std::max<int64_t>(1, grain_ / piece), [&](int64_t begin, int64_t end) {
+      if (pieces == 1) return run.rows(begin, end, 0, columns);
+      while (begin < end) {
+        const int64_t row = begin / pieces, first = begin % pieces;
+        const int64_t last = std::min(pieces, first + end - begin);
+        const int64_t from = first * piece;
+        run.rows(row, row + 1, from, std::min(last * piece, columns) - from);
+        begin += last - first;
+      }
+    });
+  }
+}
+
+}  // namespace torchweld::x86

@@ -1,0 +1,29 @@
+// Walks the outer dims of a geometry, and splits them over threads.
+#pragma once
+
+#include <vector>
+
+#include "kernels/kernel.h"
+#include "kernels/x86/generator.h"
+
+namespace torchweld::x86 {
+
+/// Calls generated code over a whole geometry. Immutable.
+class Launcher {
+ public:
+  Launcher(const KernelSpec& spec, const Generated& code);
+
+  void launch(const Geometry& geometry, void* const* pointers, const ParallelFor& parallel) const;
+
+ private:
+  struct Run;  // one launch
+
+  bool should_stream(const Geometry& geometry, void* const* pointers) const;
+
+  Generated code_;
+  std::vector<int64_t> element_bytes_;  // of each operand
+  size_t loads_ = 0;
+  int64_t grain_ = 0;  // elements below which a second thread does not pay
+};
+
+}  // namespace torchweld::x86

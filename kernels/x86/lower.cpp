@@ -1,0 +1,156 @@
+// Analysis of a body: signs that an fma absorbs, divisors known to be large, liveness and cost.
+#include "kernels/x86/lower.h"
+
+#include "kernels/x86/math.h"
+
+namespace torchweld::x86 {
+namespace {
+
+bool is_test(Prim prim) {
+  return prim == Prim::kEq || prim == Prim::kNe || prim == Prim::kLt || prim == Prim::kLe;
+}
+
+class Lowering {
+ public:
+  explicit Lowering(const KernelSpec& spec) : spec_(spec) {}
+
+  Program run() {
+    for (const Inst& inst : spec_.body) renumbered_.push_back(add(inst));
+    for (const StoreSpec& store : spec_.stores) {
+      const int16_t value = renumbered_[static_cast<size_t>(store.value)];
+      program_.stores.push_back(cast(value, compute_type(store.operand.dtype)));
+    }
+    absorb_signs();
+    find_uses();
+    for (const Step& step : program_.steps) {
+      if (!step.live) continue;
+      if (size_of(step.inst.type) == 8) program_.has_64bit = true;
+    }
+    return std::move(program_);
+  }
+
+ private:
+  const Inst& at(int16_t value) const { return program_.steps[static_cast<size_t>(value)].inst; }
+
+  int16_t push(const Inst& inst) {
+    Step step;
+    step.inst = inst;
+    program_.steps.push_back(step);
+    return static_cast<int16_t>(program_.steps.size() - 1);
+  }
+
+  int16_t cast(int16_t value, DType type) {
+    if (at(value).type == type) return value;
+    Inst inst;
+    inst.prim = Prim::kCast;
+    inst.type = type;
+    inst.args[0] = value;
+    return push(inst);
+  }
+
+  int16_t add(Inst inst) {
+    for (int16_t& arg : inst.args) {
+      if (arg >= 0) arg = renumbered_[static_cast<size_t>(arg)];
+    }
+    // There is no comparison of masks.
+    if (is_test(inst.prim) && at(inst.args[0]).type == DType::kBool) {
+      for (int i = 0; i < 2; ++i) inst.args[i] = cast(inst.args[i], DType::kI32);
+    }
+    const int16_t value = push(inst);
+    if (inst.prim == Prim::kDiv && inst.type == DType::kF32) {
+      program_.steps.back().large_divisor = at_least_one(inst.args[1]);
+    }
+    return value;
+  }
+
+  bool is_constant_from(int16_t value, double low) const {
+    return at(value).prim == Prim::kConst && is_floating(at(value).type) && at(value).imm >= low;
+  }
+
+  // Zero or more, infinity or NaN; -0 counts as zero.
+  bool not_negative(int16_t value) const {
+    const Inst& inst = at(value);
+    switch (inst.prim) {
+      case Prim::kConst:
+        return is_constant_from(value, 0);
+      case Prim::kExp:
+      case Prim::kAbs:
+        return is_floating(inst.type);
+      case Prim::kAdd:
+        return not_negative(inst.args[0]) && not_negative(inst.args[1]);
+      case Prim::kMul:
+        return inst.args[0] == inst.args[1] ||
+               (not_negative(inst.args[0]) && not_negative(inst.args[1]));
+      case Prim::kFma:
+        return (inst.args[0] == inst.args[1] ||
+                (not_negative(inst.args[0]) && not_negative(inst.args[1]))) &&
+               not_negative(inst.args[2]);
+      default:
+        return false;
+    }
+  }
+
+  bool at_least_one(int16_t value) const {
+    const Inst& inst = at(value);
+    if (inst.prim == Prim::kAdd) {
+      return (is_constant_from(inst.args[0], 1) && not_negative(inst.args[1])) ||
+             (is_constant_from(inst.args[1], 1) && not_negative(inst.args[0]));
+    }
+    if (inst.prim == Prim::kFma) {
+      const bool product = inst.args[0] == inst.args[1] ||
+                           (not_negative(inst.args[0]) && not_negative(inst.args[1]));
+      return product && is_constant_from(inst.args[2], 1);
+    }
+    return false;
+  }
+
+  void absorb_signs() {
+    for (Step& step : program_.steps) {
+      if (step.inst.prim != Prim::kFma) continue;
+      for (int i = 0; i < 3; ++i) {
+        const Inst& arg = at(step.inst.args[i]);
+        if (arg.prim != Prim::kNeg) continue;
+        bool& flag = i == 2 ? step.negate_addend : step.negate_product;
+        flag = !flag;
+        step.inst.args[i] = arg.args[0];
+      }
+    }
+  }
+
+  void find_uses() {
+    const int end = static_cast<int>(program_.steps.size());
+    for (const int16_t value : program_.stores)
+      program_.steps[static_cast<size_t>(value)].last_use = end;
+    for (int i = end; i-- > 0;) {
+      Step& step = program_.steps[static_cast<size_t>(i)];
+      step.live = step.last_use >= 0;
+      if (!step.live) continue;
+      for (const int16_t arg : step.inst.args) {
+        if (arg < 0) continue;
+        int& last = program_.steps[static_cast<size_t>(arg)].last_use;
+        last = std::max(last, i);
+      }
+      program_.weight += weight_of(step);
+    }
+  }
+
+  int weight_of(const Step& step) const {
+    const Inst& inst = step.inst;
+    if (inst.prim == Prim::kConst) return 0;
+    if (inst.prim == Prim::kLoad) return 2;
+    if (inst.type == DType::kF32 && Math::covers(inst.prim)) return 20;
+    if (inst.prim == Prim::kSqrt || inst.prim == Prim::kDiv) return step.large_divisor ? 4 : 16;
+    if (inst.prim == Prim::kRsqrt) return 32;
+    return Math::covers(inst.prim) || inst.prim == Prim::kPow || inst.prim == Prim::kErfc ? 300 : 1;
+  }
+
+  const KernelSpec& spec_;
+  Program program_;
+  std::vector<int16_t> renumbered_;
+};
+
+}  // namespace
+
+Program lower(const KernelSpec& spec) { return Lowering(spec).run(); }
+
+}  // namespace torchweld::x86

@@ -1,0 +1,32 @@
+// A kernel spec's body, made ready for the generator: dead code gone, instructions that fuse
+// marked.
+#pragma once
+
+#include <vector>
+
+#include "kernels/spec.h"
+
+namespace torchweld::x86 {
+
+/// One instruction to emit.
+struct Step {
+  Inst inst;
+  bool negate_product = false;  ///< kFma: -(a * b) + c
+  bool negate_addend = false;   ///< kFma: a * b - c
+  bool large_divisor = false;   ///< kDiv: the divisor is 1 or more, or NaN
+  bool live = false;
+  int last_use =
+      -1;  ///< index of the last step that reads the value; the body's size when a store does
+};
+
+/// A body as steps; `stores[i]` is the value that store i writes, in the compute type of its dtype.
+struct Program {
+  std::vector<Step> steps;
+  std::vector<int16_t> stores;
+  bool has_64bit = false;
+  int weight = 0;  ///< rough cost in cycles a vector
+};
+
+Program lower(const KernelSpec& spec);
+
+}  // namespace torchweld::x86

@@ -1,0 +1,82 @@
+// Vector approximations of the transcendental primitives on f32; other types go through the scalar
+// loop. Errors are measured over all magnitudes by tests/kernels/math_test.cpp.
+#pragma once
+
+#include "kernels/x86/lanes.h"
+
+namespace torchweld::x86 {
+
+/// Emits f(x); every function takes all of f32 and treats NaN, infinities, denormals and -0 as libm
+/// does.
+class Math {
+ public:
+  explicit Math(const Lanes& lanes) : v_(lanes), cc_(lanes.cc) {}
+
+  /// Whether `prim` has an approximation here.
+  static bool covers(Prim prim);
+  /// One of the functions below by its primitive. Sine and cosine are good for |x| < kTrigLimit.
+  aj::Vec apply(Prim prim, const aj::Vec& x) const;
+
+  static constexpr float kTrigLimit = 65536.0f;
+
+  /// n / d for a d that is known to be 1 or more: an estimate and a Newton step, at most 1.5 ulp
+  /// off.
+  aj::Vec divide_by_large(const aj::Vec& n, const aj::Vec& d) const;
+
+ private:
+  aj::Vec exp(const aj::Vec& x) const;
+  aj::Vec expm1(const aj::Vec& x) const;
+  aj::Vec log(const aj::Vec& x) const;
+  aj::Vec log1p(const aj::Vec& x) const;
+  aj::Vec tanh(const aj::Vec& x) const;
+  aj::Vec erf(const aj::Vec& x) const;
+  aj::Vec trig(const aj::Vec& x, int quadrant) const;
+  aj::Vec atan(const aj::Vec& x) const;
+
+  struct Reduced {
+    aj::Vec r, n;
+  };
+  struct Split {
+    aj::Vec mantissa, exponent;
+  };
+  Reduced reduce_exp(const aj::Vec& x, float low, float high) const;
+  aj::Vec exp_poly(const aj::Vec& r) const;
+  aj::Vec power_of_two(const aj::Vec& whole, int bias) const;
+  Split split_wide(const aj::Vec& x) const;
+  Split split_narrow(const aj::Vec& x) const;
+  aj::Vec log_specials(const aj::Vec& x, const aj::Vec& result) const;
+
+  aj::Vec emit(InstId id, const aj::Vec& a, const asmjit::Operand& b) const {
+    return v_.op(id, a, b, 4);
+  }
+  aj::Vec mul(const aj::Vec& a, const asmjit::Operand& b) const {
+    return emit(ins::kIdVmulps, a, b);
+  }
+  aj::Vec add(const aj::Vec& a, const asmjit::Operand& b) const {
+    return emit(ins::kIdVaddps, a, b);
+  }
+  aj::Vec sub(const aj::Vec& a, const asmjit::Operand& b) const {
+    return emit(ins::kIdVsubps, a, b);
+  }
+  aj::Vec set(float value) const { return v_.splat(v_.f32(value), 4); }
+  aj::Vec clamp(const aj::Vec& x, float low, float high) const;
+  /// p[0] * x^(n-1) + ... + p[n-1].
+  template <size_t N>
+  aj::Vec poly(const aj::Vec& x, const float (&p)[N]) const {
+    aj::Vec sum = set(p[0]);
+    for (size_t i = 1; i < N; ++i) fma_in_place(sum, x, v_.f32(p[i]));
+    return sum;
+  }
+  /// a = a * b + c.
+  void fma_in_place(const aj::Vec& a, const aj::Vec& b, const asmjit::Operand& c) const {
+    cc_.emit(ins::kIdVfmadd213ps, a, b, c);
+  }
+  aj::Vec magnitude(const aj::Vec& x) const {
+    return emit(ins::kIdVandps, x, v_.bits32(0x7fffffffu));
+  }
+
+  const Lanes& v_;
+  aj::Compiler& cc_;
+};
+
+}  // namespace torchweld::x86

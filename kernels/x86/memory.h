@@ -1,0 +1,43 @@
+// Moves vectors between memory and registers: any element type, any stride, whole or partial.
+#pragma once
+
+#include "kernels/x86/lanes.h"
+
+namespace torchweld::x86 {
+
+/// Where one vector of an operand lies.
+struct Place {
+  DType dtype = DType::kF32;
+  aj::Mem address;        ///< first element; contiguous accesses only
+  bool lanewise = false;  ///< element by element: any stride, or a partial vector without masks
+  aj::Gp pointer;         ///< lanewise: the first element; advanced past what was touched
+  aj::Gp stride_bytes;    ///< lanewise
+  aj::Gp lanes;           ///< lanewise: how many elements
+  const aj::KReg* mask = nullptr;  ///< AVX-512: the elements to touch; null for all
+  bool stream = false;             ///< store past the caches
+};
+
+class Memory {
+ public:
+  explicit Memory(const Lanes& lanes) : v_(lanes), cc_(lanes.cc) {}
+
+  /// A vector in its compute type.
+  Reg load(const Place& place) const;
+  /// The value at `address`, in every lane.
+  Reg broadcast(DType dtype, const aj::Mem& address) const;
+  /// Stores a vector that has the compute type of the place's dtype.
+  void store(const Place& place, const Reg& value) const;
+
+ private:
+  aj::Vec raw_load(const Place& place, int bytes) const;
+  void raw_store(const Place& place, const aj::Vec& value, int bytes) const;
+  aj::Mem through_stack(const Place& place, int bytes, bool loading, const aj::Mem& buffer) const;
+  Reg widen(DType dtype, const aj::Vec& raw) const;
+  aj::Vec narrow(DType dtype, const Reg& value) const;
+  aj::Vec low_parts(const aj::Vec& value, int bytes) const;
+
+  const Lanes& v_;
+  aj::Compiler& cc_;
+};
+
+}  // namespace torchweld::x86
