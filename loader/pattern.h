@@ -1,0 +1,79 @@
+// The structure of a list of IValues with its tensors taken out: containers, host values, numbered tensor leaves.
+// As a signature it is matched against the inputs of a call; as a form it is filled with the tensors of a result.
+#pragma once
+
+#include <ATen/core/ivalue.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace torchweld {
+
+/// What a plan depends on of a tensor.
+struct TensorMeta {
+  c10::ScalarType scalar_type = c10::ScalarType::Undefined;
+  uint64_t key_set = 0;  ///< layout, device type, conjugate and negative bits, inference mode
+  c10::Device device = c10::kCPU;
+  std::vector<int64_t> sizes, strides;
+
+  explicit TensorMeta(const at::Tensor& tensor);
+  TensorMeta() = default;
+  bool matches(const at::Tensor& tensor) const;
+};
+
+/// One element of a pattern.
+struct PatternItem {
+  enum class Kind : uint8_t { kTensor, kHost, kList, kTuple, kDict, kHole };
+  Kind kind = Kind::kHost;
+  int leaf = -1;                      ///< kTensor: number of the tensor; kHole: number of the host value
+  TensorMeta meta;                    ///< kTensor
+  c10::IValue host;                   ///< kHost: compared by value; an object by identity
+  c10::TypePtr type;                  ///< kList: element type; kTuple: its type; kDict: its type
+  std::vector<PatternItem> children;  ///< kDict: key, value, key, value ...
+};
+
+/// A list of items. Immutable once built.
+class Pattern {
+ public:
+  /// Gives the number of a tensor leaf; equal numbers for one tensor seen twice are allowed.
+  using NumberTensor = std::function<int(const at::Tensor&)>;
+  /// Gives the number of a host value that is not fixed by the pattern, or -1.
+  using NumberHost = std::function<int(const c10::IValue&)>;
+
+  static Pattern of(const std::vector<c10::IValue>& values, const NumberTensor& number_tensor);
+
+  /// Whether `values` have this structure; if so, appends their tensors to `leaves` in leaf order. Never allocates
+  /// when `leaves` has room. Only for patterns whose leaves are numbered in order.
+  bool match(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
+
+  /// As match, for values that are only the pattern's first ones.
+  bool match_prefix(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
+
+  /// The values again, with `tensors[leaf]` in place of each tensor and `holes[leaf]` in place of each hole.
+  std::vector<c10::IValue> fill(const std::vector<at::Tensor>& tensors, const std::vector<c10::IValue>& holes) const;
+
+  /// A shallow description: "f32[3,4], int 5, (i64[2], none)".
+  std::string describe() const;
+
+  const std::vector<PatternItem>& items() const { return items_; }
+  std::vector<PatternItem>& items() { return items_; }
+
+ private:
+  std::vector<PatternItem> items_;
+};
+
+/// A host value that isn't compared or rebuilt by value: objects, generators, futures.
+bool is_reference(const c10::IValue& value);
+
+/// Calls f with each tensor inside a value, in order, undefined ones too.
+void for_each_tensor(const c10::IValue& value, const std::function<void(const at::Tensor&)>& f);
+
+/// "f32[3,4]" for a tensor; what messages call a value.
+std::string describe(const at::Tensor& tensor);
+
+/// A copy with no shared tensor or container.
+c10::IValue deep_copy(const c10::IValue& value);
+
+}  // namespace torchweld
