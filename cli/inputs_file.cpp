@@ -3,7 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/jit_type.h>
 #include <fmt/format.h>
-#include <torch/csrc/jit/mobile/type_parser.h>
+#include <torch/csrc/jit/frontend/script_type_parser.h>
 #include <torch/csrc/jit/serialization/pickle.h>
 
 #include <fstream>
@@ -113,7 +113,7 @@ std::vector<c10::IValue> coerced(std::vector<c10::IValue> inputs,
                                  const std::vector<Argument>& arguments) {
   for (size_t i = 0; i < inputs.size() && i < arguments.size(); ++i) {
     try {
-      inputs[i] = coerced(inputs[i], c10::parseType(arguments[i].type));
+      inputs[i] = coerced(inputs[i], torch::jit::ScriptTypeParser().parseType(arguments[i].type));
     } catch (const std::exception&) {
       // A type of the archive's own, or a union: nothing to coerce to.
     }

@@ -41,6 +41,16 @@ c10::IValue LibTorchModule::run(std::vector<c10::IValue> inputs) {
   return module_.get_method(method_)(std::move(inputs));
 }
 
+std::vector<Argument> LibTorchModule::arguments() const {
+  std::vector<Argument> result;
+  const auto& declared = module_.get_method(method_).function().getSchema().arguments();
+  for (size_t i = 1; i < declared.size(); ++i) {
+    result.push_back(
+        {declared[i].name(), declared[i].type()->annotation_str(), declared[i].default_value()});
+  }
+  return result;
+}
+
 c10::IValue copied(const c10::IValue& value) {
   if (value.isTensor()) {
     const at::Tensor& tensor = value.toTensor();

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "torchweld/engine.h"
+
 namespace torchweld::cli {
 
 /// An archive in LibTorch's hands.
@@ -20,6 +22,9 @@ class LibTorchModule {
 
   /// As a program that knows nothing better would: the default executor.
   c10::IValue run(std::vector<c10::IValue> inputs);
+
+  /// The method's arguments without self.
+  std::vector<Argument> arguments() const;
 
   torch::jit::Module& module() { return module_; }
 

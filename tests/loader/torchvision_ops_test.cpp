@@ -1,4 +1,5 @@
-// Our nms, roi_align and roi_pool against the outputs that torchvision gave when the archives were made.
+// Our nms, roi_align and roi_pool against the outputs that torchvision gave when the archives were
+// made.
 #include "loader/torchvision_ops.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +14,8 @@ namespace {
 void expect_as_torchvision(const std::string& archive) {
   const cli::InputsFile file = archive_inputs(archive);
   cli::LibTorchModule module(archive_path(archive));
-  const auto tensors = cli::tensors_in(module.run_eager(file.inputs));
+  const auto tensors =
+      cli::tensors_in(module.run_eager(cli::coerced(file.inputs, module.arguments())));
   ASSERT_EQ(tensors.size(), file.outputs->size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     const cli::Comparison comparison = cli::compare((*file.outputs)[i], tensors[i]);
