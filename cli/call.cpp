@@ -1,0 +1,57 @@
+#include "cli/call.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "cli/input_spec.h"
+#include "cli/inputs_file.h"
+#include "cli/progress.h"
+
+namespace torchweld::cli {
+namespace {
+
+std::string signature(const Engine& engine) {
+  std::string text;
+  for (const Argument& argument : engine.arguments()) {
+    text += fmt::format("{}{}: {}{}", text.empty() ? "" : ", ", argument.name, argument.type,
+                        argument.default_value ? " (optional)" : "");
+  }
+  return fmt::format("{}({})", engine.options().method, text);
+}
+
+/// Says which inputs are missing before the call does, in the program's own words.
+void check_count(const Engine& engine, size_t given) {
+  size_t required = 0;
+  for (const Argument& argument : engine.arguments()) required += argument.default_value ? 0 : 1;
+  if (given >= required && given <= engine.arguments().size()) return;
+  throw Error(
+      ErrorCode::kBadInput,
+      fmt::format("{} takes {} inputs, {} given; give one --input for each, or --inputs FILE.pt",
+                  signature(engine), required, given));
+}
+
+}  // namespace
+
+Call prepared_call(const CallArguments& arguments, Planning planning) {
+  if (arguments.threads > 0) at::set_num_threads(arguments.threads);
+  at::manual_seed(arguments.seed);
+  Options options;
+  options.method = arguments.method;
+  options.planning = planning;
+  options.numerics = arguments.exact ? Numerics::kExact : Numerics::kDefault;
+
+  const Progress progress(fmt::format("loading {}", arguments.archive));
+  Call call{load(arguments.archive, options), {}, {}};
+  if (arguments.inputs.empty() && !arguments.inputs_file.empty()) {
+    InputsFile file = read_inputs_file(arguments.inputs_file);
+    call.inputs = std::move(file.inputs);
+    call.recorded = std::move(file.outputs);
+  }
+  for (const std::string& text : arguments.inputs) call.inputs.push_back(parse_input(text));
+  check_count(call.engine, call.inputs.size());
+  call.inputs = coerced(std::move(call.inputs), call.engine.arguments());
+  return call;
+}
+
+}  // namespace torchweld::cli
