@@ -1,0 +1,99 @@
+// Composite operators as those that the planner knows.
+#include "fusion/passes.h"
+
+namespace torchweld {
+namespace {
+
+/// Appends nodes that stand for one composite node.
+class Rewriter {
+ public:
+  Rewriter(Graph* graph, std::string source) : graph_(*graph), source_(std::move(source)) {}
+
+  ValueId fresh(DType dtype, std::vector<int64_t> sizes) {
+    Value v;
+    v.dtype = dtype;
+    v.strides = contiguous_strides(sizes);
+    v.sizes = std::move(sizes);
+    v.storage = graph_.add(Storage{});
+    graph_.storages.back().bytes = v.elements() * size_of(dtype);
+    return graph_.add(std::move(v));
+  }
+
+  /// Columns [begin, begin + count) of a matrix; a view, so no node.
+  ValueId columns(ValueId of, int64_t begin, int64_t count) {
+    Value v = graph_.value(of);
+    v.offset += begin * v.strides[1];
+    v.sizes[1] = count;
+    return graph_.add(std::move(v));
+  }
+
+  ValueId call(const char* op, std::vector<Arg> args, ValueId out) {
+    Node node;
+    node.op = op;
+    node.args = std::move(args);
+    node.outputs = {out};
+    node.source = source_;
+    nodes_.push_back(std::move(node));
+    return out;
+  }
+
+  ValueId like(const char* op, std::vector<Arg> args, ValueId shape) {
+    return call(op, std::move(args), fresh(graph_.value(shape).dtype, graph_.value(shape).sizes));
+  }
+
+  std::vector<Node> take() { return std::move(nodes_); }
+
+ private:
+  Graph& graph_;
+  std::string source_;
+  std::vector<Node> nodes_;
+};
+
+Arg tensor(ValueId id) { return {Arg::Tensor{id}}; }
+
+bool is_plain_lstm_cell(const Graph& graph, const Node& node) {
+  if (node.op != "aten::lstm_cell" || node.args.size() != 6 || node.outputs.size() != 2) return false;
+  const auto* x = node.args[0].tensor();
+  const auto* state = node.args[1].tensor_list();
+  return x != nullptr && state != nullptr && state->ids.size() == 2 && graph.value(x->id).sizes.size() == 2 &&
+         !node.args[4].is_none() && !node.args[5].is_none();
+}
+
+/// Gates in ATen's order: input, forget, cell, output.
+std::vector<Node> lstm_cell(Graph* graph, const Node& node) {
+  Rewriter r(graph, node.source);
+  const auto& state = node.args[1].tensor_list()->ids;
+  const Value h = graph->value(state[0]);
+  const int64_t rows = h.sizes[0], width = h.sizes[1];
+  const ValueId of_x = r.call("aten::linear", {node.args[0], node.args[2], node.args[4]}, r.fresh(h.dtype, {rows, 4 * width}));
+  const ValueId of_h = r.call("aten::linear", {tensor(state[0]), node.args[3], node.args[5]}, r.fresh(h.dtype, {rows, 4 * width}));
+  const auto gate = [&](int64_t index, const char* activation) {
+    const ValueId a = r.columns(of_x, index * width, width), b = r.columns(of_h, index * width, width);
+    const ValueId sum = r.like("aten::add.Tensor", {tensor(a), tensor(b), {int64_t{1}}}, state[0]);
+    return r.like(activation, {tensor(sum)}, state[0]);
+  };
+  const ValueId input = gate(0, "aten::sigmoid"), forget = gate(1, "aten::sigmoid"), cell = gate(2, "aten::tanh");
+  const ValueId output = gate(3, "aten::sigmoid");
+  const ValueId kept = r.like("aten::mul.Tensor", {tensor(forget), tensor(state[1])}, state[0]);
+  const ValueId added = r.like("aten::mul.Tensor", {tensor(input), tensor(cell)}, state[0]);
+  r.call("aten::add.Tensor", {tensor(kept), tensor(added), {int64_t{1}}}, node.outputs[1]);
+  const ValueId squashed = r.like("aten::tanh", {tensor(node.outputs[1])}, state[0]);
+  r.call("aten::mul.Tensor", {tensor(output), tensor(squashed)}, node.outputs[0]);
+  return r.take();
+}
+
+}  // namespace
+
+void decompose(Graph* graph) {
+  std::vector<Node> nodes;
+  for (Node& node : graph->nodes) {
+    if (!is_plain_lstm_cell(*graph, node)) {
+      nodes.push_back(std::move(node));
+      continue;
+    }
+    for (Node& part : lstm_cell(graph, node)) nodes.push_back(std::move(part));
+  }
+  graph->nodes = std::move(nodes);
+}
+
+}  // namespace torchweld

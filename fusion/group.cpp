@@ -1,0 +1,175 @@
+// Pointwise grouping: greedy along producer-consumer edges, never making a cycle.
+#include <algorithm>
+#include <functional>
+#include <queue>
+#include <set>
+
+#include "fusion/dependencies.h"
+#include "fusion/passes.h"
+#include "fusion/pointwise.h"
+
+namespace torchweld {
+namespace {
+
+constexpr size_t kMostMembers = 48;  // bodies past this spill registers on every target we generate for
+
+/// A set of group numbers.
+class GroupSet {
+ public:
+  explicit GroupSet(size_t size) : words_((size + 63) / 64) {}
+  bool has(int g) const { return (words_[static_cast<size_t>(g) / 64] >> (g % 64) & 1) != 0; }
+  void add(int g) { words_[static_cast<size_t>(g) / 64] |= uint64_t{1} << (g % 64); }
+  void remove(int g) { words_[static_cast<size_t>(g) / 64] &= ~(uint64_t{1} << (g % 64)); }
+  void add(const GroupSet& other) {
+    for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+  }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+class Grouper {
+ public:
+  Grouper(const Graph& graph, const Target& target) : graph_(graph), target_(target), before_(dependencies(graph)) {
+    const size_t n = graph.nodes.size();
+    waits_for_.assign(n, GroupSet(n));
+    groups_.resize(n);
+    group_of_.resize(n);
+  }
+
+  std::vector<Group> run() {
+    for (NodeId n = 0; n < static_cast<NodeId>(graph_.nodes.size()); ++n) place(n);
+    return ordered();
+  }
+
+ private:
+  const Node& node(NodeId n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+  int group_of(NodeId n) const { return group_of_[static_cast<size_t>(n)]; }
+  Group& at(int g) { return groups_[static_cast<size_t>(g)]; }
+  GroupSet& waits(int g) { return waits_for_[static_cast<size_t>(g)]; }
+
+  ValueId result(NodeId n) const { return node(n).writes.empty() ? node(n).outputs[0] : node(n).writes[0]; }
+
+  /// Every node starts as a group of its own and, when pointwise, merges with the groups of its producers.
+  void place(NodeId n) {
+    Group& mine = at(n);
+    group_of_[static_cast<size_t>(n)] = n;
+    mine.nodes = {n};
+    if (!target_.fuses) {
+      mine.reason = "no code generator for this device";
+    } else {
+      mine.pointwise = is_pointwise(graph_, node(n), &mine.reason) && writes_safely(n);
+      if (!mine.pointwise && mine.reason.empty()) mine.reason = "writes memory that it also reads at other places";
+    }
+    for (const NodeId d : before_[static_cast<size_t>(n)]) {
+      waits(n).add(group_of(d));
+      waits(n).add(waits(group_of(d)));
+    }
+    if (!mine.pointwise || !node(n).writes.empty()) return;
+    for (const NodeId d : before_[static_cast<size_t>(n)]) {
+      const int g = group_of(d);
+      if (g != group_of(n) && may_merge(g, group_of(n))) merge(g, group_of(n));
+    }
+  }
+
+  bool writes_safely(NodeId n) const {
+    if (node(n).writes.empty()) return true;
+    const Value& out = graph_.value(node(n).writes[0]);
+    bool safe = true;
+    for_each_input(node(n), [&](ValueId id) {
+      const Value& v = graph_.value(id);
+      safe &= v.storage != out.storage || v.same_layout(out);
+    });
+    return safe;
+  }
+
+  bool may_merge(int a, int b) {
+    const Group& x = at(a);
+    const Group& y = at(b);
+    if (!x.pointwise || !y.pointwise || x.nodes.size() + y.nodes.size() > kMostMembers) return false;
+    if (!node(x.nodes[0]).writes.empty()) return false;
+    if (graph_.value(result(x.nodes[0])).sizes != graph_.value(result(y.nodes[0])).sizes) return false;
+    return !is_between(a, b) && !is_between(b, a) && operands(x, y) <= static_cast<size_t>(kMaxOperands);
+  }
+
+  /// Whether some other group waits for `first` while `last` waits for it.
+  bool is_between(int first, int last) {
+    if (!waits(last).has(first)) return false;
+    for (int g = 0; g < static_cast<int>(groups_.size()); ++g) {
+      if (g != first && g != last && waits(last).has(g) && !at(g).nodes.empty() && waits(g).has(first)) return true;
+    }
+    return false;
+  }
+
+  size_t operands(const Group& x, const Group& y) const {
+    std::set<ValueId> loads, made;
+    for (const Group* g : {&x, &y}) {
+      for (const NodeId n : g->nodes) made.insert(result(n));
+      for (const NodeId n : g->nodes) for_each_input(node(n), [&](ValueId id) { loads.insert(id); });
+    }
+    size_t count = made.size();  // at worst, every member's result is stored
+    for (const ValueId id : loads) count += made.contains(id) || graph_.value(id).has_scalar ? 0 : 1;
+    const bool large = x.nodes.size() + y.nodes.size() > 12;
+    return large ? count - made.size() + made.size() / 4 : count;
+  }
+
+  /// Merges `b` into `a`.
+  void merge(int a, int b) {
+    for (const NodeId n : at(b).nodes) group_of_[static_cast<size_t>(n)] = a;
+    at(a).nodes.insert(at(a).nodes.end(), at(b).nodes.begin(), at(b).nodes.end());
+    std::sort(at(a).nodes.begin(), at(a).nodes.end());
+    at(b).nodes.clear();
+    waits(a).add(waits(b));
+    waits(a).remove(a);
+    waits(a).remove(b);
+    for (int g = 0; g < static_cast<int>(groups_.size()); ++g) {
+      if (at(g).nodes.empty() || g == a) continue;
+      if (waits(g).has(b)) {
+        waits(g).remove(b);
+        waits(g).add(a);
+      }
+      if (waits(g).has(a)) waits(g).add(waits(a));
+    }
+  }
+
+  /// Kahn's order; among groups that are ready, the one with the earliest node first.
+  std::vector<Group> ordered() {
+    std::vector<std::set<int>> pending(groups_.size());
+    std::vector<std::vector<int>> after(groups_.size());
+    for (NodeId n = 0; n < static_cast<NodeId>(graph_.nodes.size()); ++n) {
+      for (const NodeId d : before_[static_cast<size_t>(n)]) {
+        if (group_of(d) == group_of(n)) continue;
+        if (pending[static_cast<size_t>(group_of(n))].insert(group_of(d)).second) after[static_cast<size_t>(group_of(d))].push_back(group_of(n));
+      }
+    }
+    using Entry = std::pair<NodeId, int>;
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+    for (int g = 0; g < static_cast<int>(groups_.size()); ++g) {
+      if (!at(g).nodes.empty() && pending[static_cast<size_t>(g)].empty()) ready.emplace(at(g).nodes[0], g);
+    }
+    std::vector<Group> out;
+    while (!ready.empty()) {
+      const int g = ready.top().second;
+      ready.pop();
+      for (const int next : after[static_cast<size_t>(g)]) {
+        pending[static_cast<size_t>(next)].erase(g);
+        if (pending[static_cast<size_t>(next)].empty()) ready.emplace(at(next).nodes[0], next);
+      }
+      out.push_back(std::move(at(g)));
+    }
+    return out;
+  }
+
+  const Graph& graph_;
+  const Target& target_;
+  std::vector<std::vector<NodeId>> before_;
+  std::vector<Group> groups_;
+  std::vector<int> group_of_;
+  std::vector<GroupSet> waits_for_;
+};
+
+}  // namespace
+
+std::vector<Group> group(const Graph& graph, const Target& target) { return Grouper(graph, target).run(); }
+
+}  // namespace torchweld

@@ -1,0 +1,10 @@
+// Operators whose right place is a tuned library: LibTorch hands them to oneDNN, MKL, cuDNN or cuBLAS.
+#pragma once
+
+#include <string>
+
+namespace torchweld {
+
+bool is_library_op(const std::string& op);
+
+}  // namespace torchweld

@@ -1,0 +1,121 @@
+// Buffers for storages, and the arena: offsets by liveness, largest first.
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <set>
+
+#include "fusion/passes.h"
+#include "fusion/small_matmul.h"
+
+namespace torchweld {
+namespace {
+
+constexpr int64_t kAlignment = 64;  // a cache line, and the widest vector
+
+struct Life {
+  int first = std::numeric_limits<int>::max(), last = -1;
+  bool overlaps(const Life& other) const { return first <= other.last && other.first <= last; }
+};
+
+int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+std::vector<Life> lives(const Plan& plan) {
+  std::vector<Life> out(plan.graph.storages.size());
+  for (int s = 0; s < static_cast<int>(plan.steps.size()); ++s) {
+    const auto touch = [&](ValueId id) {
+      Life& life = out[static_cast<size_t>(plan.graph.value(id).storage)];
+      life.first = std::min(life.first, s);
+      life.last = std::max(life.last, s);
+    };
+    for (const ValueId id : plan.steps[static_cast<size_t>(s)].reads) touch(id);
+    for (const ValueId id : plan.steps[static_cast<size_t>(s)].makes) touch(id);
+  }
+  return out;
+}
+
+void choose_kinds(Plan* plan) {
+  const Graph& graph = plan->graph;
+  std::set<StorageId> leaving, eager;
+  for (const ValueId id : graph.outputs) leaving.insert(graph.value(id).storage);
+  std::set<StorageId> made;
+  for (const Step& step : plan->steps) {
+    for (const ValueId id : step.makes) {
+      const StorageId s = graph.value(id).storage;
+      if (made.insert(s).second && step.kind == Step::Kind::kEager) eager.insert(s);
+    }
+  }
+  plan->buffers.resize(graph.storages.size());
+  for (StorageId s = 0; s < static_cast<StorageId>(graph.storages.size()); ++s) {
+    const Storage& storage = graph.storages[static_cast<size_t>(s)];
+    Buffer& b = plan->buffers[static_cast<size_t>(s)];
+    b.index = storage.index;
+    b.bytes = storage.bytes;
+    if (storage.kind == Storage::Kind::kInput) {
+      b.kind = Buffer::Kind::kInput;
+    } else if (storage.kind == Storage::Kind::kConstant) {
+      b.kind = Buffer::Kind::kConstant;
+    } else {
+      b.kind = eager.contains(s) ? Buffer::Kind::kEager : leaving.contains(s) ? Buffer::Kind::kOutput : Buffer::Kind::kArena;
+    }
+  }
+}
+
+/// First fit by size: the largest buffers take the lowest offsets that nothing alive at the same time holds.
+void lay_out_arena(Plan* plan, const std::vector<Life>& life) {
+  std::vector<StorageId> order;
+  for (StorageId s = 0; s < static_cast<StorageId>(plan->buffers.size()); ++s) {
+    if (plan->buffers[static_cast<size_t>(s)].kind == Buffer::Kind::kArena && life[static_cast<size_t>(s)].last >= 0) order.push_back(s);
+  }
+  const auto bytes = [&](StorageId s) { return aligned(plan->buffers[static_cast<size_t>(s)].bytes); };
+  std::stable_sort(order.begin(), order.end(), [&](StorageId a, StorageId b) { return bytes(a) > bytes(b); });
+  std::vector<StorageId> placed;  // by offset
+  for (const StorageId s : order) {
+    int64_t offset = 0;
+    for (const StorageId other : placed) {
+      if (!life[static_cast<size_t>(s)].overlaps(life[static_cast<size_t>(other)])) continue;
+      const Buffer& b = plan->buffers[static_cast<size_t>(other)];
+      if (offset + bytes(s) <= b.offset) break;
+      offset = std::max(offset, b.offset + bytes(other));
+    }
+    plan->buffers[static_cast<size_t>(s)].offset = offset;
+    plan->arena_bytes = std::max(plan->arena_bytes, offset + bytes(s));
+    plan->unplanned_bytes += bytes(s);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), offset,
+                                   [&](int64_t o, StorageId p) { return o < plan->buffers[static_cast<size_t>(p)].offset; }), s);
+  }
+}
+
+}  // namespace
+
+void place_buffers(Plan* plan) {
+  choose_kinds(plan);
+  const std::vector<Life> life = lives(*plan);
+  lay_out_arena(plan, life);
+  std::set<StorageId> leaving;
+  for (const ValueId id : plan->graph.outputs) leaving.insert(plan->graph.value(id).storage);
+  plan->releases.resize(plan->steps.size());
+  for (StorageId s = 0; s < static_cast<StorageId>(plan->buffers.size()); ++s) {
+    if (plan->buffers[static_cast<size_t>(s)].kind != Buffer::Kind::kEager || leaving.contains(s)) continue;
+    plan->releases[static_cast<size_t>(life[static_cast<size_t>(s)].last)].push_back(s);
+  }
+}
+
+void locate_operands(Plan* plan) {
+  const auto locate = [&](ValueId id) {
+    const Value& v = plan->graph.value(id);
+    return Location{v.storage, v.offset * size_of(v.dtype)};
+  };
+  for (Step& step : plan->steps) {
+    if (step.kind == Step::Kind::kFused) {
+      for (const ValueId id : step.reads) step.operands.push_back(locate(id));
+      for (const ValueId id : step.makes) step.operands.push_back(locate(id));
+    } else if (step.kind == Step::Kind::kSmallMatmul) {
+      const SmallMatmulValues v = values_of(plan->graph.nodes[static_cast<size_t>(step.nodes[0])]);
+      step.matmul.x = locate(v.x);
+      step.matmul.out = locate(v.out);
+      if (v.bias != kNone) step.matmul.bias = locate(v.bias);
+    }
+  }
+}
+
+}  // namespace torchweld

@@ -1,0 +1,47 @@
+// The planner's passes. Each lives in the file of its name.
+#pragma once
+
+#include <vector>
+
+#include "fusion/plan.h"
+#include "fusion/planner.h"
+#include "loader/graph.h"
+
+namespace torchweld {
+
+/// Nodes that become one step.
+struct Group {
+  std::vector<NodeId> nodes;  ///< in recorded order
+  bool pointwise = false;     ///< one kernel over the members' common shape
+  std::string reason;         ///< why not pointwise; empty when it is
+};
+
+/// In-place writes on values that nobody else can see become new values; the others stay, in their order.
+void functionalise(Graph* graph);
+
+/// Views are metadata: nodes that only make views go away.
+void drop_views(Graph* graph);
+
+/// Composite operators become those that the planner knows: lstm_cell as two matmuls and its gates.
+void decompose(Graph* graph);
+
+/// Identities removed (x+0, x*1, x*2*3, b+b, copies), common subexpressions shared.
+void simplify(Graph* graph, const Target& target);
+
+/// Pure nodes whose results nobody reads go away.
+void drop_dead(Graph* graph);
+
+/// Partitions the nodes: pointwise ones grown greedily along producer-consumer edges, the others alone.
+/// The groups come in an order in which each may run after those before it.
+std::vector<Group> group(const Graph& graph, const Target& target);
+
+/// Steps for the groups; fused ones with their kernel specs.
+void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Target& target, Plan* plan);
+
+/// Chooses each storage's buffer and lays the arena out by liveness.
+void place_buffers(Plan* plan);
+
+/// Operands as buffers and offsets, once the buffers are placed.
+void locate_operands(Plan* plan);
+
+}  // namespace torchweld

@@ -1,0 +1,69 @@
+// What runs: steps over buffers, made from one graph. Plain data; the engine binds it to memory and kernels.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/kernel.h"
+#include "kernels/spec.h"
+#include "loader/graph.h"
+
+namespace torchweld {
+
+/// Memory behind one storage of the graph.
+struct Buffer {
+  enum class Kind : uint8_t {
+    kInput,     ///< the caller's tensor number `index`
+    kConstant,  ///< constant number `index`
+    kArena,     ///< `offset` bytes into the call's arena
+    kOutput,    ///< allocated for each call, since it leaves the block
+    kEager,     ///< whatever an eager step allocates
+  };
+  Kind kind = Kind::kArena;
+  int index = kNone;
+  int64_t bytes = 0, offset = 0;
+};
+
+/// Where a value's first element lies.
+struct Location {
+  StorageId buffer = kNone;  ///< buffers are numbered as the graph's storages
+  int64_t byte_offset = 0;
+};
+
+/// A matmul of a small left side with constant weights: out[m,n] = x[m,k] * w[k,n] + bias[n], float32.
+struct SmallMatmul {
+  int64_t m = 0, k = 0, n = 0;
+  Location x, bias, out;       ///< bias.buffer is kNone when there is none
+  int64_t x_row_stride = 0, out_row_stride = 0;
+  ValueId weight = kNone;      ///< a constant
+  int64_t weight_k_stride = 0, weight_n_stride = 0;
+};
+
+/// One element of a plan.
+struct Step {
+  enum class Kind : uint8_t { kFused, kSmallMatmul, kEager };
+  Kind kind = Kind::kEager;
+  std::string name;
+  std::string reason;              ///< kEager: why; empty when a tuned library is the right place for the operator
+  bool library = false;            ///< kEager: a matmul, convolution or the like, which LibTorch hands to a tuned library
+  std::vector<NodeId> nodes;       ///< members, in execution order
+  std::vector<ValueId> reads, makes;
+  KernelSpec spec;                 ///< kFused
+  Geometry geometry;               ///< kFused
+  std::vector<Location> operands;  ///< kFused: loads, then stores
+  SmallMatmul matmul;              ///< kSmallMatmul
+};
+
+/// A plan and the graph that its ids refer to.
+struct Plan {
+  Graph graph;                   ///< after the passes
+  std::vector<Buffer> buffers;   ///< by StorageId
+  std::vector<Step> steps;
+  std::vector<std::vector<StorageId>> releases;  ///< by step: eager buffers that nothing reads afterwards
+  int64_t arena_bytes = 0;       ///< peak of the intermediates
+  int64_t unplanned_bytes = 0;   ///< their sum
+  int recorded_nodes = 0;
+};
+
+}  // namespace torchweld

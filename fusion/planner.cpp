@@ -1,0 +1,24 @@
+// The passes, in order.
+#include "fusion/planner.h"
+
+#include "fusion/passes.h"
+
+namespace torchweld {
+
+Plan plan(Graph graph, const Target& target) {
+  Plan plan;
+  plan.recorded_nodes = static_cast<int>(graph.nodes.size());
+  functionalise(&graph);
+  drop_views(&graph);
+  decompose(&graph);
+  simplify(&graph, target);
+  drop_dead(&graph);
+  std::vector<Group> groups = group(graph, target);
+  emit_steps(graph, groups, target, &plan);
+  plan.graph = std::move(graph);
+  place_buffers(&plan);
+  locate_operands(&plan);
+  return plan;
+}
+
+}  // namespace torchweld

@@ -1,0 +1,26 @@
+// From a recorded graph to a plan: pure, no LibTorch, no device.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "fusion/plan.h"
+#include "kernels/body_builder.h"
+#include "loader/graph.h"
+
+namespace torchweld {
+
+/// What a plan may use on the machine at hand.
+struct Target {
+  Rounding rounding = Rounding::kDefault;
+  bool small_matmul = false;      ///< hand-written kernels for small matmuls are there
+  bool fuses = true;              ///< a code generator is there; otherwise every node is an eager step
+
+  /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
+  std::function<bool(const KernelSpec& spec, std::string* why)> can_compile;
+};
+
+/// Plans a graph. Never fails: what can't be fused is an eager step with its reason.
+Plan plan(Graph graph, const Target& target);
+
+}  // namespace torchweld

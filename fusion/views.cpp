@@ -1,0 +1,44 @@
+// Views and dead nodes.
+#include <algorithm>
+#include <set>
+
+#include "fusion/passes.h"
+
+namespace torchweld {
+namespace {
+
+bool only_views(const Graph& graph, const Node& node) {
+  if (!node.pure || node.reads_host || node.outputs.empty()) return false;
+  std::set<StorageId> read;
+  bool plain = true;
+  for_each_input(node, [&](ValueId id) {
+    read.insert(graph.value(id).storage);
+    plain &= !graph.value(id).opaque;
+  });
+  return plain && std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+           return id == kNone || (!graph.value(id).opaque && read.contains(graph.value(id).storage));
+         });
+}
+
+}  // namespace
+
+void drop_views(Graph* graph) {
+  std::erase_if(graph->nodes, [&](const Node& n) { return only_views(*graph, n); });
+}
+
+void drop_dead(Graph* graph) {
+  std::set<StorageId> needed;
+  for (const ValueId id : graph->outputs) needed.insert(graph->value(id).storage);
+  std::vector<Node> kept;
+  for (auto node = graph->nodes.rbegin(); node != graph->nodes.rend(); ++node) {
+    const bool used = std::any_of(node->outputs.begin(), node->outputs.end(), [&](ValueId id) {
+      return id != kNone && needed.contains(graph->value(id).storage);
+    });
+    if (node->pure && !node->reads_host && !used) continue;
+    for_each_input(*node, [&](ValueId id) { needed.insert(graph->value(id).storage); });
+    kept.push_back(std::move(*node));
+  }
+  graph->nodes.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
+}
+
+}  // namespace torchweld
