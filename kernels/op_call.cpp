@@ -42,10 +42,13 @@ Expr OpCall::in(size_t i, DType type) const {
   const OpArg& arg = args_[i];
   if (arg.kind == OpArg::Kind::kTensor) {
     int16_t value = body_.cast(arg.value, type);
-    if (type == compute_ && arg.dtype != dtype_ && types_ != Types::kCopy) {
-      value = body_.settle(value, dtype_ == DType::kBool ? type : dtype_);
-    }
-    return {&body_, value};
+    if (type != compute_ || arg.dtype == dtype_ || types_ == Types::kCopy) return {&body_, value};
+    // An integer overflows or loses digits on its way to a half; ATen spares 0-dim operands of
+    // arithmetic that.
+    const bool whole = !is_floating(arg.dtype) && arg.dims > 0;
+    const bool visible = is_half(dtype_) && (whole || types_ == Types::kCompare);
+    if (visible) return {&body_, body_.emit(Prim::kRound, type, value, -1, -1, dtype_)};
+    return {&body_, dtype_ == DType::kBool ? value : body_.settle(value, dtype_)};
   }
   int16_t value = -1;
   if (arg.kind == OpArg::Kind::kScalarFloat) {

@@ -16,7 +16,10 @@ namespace {
 constexpr int kSlot = 64;  // bytes of a value in the frame of a scalar loop
 
 // Called by generated code: result at 0, operands after it, one slot each.
-void run_scalar_loop(uint64_t code, char* frame) {
+__attribute__((target("avx"))) void run_scalar_loop(uint64_t code, char* frame) {
+  // Upper halves left in use make every SSE instruction of libm wait for them, ten times slower
+  // overall.
+  __builtin_ia32_vzeroupper();
   Inst inst;
   inst.prim = static_cast<Prim>(code & 0xff);
   inst.type = static_cast<DType>(code >> 8 & 0xff);
@@ -45,12 +48,9 @@ bool commutes(Prim prim) {
 }  // namespace
 
 Body::Body(const Lanes& lanes, const Program& program)
-    : v_(lanes),
-      cc_(lanes.cc),
-      math_(lanes),
-      program_(program),
-      values_(program.steps.size()),
-      hoisted_(program.steps.size(), 0) {}
+    : v_(lanes), cc_(lanes.cc), math_(lanes), program_(program), hoisted_(program.steps.size(), 0) {
+  for (std::vector<Reg>& values : values_) values.resize(program.steps.size());
+}
 
 // The rest is read from memory where it is used, which costs a load port and no register.
 void Body::hoist_constants() {
@@ -58,18 +58,22 @@ void Body::hoist_constants() {
   for (size_t i = 0; i < program_.steps.size() && left > 0; ++i) {
     const Step& step = program_.steps[i];
     if (!step.live || step.inst.prim != Prim::kConst || step.inst.type == DType::kBool) continue;
-    values_[i] = v_.constant(step.inst);
+    const Reg constant = v_.constant(step.inst);
+    for (std::vector<Reg>& values : values_) values[i] = constant;
     hoisted_[i] = 1;
     --left;
   }
 }
 
-void Body::emit(const std::function<Reg(int operand)>& load) {
+void Body::emit(int times, const std::function<Reg(int vector, int operand)>& load) {
   for (size_t i = 0; i < program_.steps.size(); ++i) {
     const Step& step = program_.steps[i];
     if (!step.live || step.inst.prim == Prim::kConst) continue;
-    values_[i] =
-        step.inst.prim == Prim::kLoad ? load(step.inst.operand) : this->step(static_cast<int>(i));
+    for (vector_ = 0; vector_ < times; ++vector_) {
+      const bool loads = step.inst.prim == Prim::kLoad;
+      const Reg value = loads ? load(vector_, step.inst.operand) : this->step(static_cast<int>(i));
+      values_[static_cast<size_t>(vector_)][i] = value;
+    }
   }
 }
 
@@ -86,7 +90,7 @@ Operand Body::operand(int16_t value) {
 Reg Body::reg(int16_t value) {
   const auto i = static_cast<size_t>(value);
   if (at(value).prim == Prim::kConst && hoisted_[i] == 0) return v_.constant(at(value));
-  return values_[i];
+  return values_[static_cast<size_t>(vector_)][i];
 }
 
 // A loaded value may be a broadcast that outlives this vector, so only results of steps may be

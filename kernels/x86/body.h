@@ -1,6 +1,7 @@
 // Emits one vector's worth of a program.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <vector>
 
@@ -17,10 +18,13 @@ class Body {
   /// Loads constants into registers, as many as are worth one. Before the loops.
   void hoist_constants();
 
-  /// Emits every live step; `load` gives the vector of an operand. Values of stores are read with
-  /// `value`.
-  void emit(const std::function<Reg(int operand)>& load);
-  Reg value(int16_t step) { return reg(step); }
+  /// Emits every live step for `times` independent vectors, step by step: their latencies overlap.
+  /// `load` gives a vector of an operand; values of stores are read with `value`.
+  void emit(int times, const std::function<Reg(int vector, int operand)>& load);
+  Reg value(int vector, int16_t step) {
+    vector_ = vector;
+    return reg(step);
+  }
 
  private:
   Reg step(int index);
@@ -45,7 +49,9 @@ class Body {
   aj::Compiler& cc_;
   Math math_;
   const Program& program_;
-  std::vector<Reg> values_;
+  static constexpr size_t kMaxTimes = 4;
+  std::array<std::vector<Reg>, kMaxTimes> values_;
+  int vector_ = 0;  // the one that is being emitted
   std::vector<char> hoisted_;
   aj::Mem frame_;  // of scalar loops
   bool has_frame_ = false;

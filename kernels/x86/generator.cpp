@@ -76,13 +76,15 @@ class Generator {
     return aj::qword_ptr(args_, static_cast<int32_t>(offset + 8 * index));
   }
 
-  // Light bodies are bound by loop overhead; heavy ones fill the machine by themselves.
+  // Light bodies are bound by loop overhead. Heavy ones are bound by latency where two vectors fit
+  // the registers.
   int unroll() const {
     if (operands_.size() > 8) return 1;
     for (const Operand& operand : operands_) {
       if (operand.inner == StrideClass::kAny) return 1;
     }
-    return program_.weight <= 24 ? 4 : program_.weight <= 48 ? 2 : 1;
+    if (program_.weight <= 24) return 4;
+    return program_.weight <= (lanes_.wide() ? 200 : 48) ? 2 : 1;
   }
 
   void row() {
@@ -127,7 +129,7 @@ class Generator {
     cc_.cmp(left_, step);
     cc_.jl(done);
     cc_.bind(next);
-    for (int i = 0; i < times; ++i) vector(i, Rest::kNone, stream);
+    vectors(times, Rest::kNone, stream);
     cc_.add(index_, step);
     cc_.sub(left_, step);
     cc_.cmp(left_, step);
@@ -149,7 +151,7 @@ class Generator {
     cc_.bzhi(bits.r32(), bits.r32(), count_.r32());
     mask_ = cc_.newKw();
     cc_.kmovw(mask_, bits.r32());
-    vector(0, Rest::kMasked, false);
+    vectors(1, Rest::kMasked, false);
     cc_.add(index_, lanes_.count);
     cc_.sub(left_, lanes_.count);
     cc_.jg(next);
@@ -161,7 +163,7 @@ class Generator {
     cc_.test(left_, left_);
     cc_.jz(done);
     count_ = left_;
-    vector(0, Rest::kLanewise, false);
+    vectors(1, Rest::kLanewise, false);
     cc_.bind(done);
   }
 
@@ -193,15 +195,17 @@ class Generator {
     return at;
   }
 
-  void vector(int vector_in_step, Rest rest, bool stream) {
-    body_.emit([&](int i) {
+  void vectors(int times, Rest rest, bool stream) {
+    body_.emit(times, [&](int vector, int i) {
       const auto operand = static_cast<size_t>(i);
       if (operands_[operand].inner == StrideClass::kZero) return operands_[operand].broadcast;
-      return memory_.load(place(operand, vector_in_step, rest, false));
+      return memory_.load(place(operand, vector, rest, false));
     });
-    for (size_t i = 0; i < program_.stores.size(); ++i) {
-      memory_.store(place(spec_.loads.size() + i, vector_in_step, rest, stream),
-                    body_.value(program_.stores[i]));
+    for (int vector = 0; vector < times; ++vector) {
+      for (size_t i = 0; i < program_.stores.size(); ++i) {
+        memory_.store(place(spec_.loads.size() + i, vector, rest, stream),
+                      body_.value(vector, program_.stores[i]));
+      }
     }
   }
 

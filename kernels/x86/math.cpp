@@ -52,6 +52,15 @@ Vec Math::clamp(const Vec& x, float low, float high) const {
   return emit(ins::kIdVmaxps, set(low), emit(ins::kIdVminps, set(high), x));
 }
 
+Vec Math::divide_by_bounded(const Vec& n, const Vec& d) const {
+  if (!v_.wide()) return emit(ins::kIdVdivps, n, d);
+  const Vec r = v_.vec(4), error = v_.copy(DType::kF32, d).as<Vec>();
+  cc_.emit(ins::kIdVrcp14ps, r, d);
+  cc_.emit(ins::kIdVfnmadd213ps, error, r, v_.f32(1));
+  cc_.emit(ins::kIdVfmadd231ps, r, r, error);
+  return mul(n, r);
+}
+
 Vec Math::divide_by_large(const Vec& n, const Vec& d) const {
   if (!v_.wide()) return emit(ins::kIdVdivps, n, d);
   const Vec r = v_.vec(4), error = v_.copy(DType::kF32, d).as<Vec>();
@@ -180,25 +189,26 @@ Vec Math::log1p(const Vec& x) const {
 }
 
 Vec Math::tanh(const Vec& x) const {
-  const Vec c = clamp(x, -7.90531110763549805f, 7.90531110763549805f);
+  const Vec c = clamp(x, -9.4f, 9.4f);
   const Vec s = mul(c, c);
   const Vec p = poly(s, {-2.76076847742355e-16f, 2.00018790482477e-13f, -8.60467152213735e-11f,
                          5.12229709037114e-08f, 1.48572235717979e-05f, 6.37261928875436e-04f,
                          4.89352455891786e-03f});
   const Vec q = poly(s, {1.19825839466702e-06f, 1.18534705686654e-04f, 2.26843463243900e-03f,
                          4.89352518554385e-03f});
-  // The quotient first: x * p would leave the normal range for tiny x.
-  return mul(divide_by_large(p, q), c);
+  // The quotient first: x * p would leave the normal range for tiny x. The form passes 1 just
+  // before the first clamp, and the second makes the saturated value exactly 1, which gelu needs.
+  return clamp(mul(divide_by_bounded(p, q), c), -1, 1);
 }
 
 Vec Math::erf(const Vec& x) const {
-  const Vec c = clamp(x, -3.832506856900711f, 3.832506856900711f);
+  const Vec c = clamp(x, -3.95f, 3.95f);
   const Vec s = mul(c, c);
   const Vec p = poly(s, {0.00022905065861350646f, 0.0034082910107109506f, 0.050955695062380861f,
                          0.18520832239976145f, 1.128379143519084f});
   const Vec q = poly(s, {-1.1791602954361697e-7f, 0.000023547966471313185f, 0.0010179625278914885f,
                          0.014070470171167667f, 0.11098505178285362f, 0.49746925110067538f, 1.0f});
-  return mul(divide_by_large(p, q), c);
+  return clamp(mul(divide_by_bounded(p, q), c), -1, 1);
 }
 
 // Quadrant 0 is the sine, 1 the cosine; pi / 2 in three parts keeps the remainder exact enough up

@@ -24,6 +24,8 @@ class Math {
   aj::Vec divide_by_large(const aj::Vec& n, const aj::Vec& d) const;
 
  private:
+  /// The same for a d that is far from 0 and infinity.
+  aj::Vec divide_by_bounded(const aj::Vec& n, const aj::Vec& d) const;
   aj::Vec exp(const aj::Vec& x) const;
   aj::Vec expm1(const aj::Vec& x) const;
   aj::Vec log(const aj::Vec& x) const;
