@@ -214,7 +214,8 @@ Vec Math::erf(const Vec& x) const {
 // Quadrant 0 is the sine, 1 the cosine; pi / 2 in three parts keeps the remainder exact enough up
 // to kTrigLimit.
 Vec Math::trig(const Vec& x, int quadrant) const {
-  const Vec n = v_.round_whole(DType::kF32, mul(x, v_.f32(0.636619772f)), 0);
+  // Adding 0 makes 0 of -0, whose product would turn an r of -0 into 0.
+  const Vec n = add(v_.round_whole(DType::kF32, mul(x, v_.f32(0.636619772f)), 0), v_.f32(0));
   const Vec r = v_.copy(DType::kF32, x).as<Vec>();
   cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.921fb6p+0f));
   cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(-0x1.777a5cp-25f));

@@ -1,0 +1,241 @@
+// The x86 back end against the scalar reference: bodies of many ops, guarded memory, threads,
+// accuracy.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+#include "kernels/body_builder.h"
+#include "kernels/geometry.h"
+#include "kernels/reference.h"
+#include "kernels/x86/backend.h"
+
+namespace torchweld {
+namespace {
+
+std::vector<std::shared_ptr<Backend>> backends() {
+  std::vector<std::shared_ptr<Backend>> all;
+  for (const x86::Isa isa : {x86::Isa::kAvx2, x86::Isa::kAvx512}) {
+    if (auto backend = x86::make_backend(isa)) all.push_back(std::move(backend));
+  }
+  return all;
+}
+
+// Elements that end where an unreadable page begins, and start where one ends when they fill the
+// page.
+class Guarded {
+ public:
+  explicit Guarded(size_t bytes) : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+    total_ = (bytes + page_ - 1) / page_ * page_ + 2 * page_;
+    map_ = static_cast<char*>(
+        mmap(nullptr, total_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(map_, page_, PROT_NONE);
+    mprotect(map_ + total_ - page_, page_, PROT_NONE);
+    data_ = map_ + total_ - page_ - bytes;
+  }
+  ~Guarded() { munmap(map_, total_); }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  char* data() const { return data_; }
+
+ private:
+  size_t page_, total_ = 0;
+  char* map_ = nullptr;
+  char* data_ = nullptr;
+};
+
+OperandSpec operand(DType dtype, StrideClass inner) {
+  OperandSpec spec;
+  spec.dtype = dtype;
+  spec.strides[0] = inner;
+  return spec;
+}
+
+// One store that copies one load.
+KernelSpec copy_spec(DType dtype, StrideClass in, StrideClass out) {
+  KernelSpec spec;
+  spec.name = "copy";
+  BodyBuilder body;
+  std::vector<int16_t> roots = {body.load(0, dtype)};
+  spec.body = body.finish(&roots);
+  spec.loads = {operand(dtype, in)};
+  spec.stores = {{operand(dtype, out), roots[0]}};
+  return spec;
+}
+
+TEST(X86Backend, StaysInsideItsOperands) {
+  for (const auto& backend : backends()) {
+    for (const DType dtype : {DType::kF32, DType::kF64, DType::kBF16, DType::kF16, DType::kU8,
+                              DType::kBool, DType::kI16}) {
+      const auto bytes = static_cast<size_t>(size_of(dtype));
+      for (const int64_t stride : {1, 0, 3}) {
+        for (int64_t n = 1; n < 70; n += n < 20 ? 1 : 7) {
+          const StrideClass in = stride == 0   ? StrideClass::kZero
+                                 : stride == 1 ? StrideClass::kOne
+                                               : StrideClass::kAny;
+          std::string why;
+          const auto kernel = backend->compile(copy_spec(dtype, in, StrideClass::kOne), &why);
+          ASSERT_NE(kernel, nullptr) << why;
+          const Guarded from(bytes * static_cast<size_t>((n - 1) * stride + 1)),
+              to(bytes * static_cast<size_t>(n));
+          std::memset(from.data(), 1, bytes * static_cast<size_t>((n - 1) * stride + 1));
+          Geometry geometry{{n}, {{stride}, {1}}, n};
+          void* pointers[] = {from.data(), to.data()};
+          kernel->launch(geometry, pointers, {});
+          for (int64_t i = 0; i < n; ++i) {
+            ASSERT_EQ(std::memcmp(to.data() + static_cast<size_t>(i) * bytes, from.data(), bytes),
+                      0);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(X86Backend, WritesStridedOutputsOnly) {
+  for (const auto& backend : backends()) {
+    std::string why;
+    const auto kernel =
+        backend->compile(copy_spec(DType::kF32, StrideClass::kOne, StrideClass::kAny), &why);
+    ASSERT_NE(kernel, nullptr) << why;
+    std::vector<float> from(37), to(37 * 2, -1);
+    for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<float>(i);
+    void* pointers[] = {from.data(), to.data()};
+    kernel->launch(Geometry{{37}, {{1}, {2}}, 37}, pointers, {});
+    for (size_t i = 0; i < from.size(); ++i) {
+      EXPECT_EQ(to[2 * i], from[i]);
+      EXPECT_EQ(to[2 * i + 1], -1);
+    }
+  }
+}
+
+TEST(X86Backend, OuterDimsAndThreadsGiveTheSame) {
+  const std::vector<int64_t> domain = {3, 40, 2, 211, 9};
+  const std::vector<std::vector<int64_t>> strides = {
+      {40 * 2 * 211 * 9, 2 * 211 * 9, 211 * 9, 9, 1},
+      {0, 9, 360, 0, 1},
+      {40 * 2 * 211 * 9, 2 * 211 * 9, 211 * 9, 9, 1}};
+  const auto layout = coalesce(domain, strides);
+  ASSERT_TRUE(layout);
+  KernelSpec spec;
+  spec.name = "add";
+  BodyBuilder body;
+  std::vector<int16_t> roots = {
+      body.emit(Prim::kAdd, DType::kF32, body.load(0, DType::kF32), body.load(1, DType::kF32))};
+  spec.body = body.finish(&roots);
+  spec.rank = layout->rank;
+  spec.loads = {{DType::kF32, layout->classes[0]}, {DType::kF32, layout->classes[1]}};
+  spec.stores = {{{DType::kF32, layout->classes[2]}, roots[0]}};
+  const auto n = static_cast<size_t>(layout->geometry.elements);
+  std::vector<float> a(n), b(720), want(n), got(n);
+  for (size_t i = 0; i < n; ++i) a[i] = static_cast<float>(i % 1001);
+  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i);
+  std::string why;
+  void* reference[] = {a.data(), b.data(), want.data()};
+  ReferenceBackend().compile(spec, &why)->launch(layout->geometry, reference, {});
+  const ParallelFor pieces = [](int64_t count, int64_t grain, const auto& run) {
+    for (int64_t i = 0; i < count; i += grain) run(i, std::min(count, i + grain));
+  };
+  for (const auto& backend : backends()) {
+    for (const ParallelFor& parallel : {ParallelFor(), pieces}) {
+      std::fill(got.begin(), got.end(), -1.0f);
+      void* pointers[] = {a.data(), b.data(), got.data()};
+      backend->compile(spec, &why)->launch(layout->geometry, pointers, parallel);
+      EXPECT_EQ(got, want) << backend->description();
+    }
+  }
+}
+
+TEST(X86Backend, SharesKernelsOverRanksAndThreads) {
+  for (const auto& backend : backends()) {
+    std::string why;
+    const KernelSpec flat = copy_spec(DType::kF32, StrideClass::kOne, StrideClass::kOne);
+    KernelSpec deep = flat;
+    deep.rank = 2;
+    for (OperandSpec* o : {&deep.loads[0], &deep.stores[0].operand})
+      o->strides = {StrideClass::kAny, StrideClass::kOne};
+    const auto first = backend->compile(flat, &why);
+    EXPECT_EQ(first, backend->compile(deep, &why));
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        std::string reason;
+        EXPECT_NE(
+            backend->compile(copy_spec(DType::kI64, StrideClass::kOne, StrideClass::kOne), &reason),
+            nullptr);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
+struct Function {
+  Prim prim;
+  double ulp;
+  double (*exact)(double);
+};
+
+// All exponents and signs with many mantissas, against libm in double.
+TEST(X86Backend, MathIsAccurateEverywhere) {
+  const Function functions[] = {{Prim::kExp, 2, [](double x) { return std::exp(x); }},
+                                {Prim::kExpm1, 3, [](double x) { return std::expm1(x); }},
+                                {Prim::kLog, 2, [](double x) { return std::log(x); }},
+                                {Prim::kLog1p, 3, [](double x) { return std::log1p(x); }},
+                                {Prim::kTanh, 6, [](double x) { return std::tanh(x); }},
+                                {Prim::kErf, 8, [](double x) { return std::erf(x); }},
+                                {Prim::kErfc, 8, [](double x) { return std::erfc(x); }},
+                                {Prim::kSin, 2, [](double x) { return std::sin(x); }},
+                                {Prim::kCos, 2, [](double x) { return std::cos(x); }},
+                                {Prim::kAtan, 3, [](double x) { return std::atan(x); }}};
+  std::vector<float> x;
+  for (uint32_t bits = 0; bits < 0x7f800000u; bits += 9973) {
+    x.push_back(std::bit_cast<float>(bits));
+    x.push_back(std::bit_cast<float>(bits | 0x80000000u));
+  }
+  const auto n = static_cast<int64_t>(x.size());
+  for (const auto& backend : backends()) {
+    for (const Function& f : functions) {
+      KernelSpec spec = copy_spec(DType::kF32, StrideClass::kOne, StrideClass::kOne);
+      BodyBuilder body;
+      std::vector<int16_t> roots = {body.emit(f.prim, DType::kF32, body.load(0, DType::kF32))};
+      spec.body = body.finish(&roots);
+      spec.stores[0].value = roots[0];
+      std::string why;
+      std::vector<float> y(x.size());
+      void* pointers[] = {x.data(), y.data()};
+      backend->compile(spec, &why)->launch(Geometry{{n}, {{1}, {1}}, n}, pointers, {});
+      double worst = 0;
+      float at = 0;
+      for (size_t i = 0; i < x.size(); ++i) {
+        const double exact = f.exact(x[i]);
+        const auto rounded = static_cast<float>(exact);
+        if (std::isnan(rounded) || std::isinf(rounded)) {
+          ASSERT_EQ(std::isnan(rounded), std::isnan(y[i]))
+              << name_of(f.prim) << " at " << x[i] << ": " << y[i];
+          ASSERT_TRUE(std::isnan(rounded) || rounded == y[i])
+              << name_of(f.prim) << " at " << x[i] << ": " << y[i];
+          continue;
+        }
+        if (rounded == 0) {
+          ASSERT_EQ(std::signbit(rounded), std::signbit(y[i]))
+              << name_of(f.prim) << " at " << x[i] << ": " << y[i];
+        }
+        const int exponent = exact == 0 ? -126 : std::max(std::ilogb(exact), -126);
+        const double error = std::abs(y[i] - exact) / std::ldexp(1.0, exponent - 23);
+        if (!(error <= worst)) worst = error, at = x[i];
+      }
+      EXPECT_LE(worst, f.ulp) << name_of(f.prim) << " on " << backend->description() << " at "
+                              << at;
+      RecordProperty(
+          std::string(name_of(f.prim)) + (backend == backends()[0] ? "_avx2" : "_avx512"),
+          std::to_string(worst));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace torchweld
