@@ -214,12 +214,12 @@ Vec Math::erf(const Vec& x) const {
 // Quadrant 0 is the sine, 1 the cosine; pi / 2 in three parts keeps the remainder exact enough up
 // to kTrigLimit.
 Vec Math::trig(const Vec& x, int quadrant) const {
-  // Adding 0 makes 0 of -0, whose product would turn an r of -0 into 0.
+  // Adding 0 makes 0 of -0: with it, and the parts of pi / 2 all positive, an r of -0 survives.
   const Vec n = add(v_.round_whole(DType::kF32, mul(x, v_.f32(0.636619772f)), 0), v_.f32(0));
   const Vec r = v_.copy(DType::kF32, x).as<Vec>();
-  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.921fb6p+0f));
-  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(-0x1.777a5cp-25f));
-  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(-0x1.ee59dap-50f));
+  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.921fb4p+0f));
+  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.4442d0p-24f));
+  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.846988p-48f));
   const Vec q = v_.vec(4), bit = v_.vec(4), sign = v_.vec(4);
   cc_.emit(ins::kIdVcvtps2dq, q, n);
   if (quadrant != 0) cc_.emit(ins::kIdVpaddd, q, q, v_.bits32(1));
