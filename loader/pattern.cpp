@@ -199,12 +199,9 @@ bool Pattern::match_prefix(const std::vector<c10::IValue>& values, std::vector<c
   return true;
 }
 
-std::vector<c10::IValue> Pattern::fill(const std::vector<at::Tensor>& tensors,
-                                       const std::vector<c10::IValue>& holes) const {
-  std::vector<c10::IValue> values;
-  values.reserve(items_.size());
-  for (const PatternItem& item : items_) values.push_back(fill_item(item, tensors, holes));
-  return values;
+void Pattern::fill(const std::vector<at::Tensor>& tensors, const std::vector<c10::IValue>& holes,
+                   std::vector<c10::IValue>* values) const {
+  for (const PatternItem& item : items_) values->push_back(fill_item(item, tensors, holes));
 }
 
 std::string Pattern::describe() const {

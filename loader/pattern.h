@@ -51,8 +51,8 @@ class Pattern {
   /// As match, for values that are only the pattern's first ones.
   bool match_prefix(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
 
-  /// The values again, with `tensors[leaf]` in place of each tensor and `holes[leaf]` in place of each hole.
-  std::vector<c10::IValue> fill(const std::vector<at::Tensor>& tensors, const std::vector<c10::IValue>& holes) const;
+  /// Appends the values again to `values`, with `tensors[leaf]` in place of each tensor and `holes[leaf]` in place of each hole.
+  void fill(const std::vector<at::Tensor>& tensors, const std::vector<c10::IValue>& holes, std::vector<c10::IValue>* values) const;
 
   /// A shallow description: "f32[3,4], int 5, (i64[2], none)".
   std::string describe() const;

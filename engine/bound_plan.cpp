@@ -1,0 +1,68 @@
+#include "engine/bound_plan.h"
+
+#include <chrono>
+
+#include "engine/context.h"
+#include "engine/nvtx.h"
+
+namespace torchweld {
+
+Target target_for(const Runtime& runtime, bool exact) {
+  Target target;
+  target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
+  target.small_matmul = runtime.has_small_matmul();
+  target.fuses = runtime.backend() != nullptr;
+  target.can_compile = [backend = runtime.backend()](const KernelSpec& spec, std::string* why) {
+    return backend->compile(spec, why) != nullptr;
+  };
+  return target;
+}
+
+BoundPlan::BoundPlan(Recording recording, const Target& target, std::shared_ptr<const Runtime> runtime)
+    : recording_(std::move(recording)), runtime_(std::move(runtime)) {
+  const NvtxRange range("torchweld: build plan");
+  const auto start = std::chrono::steady_clock::now();
+  plan_ = torchweld::plan(recording_.graph, target);
+  kernels_.resize(plan_.steps.size());
+  eager_.resize(plan_.steps.size());
+  for (size_t i = 0; i < plan_.steps.size(); ++i) {
+    const Step& step = plan_.steps[i];
+    std::string why;
+    if (step.kind == Step::Kind::kFused) {
+      kernels_[i] = runtime_->backend()->compile(step.spec, &why);
+    } else if (step.kind == Step::Kind::kEager) {
+      eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])], recording_.opaques);
+    }
+  }
+  build_us_ = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+}
+
+BoundPlan::~BoundPlan() {
+  for (auto& slot : pool_) delete slot.load();
+}
+
+std::unique_ptr<Context> BoundPlan::acquire() const {
+  for (auto& slot : pool_) {
+    if (slot.load(std::memory_order_relaxed) == nullptr) continue;
+    if (Context* context = slot.exchange(nullptr, std::memory_order_acquire)) return std::unique_ptr<Context>(context);
+  }
+  return std::make_unique<Context>(*this);
+}
+
+void BoundPlan::release(std::unique_ptr<Context> context) const {
+  for (auto& slot : pool_) {
+    Context* empty = nullptr;
+    if (slot.compare_exchange_strong(empty, context.get(), std::memory_order_release, std::memory_order_relaxed)) {
+      (void)context.release();
+      return;
+    }
+  }
+}
+
+int64_t BoundPlan::constant_bytes() const {
+  int64_t bytes = 0;
+  for (const at::Tensor& t : recording_.constants) bytes += static_cast<int64_t>(t.nbytes());
+  return bytes;
+}
+
+}  // namespace torchweld

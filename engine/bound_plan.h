@@ -1,0 +1,64 @@
+// A plan bound to this process: kernels compiled, constants held, eager operators found.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "loader/eager_call.h"
+#include "engine/runtime.h"
+#include "fusion/plan.h"
+#include "fusion/planner.h"
+#include "loader/recording.h"
+
+namespace torchweld {
+
+class Context;
+
+/// An eager step gave another shape than the recording's: its shape depends on data, though nothing said so.
+class ShapeChanged : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Immutable but for the pool of contexts; runs from any thread.
+class BoundPlan {
+ public:
+  /// Compiles what the plan needs. `target` decides what may be fused.
+  BoundPlan(Recording recording, const Target& target, std::shared_ptr<const Runtime> runtime);
+  ~BoundPlan();
+
+  /// A context of the pool, or a new one; give it back with release().
+  std::unique_ptr<Context> acquire() const;
+  void release(std::unique_ptr<Context> context) const;
+
+  const Plan& plan() const { return plan_; }
+  const Recording& recording() const { return recording_; }
+  const Runtime& runtime() const { return *runtime_; }
+  const Kernel* kernel(size_t step) const { return kernels_[step].get(); }
+  const EagerCall* eager(size_t step) const { return eager_[step] ? &*eager_[step] : nullptr; }
+  int64_t constant_bytes() const;
+  double build_us() const { return build_us_; }
+
+ private:
+  static constexpr size_t kPooled = 16;  // concurrent callers whose contexts are kept; more get fresh ones
+
+  Recording recording_;
+  std::shared_ptr<const Runtime> runtime_;
+  Plan plan_;
+  std::vector<std::shared_ptr<const Kernel>> kernels_;
+  std::vector<std::optional<EagerCall>> eager_;
+  double build_us_ = 0;
+  mutable std::array<std::atomic<Context*>, kPooled> pool_{};
+};
+
+/// The target that plans for a runtime are made for.
+Target target_for(const Runtime& runtime, bool exact);
+
+}  // namespace torchweld

@@ -1,0 +1,200 @@
+// The executor.
+#include "engine/context.h"
+
+#include <ATen/TensorUtils.h>
+#include <ATen/ops/clone.h>
+#include <c10/core/TensorImpl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/nvtx.h"
+#include "loader/dtypes.h"
+#include "loader/graph_text.h"
+#include "loader/pattern.h"
+#include "torchweld/error.h"
+
+namespace torchweld {
+namespace {
+
+/// A tensor over the storage of `base`, `offset` elements of `v`'s type in.
+at::Tensor view_over(const at::Tensor& base, const Value& v, int64_t offset) {
+  const auto type = c10::scalarTypeToTypeMeta(scalar_type_of(v.dtype));
+  at::Tensor out = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(base.storage()), base.key_set(), type);
+  c10::TensorImpl* impl = out.unsafeGetTensorImpl();
+  impl->set_sizes_and_strides(v.sizes, v.strides, offset);
+  return out;
+}
+
+}  // namespace
+
+Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
+  const Graph& graph = plan_.graph;
+  bases_.resize(graph.storages.size(), nullptr);
+  holders_.resize(graph.storages.size());
+  values_.resize(graph.values.size());
+  pointers_.reserve(kMaxOperands);
+  if (plan_.arena_bytes > 0) arena_ = bound.runtime().allocate({plan_.arena_bytes}, {1}, c10::ScalarType::Byte);
+  for (size_t s = 0; s < plan_.buffers.size(); ++s) {
+    const Buffer& b = plan_.buffers[s];
+    if (b.kind == Buffer::Kind::kArena && arena_.defined()) bases_[s] = static_cast<char*>(arena_.mutable_data_ptr()) + b.offset;
+    if (b.kind == Buffer::Kind::kOutput) output_storages_.push_back(static_cast<StorageId>(s));
+  }
+  for (size_t i = 0; i < graph.constants.size(); ++i) {
+    const at::Tensor& tensor = bound.recording().constants[i];
+    const size_t s = static_cast<size_t>(graph.value(graph.constants[i]).storage);
+    values_[static_cast<size_t>(graph.constants[i])] = tensor;
+    holders_[s] = tensor;
+    bases_[s] = static_cast<char*>(tensor.storage().mutable_data());
+  }
+  for (const StorageId s : output_storages_) {
+    const int64_t bytes = plan_.buffers[static_cast<size_t>(s)].bytes;
+    const auto whole = std::find_if(graph.outputs.begin(), graph.outputs.end(), [&](ValueId id) {
+      const Value& v = graph.value(id);
+      return v.storage == s && v.offset == 0 && is_dense(v) && v.elements() * size_of(v.dtype) == bytes;
+    });
+    output_values_.push_back(whole == graph.outputs.end() ? kNone : *whole);
+  }
+  list_fleeting();
+}
+
+void Context::list_fleeting() {
+  for (size_t s = 0; s < plan_.buffers.size(); ++s) {
+    const Buffer::Kind kind = plan_.buffers[s].kind;
+    if (kind == Buffer::Kind::kOutput || kind == Buffer::Kind::kEager) fleeting_storages_.push_back(static_cast<StorageId>(s));
+  }
+  for (const Step& step : plan_.steps) {
+    if (step.kind != Step::Kind::kEager) continue;
+    for (const ValueId id : plan_.graph.nodes[static_cast<size_t>(step.nodes[0])].outputs) {
+      if (id != kNone) fleeting_values_.push_back(id);
+    }
+  }
+  for (const ValueId id : output_values_) {
+    if (id != kNone) fleeting_values_.push_back(id);
+  }
+}
+
+void Context::run(const std::vector<const at::Tensor*>& leaves, const AfterStep* after_step) {
+  bind(leaves);
+  allocate_outputs();
+  for (size_t i = 0; i < plan_.steps.size(); ++i) {
+    {
+      const NvtxRange range(plan_.steps[i].name.c_str());
+      run_step(i);
+    }
+    if (after_step != nullptr) (*after_step)(i, *this);
+    for (const StorageId s : plan_.releases[i]) holders_[static_cast<size_t>(s)].reset();
+  }
+}
+
+void Context::bind(const std::vector<const at::Tensor*>& leaves) {
+  leaves_ = &leaves;
+  const Graph& graph = plan_.graph;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    bases_[static_cast<size_t>(graph.value(graph.inputs[i]).storage)] = static_cast<char*>(leaves[i]->mutable_data_ptr());
+  }
+}
+
+void Context::allocate_outputs() {
+  for (size_t i = 0; i < output_storages_.size(); ++i) {
+    const size_t s = static_cast<size_t>(output_storages_[i]);
+    if (output_values_[i] != kNone) {
+      const Value& v = plan_.graph.value(output_values_[i]);
+      holders_[s] = bound_.runtime().allocate(v.sizes, v.strides, scalar_type_of(v.dtype));
+      values_[static_cast<size_t>(output_values_[i])] = holders_[s];
+    } else {
+      holders_[s] = bound_.runtime().allocate({plan_.buffers[s].bytes}, {1}, c10::ScalarType::Byte);
+    }
+    bases_[s] = static_cast<char*>(holders_[s].mutable_data_ptr());
+  }
+}
+
+void Context::run_step(size_t index) {
+  switch (plan_.steps[index].kind) {
+    case Step::Kind::kFused: return run_fused(index);
+    case Step::Kind::kSmallMatmul: return run_small_matmul(index);
+    case Step::Kind::kEager: return run_eager(index);
+  }
+}
+
+void Context::run_fused(size_t index) {
+  const Step& step = plan_.steps[index];
+  pointers_.clear();
+  for (const Location& where : step.operands) pointers_.push_back(address(where));
+  bound_.kernel(index)->launch(step.geometry, pointers_.data(), bound_.runtime().parallel());
+}
+
+void Context::run_small_matmul(size_t) {}
+
+void Context::run_eager(size_t index) {
+  const Step& step = plan_.steps[index];
+  const Node& node = plan_.graph.nodes[static_cast<size_t>(step.nodes[0])];
+  bound_.eager(index)->run(&stack_, [this](ValueId id) { return tensor_of(id); });
+  if (node.reads_host) {
+    read_.assign(stack_.begin(), stack_.end());
+  } else {
+    take_results(step, node);
+  }
+  stack_.clear();
+}
+
+/// Binds what an eager step made. Its shapes must be those of the recording, or everything after would read wrongly.
+void Context::take_results(const Step& step, const Node& node) {
+  size_t at = 0;
+  const auto take = [&](const at::Tensor& tensor) {
+    const ValueId id = at < node.outputs.size() ? node.outputs[at] : kNone;
+    ++at;
+    if (id == kNone || !tensor.defined()) return;
+    const Value& v = plan_.graph.value(id);
+    const size_t s = static_cast<size_t>(v.storage);
+    if (tensor.sizes() != c10::IntArrayRef(v.sizes) || (tensor.strides() != c10::IntArrayRef(v.strides) && tensor.numel() > 0)) {
+      const bool may_differ = plan_.graph.ending.kind == Ending::Kind::kDynamicShape && &step == &plan_.steps.back();
+      if (!may_differ) throw ShapeChanged(fmt::format("{} at {} gave {} where the recording has {}", node.op, node.source, describe(tensor), torchweld::describe(plan_.graph, id)));
+    }
+    values_[static_cast<size_t>(id)] = tensor;
+    if (plan_.buffers[s].kind != Buffer::Kind::kEager) return;
+    holders_[s] = tensor;
+    bases_[s] = static_cast<char*>(tensor.storage().mutable_data());
+    if (!v.opaque) bases_[s] += (tensor.storage_offset() - v.offset) * size_of(v.dtype);
+  };
+  for (const c10::IValue& v : stack_) for_each_tensor(v, take);
+}
+
+at::Tensor Context::holder(StorageId storage) const {
+  const Buffer& b = plan_.buffers[static_cast<size_t>(storage)];
+  if (b.kind == Buffer::Kind::kArena) return arena_;
+  if (b.kind == Buffer::Kind::kInput) return *(*leaves_)[static_cast<size_t>(b.index)];
+  return holders_[static_cast<size_t>(storage)];
+}
+
+at::Tensor Context::tensor_of(ValueId id) const {
+  const at::Tensor& known = values_[static_cast<size_t>(id)];
+  if (known.defined()) return known;
+  const Graph& graph = plan_.graph;
+  const Value& v = graph.value(id);
+  const Buffer& b = plan_.buffers[static_cast<size_t>(v.storage)];
+  if (b.kind == Buffer::Kind::kInput && graph.inputs[static_cast<size_t>(b.index)] == id) return *(*leaves_)[static_cast<size_t>(b.index)];
+  const at::Tensor base = holder(v.storage);
+  const auto* start = static_cast<const char*>(base.storage().data());
+  return view_over(base, v, (bases_[static_cast<size_t>(v.storage)] - start) / size_of(v.dtype) + v.offset);
+}
+
+const std::vector<at::Tensor>& Context::outputs() {
+  const Graph& graph = plan_.graph;
+  outputs_.clear();
+  for (const ValueId id : graph.outputs) {
+    const bool derived = graph.storage_of(id).kind == Storage::Kind::kConstant && graph.storage_of(id).derived;
+    outputs_.push_back(derived ? tensor_of(id).clone() : tensor_of(id));
+  }
+  return outputs_;
+}
+
+void Context::clear() {
+  for (const StorageId s : fleeting_storages_) holders_[static_cast<size_t>(s)].reset();
+  for (const ValueId v : fleeting_values_) values_[static_cast<size_t>(v)].reset();
+  outputs_.clear();
+  read_.clear();
+  leaves_ = nullptr;
+}
+
+}  // namespace torchweld

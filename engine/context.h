@@ -1,0 +1,67 @@
+// What one running call needs for itself: arena, pointers, the tensors of eager steps. The executor is here.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/stack.h>
+
+#include <functional>
+#include <vector>
+
+#include "engine/bound_plan.h"
+
+namespace torchweld {
+
+/// Runs one plan, one call at a time. Kept in the plan's pool between calls, with its arena.
+class Context {
+ public:
+  /// Called after each step, for timing and comparing.
+  using AfterStep = std::function<void(size_t step, const Context&)>;
+
+  explicit Context(const BoundPlan& plan);
+
+  /// Executes the plan. `leaves`: the tensors of the signature, alive until the call ends.
+  /// Throws  Error from eager steps; ShapeChanged.
+  void run(const std::vector<const at::Tensor*>& leaves, const AfterStep* after_step = nullptr);
+
+  /// The block's tensors, by output leaf; valid after run().
+  const std::vector<at::Tensor>& outputs();
+
+  /// The host values that a read at the block's end gave.
+  const std::vector<c10::IValue>& read() const { return read_; }
+
+  /// A value as a tensor; only while its buffer is alive.
+  at::Tensor tensor_of(ValueId id) const;
+
+  /// Lets go of everything but the arena.
+  void clear();
+
+ private:
+  void bind(const std::vector<const at::Tensor*>& leaves);
+  void list_fleeting();
+  void allocate_outputs();
+  void run_step(size_t step);
+  void run_fused(size_t index);
+  void run_small_matmul(size_t index);
+  void run_eager(size_t index);
+  void take_results(const Step& step, const Node& node);
+  at::Tensor holder(StorageId storage) const;
+  char* address(const Location& where) const { return bases_[static_cast<size_t>(where.buffer)] + where.byte_offset; }
+
+  const BoundPlan& bound_;
+  const Plan& plan_;
+  at::Tensor arena_;
+  std::vector<char*> bases_;              // by storage: where offset 0 lies
+  std::vector<at::Tensor> holders_;       // by storage: a tensor that keeps it alive (outputs, eager results)
+  std::vector<at::Tensor> values_;        // by value: the very tensor, where identity or speed wants it
+  std::vector<StorageId> fleeting_storages_;  // whose holders live for one call
+  std::vector<ValueId> fleeting_values_;
+  std::vector<StorageId> output_storages_;
+  std::vector<ValueId> output_values_;    // by output storage: a value that is all of it, or kNone
+  const std::vector<const at::Tensor*>* leaves_ = nullptr;
+  std::vector<void*> pointers_;
+  torch::jit::Stack stack_;
+  std::vector<c10::IValue> read_;
+  std::vector<at::Tensor> outputs_;
+};
+
+}  // namespace torchweld

@@ -1,0 +1,303 @@
+// The way of a call: plans where there are any, else the interpreter with a recorder beside it.
+#include "engine/engine_state.h"
+
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/context.h"
+#include "engine/nvtx.h"
+
+namespace torchweld {
+namespace {
+
+bool needs_autograd(const std::vector<c10::IValue>& values) {
+  if (!c10::GradMode::is_enabled()) return false;
+  bool needs = false;
+  for (const c10::IValue& v : values) {
+    if (v.isTensor()) {
+      needs |= v.toTensor().defined() && v.toTensor().requires_grad();
+    } else {
+      for_each_tensor(v, [&](const at::Tensor& t) { needs |= t.defined() && t.requires_grad(); });
+    }
+  }
+  return needs;
+}
+
+/// Gives a context back to its plan, whatever happens to the call.
+class ContextLease {
+ public:
+  explicit ContextLease(const BoundPlan& plan) : plan_(plan), context_(plan.acquire()) {}
+  ~ContextLease() {
+    context_->clear();
+    plan_.release(std::move(context_));
+  }
+  ContextLease(const ContextLease&) = delete;
+  ContextLease& operator=(const ContextLease&) = delete;
+  Context* operator->() { return context_.get(); }
+
+ private:
+  const BoundPlan& plan_;
+  std::unique_ptr<Context> context_;
+};
+
+}  // namespace
+
+/// One call on its way.
+struct EngineState::Walk {
+  Unit* unit = nullptr;
+  std::vector<c10::IValue> values;  // arguments or environment, then the state
+  size_t arguments = 0;             // how many of them the caller owns
+  CallState* state = nullptr;
+  Planning planning = Planning::kBackground;
+  CallTrace* trace = nullptr;
+  bool done = false;
+  c10::IValue result;
+
+  void go_on(Unit* next, std::vector<c10::IValue> environment) {
+    unit = next;
+    values = std::move(environment);
+    arguments = 0;
+    values.insert(values.end(), state->slots.begin(), state->slots.end());
+  }
+};
+
+EngineState::EngineState(std::shared_ptr<const Module> module, Options options)
+    : module_(std::move(module)), options_(std::move(options)), runtime_(runtime_for(options_.device)) {
+  for (const c10::Argument& a : module_->schema.arguments()) {
+    arguments_.push_back({a.name(), a.type()->annotation_str(), a.default_value()});
+  }
+  own_session_ = fresh_state();
+  if (!module_->why_whole.empty()) {
+    log(LogLevel::kWarning, fmt::format("{}: LibTorch's interpreter runs the method whole: {}", module_->name, module_->why_whole));
+  }
+}
+
+EngineState::~EngineState() = default;
+
+void EngineState::log(LogLevel level, const std::string& message) const {
+  if (options_.log) options_.log(level, message);
+}
+
+CallState EngineState::fresh_state() const {
+  CallState state;
+  if (!module_->why_whole.empty()) {
+    state.whole_self = module_->self.deepcopy();
+    return state;
+  }
+  for (const c10::IValue& v : module_->initial_state) state.slots.push_back(deep_copy(v));
+  return state;
+}
+
+std::vector<c10::IValue> EngineState::copy_of(const std::vector<c10::IValue>& inputs) const {
+  std::vector<c10::IValue> copies;
+  for (const c10::IValue& v : inputs) copies.push_back(deep_copy(v));
+  return copies;
+}
+
+void EngineState::complete(std::vector<c10::IValue>* inputs) const {
+  const auto& declared = module_->schema.arguments();
+  for (size_t i = inputs->size(); i < declared.size() && declared[i].default_value(); ++i) inputs->push_back(*declared[i].default_value());
+  if (inputs->size() == declared.size()) return;
+  std::string wanted;
+  for (const Argument& a : arguments_) wanted += fmt::format("{}{}: {}", wanted.empty() ? "" : ", ", a.name, a.type);
+  throw Error(ErrorCode::kBadInput, fmt::format("{}({}) of {} takes {} arguments, {} were given", module_->method, wanted, module_->name,
+                                                declared.size(), inputs->size()));
+}
+
+/// What the interpreter may assume of its arguments; plans checked it when they were recorded.
+static void check_inputs(const Module& module, c10::Device device, std::vector<c10::IValue>* inputs) {
+  try {
+    module.schema.checkAndNormalizeInputs(*inputs, {});
+  } catch (const std::exception& cause) {
+    const std::string text = cause.what();
+    throw Error(ErrorCode::kBadInput, fmt::format("{} of {}: {}", module.method, module.name, text.substr(0, text.find("\nException"))));
+  }
+  for (size_t i = 0; i < inputs->size(); ++i) {
+    for_each_tensor((*inputs)[i], [&](const at::Tensor& t) {
+      if (!t.defined() || t.device().type() == device.type()) return;
+      throw Error(ErrorCode::kBadInput, fmt::format("argument {} of {} is on {}, the engine is on {}; move it with .to()",
+                                                    module.schema.arguments()[i].name(), module.method, t.device().str(), device.str()));
+    });
+  }
+}
+
+c10::IValue EngineState::call_whole(std::vector<c10::IValue> inputs, CallState* state) {
+  interpreted_.fetch_add(1, std::memory_order_relaxed);
+  check_inputs(*module_, options_.device, &inputs);
+  const c10::IValue self = state->whole_self.isNone() ? module_->self : state->whole_self;
+  try {
+    return module_->run_whole(self, std::move(inputs));
+  } catch (const std::exception& cause) {
+    throw Error(ErrorCode::kOperatorFailed, fmt::format("{} of {} in LibTorch's interpreter: {}", module_->method, module_->name, cause.what()));
+  }
+}
+
+c10::IValue EngineState::call(std::vector<c10::IValue> inputs, CallState* state, Planning planning, CallTrace* trace) {
+  const NvtxRange range("torchweld: call");
+  calls_.fetch_add(1, std::memory_order_relaxed);
+  complete(&inputs);
+  if (!module_->why_whole.empty() || needs_autograd(inputs)) return call_whole(std::move(inputs), state);
+  const at::AutoGradMode no_grad(false);
+  const at::AutoDispatchBelowAutograd below_autograd;
+  thread_local std::vector<const at::Tensor*> leaves;
+  Walk walk;
+  walk.arguments = inputs.size();
+  walk.state = state;
+  walk.planning = planning;
+  walk.trace = trace;
+  walk.unit = &root_;
+  walk.values = std::move(inputs);
+  walk.values.insert(walk.values.end(), state->slots.begin(), state->slots.end());
+  while (!walk.done) {
+    UnitPlan* plan = planning == Planning::kOff ? nullptr : walk.unit->find(walk.values, &leaves);
+    if (plan == nullptr || !run_plan(plan, leaves, &walk)) interpret(&walk);
+  }
+  return std::move(walk.result);
+}
+
+/// False when the plan had to be retired before it changed anything: the interpreter then takes the block.
+bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk) {
+  const BoundPlan& bound = *plan->plan;
+  const Recording& recording = bound.recording();
+  if (walk->trace != nullptr) walk->trace->enter(walk->unit, plan, leaves);
+  ContextLease context(bound);
+  try {
+    context->run(leaves, walk->trace != nullptr ? walk->trace->after_step() : nullptr);
+  } catch (const ShapeChanged& change) {
+    plan->retired = true;
+    if (recording.writes_inputs) throw Error(ErrorCode::kInternal, fmt::format("{}, after inputs were written", change.what()));
+    log(LogLevel::kWarning, fmt::format("{}: plan retired: {}", module_->name, change.what()));
+    return false;
+  }
+  planned_.fetch_add(1, std::memory_order_relaxed);
+  const auto& outputs = context->outputs();
+  thread_local std::vector<c10::IValue> filled;
+  filled.clear();
+  recording.state.fill(outputs, context->read(), &filled);
+  for (size_t i = 0; i < filled.size(); ++i) walk->state->slots[static_cast<size_t>(recording.state_slots[i])] = std::move(filled[i]);
+  filled.clear();
+  recording.outputs.fill(outputs, context->read(), &filled);
+  if (plan->next == nullptr) {
+    walk->result = filled.empty() ? c10::IValue() : std::move(filled[0]);
+    walk->done = true;
+  } else {
+    walk->go_on(plan->next, filled);
+  }
+  filled.clear();
+  return true;
+}
+
+/// Walks until the method returns, or until a block begins for which there is a plan.
+void EngineState::interpret(Walk* walk) {
+  if (walk->unit->place() == nullptr) {
+    std::vector<c10::IValue> arguments(walk->values.begin(), walk->values.begin() + static_cast<std::ptrdiff_t>(walk->arguments));
+    check_inputs(*module_, options_.device, &arguments);
+  }
+  Machine machine(*module_->code, module_->slots, &walk->state->slots);
+  if (walk->unit->place() == nullptr) {
+    std::vector<c10::IValue> all{module_->self};
+    all.insert(all.end(), walk->values.begin(), walk->values.begin() + static_cast<std::ptrdiff_t>(walk->arguments));
+    machine.start(all);
+  } else {
+    machine.resume(*walk->unit->place(), walk->values);
+  }
+  while (!walk->done) {
+    interpreted_.fetch_add(1, std::memory_order_relaxed);
+    const bool records = walk->planning != Planning::kOff;
+    const auto ticket = records ? walk->unit->begin_recording(walk->values, options_.max_plans) : std::nullopt;
+    if (walk->trace != nullptr) walk->trace->enter_interpreted(walk->unit);
+    std::optional<Recorder> recorder;
+    if (ticket) recorder.emplace(walk->values, walk->arguments, walk->state->slots);
+    Machine::Stop stop = Machine::Stop::kReturned;
+    try {
+      stop = machine.run(recorder ? &*recorder : nullptr);
+    } catch (...) {
+      if (ticket) walk->unit->give_up(*ticket, "the call failed", true);
+      throw;
+    }
+    close_block(walk, recorder ? &*recorder : nullptr, ticket.value_or(0), machine, stop == Machine::Stop::kReturned);
+    std::vector<const at::Tensor*> leaves;
+    if (!walk->done && walk->unit->find(walk->values, &leaves) != nullptr) return;
+  }
+}
+
+void EngineState::close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine, bool returned) {
+  std::vector<c10::IValue> results;
+  std::optional<Place> place;
+  if (returned) {
+    results = machine.results();
+  } else {
+    place = machine.place();
+    results = machine.environment(*place);
+  }
+  Unit* const unit = walk->unit;
+  if (recorder != nullptr) {
+    auto recording = recorder->abandoned() ? std::nullopt : recorder->finish(results, walk->state->slots, place);
+    if (recording) {
+      plan_later(unit, ticket, std::move(*recording), walk->planning);
+    } else {
+      unit->give_up(ticket, recorder->why(), recorder->is_transient());
+      if (!recorder->is_transient()) log(LogLevel::kWarning, fmt::format("{}: not planned: {}", module_->name, recorder->why()));
+    }
+  }
+  if (returned) {
+    walk->result = results.empty() ? c10::IValue() : std::move(results[0]);
+    walk->done = true;
+  } else {
+    walk->go_on(unit_at(*place), std::move(results));
+  }
+}
+
+Unit* EngineState::unit_at(const Place& place) {
+  const std::lock_guard lock(units_mutex_);
+  auto& unit = units_[place];
+  if (unit == nullptr) unit = std::make_unique<Unit>(place);
+  return unit.get();
+}
+
+void EngineState::plan_later(Unit* unit, int ticket, Recording recording, Planning planning) {
+  if (planning == Planning::kBlocking) return build(unit, ticket, std::move(recording));
+  auto shared = std::make_shared<Recording>(std::move(recording));
+  thread_.post([this, unit, ticket, shared] { build(unit, ticket, std::move(*shared)); });
+}
+
+void EngineState::build(Unit* unit, int ticket, Recording recording) {
+  try {
+    const at::AutoGradMode no_grad(false);
+    Unit* const next = recording.next ? unit_at(*recording.next) : nullptr;
+    auto bound = std::make_unique<BoundPlan>(std::move(recording), target_for(*runtime_, is_exact()), runtime_);
+    built_.fetch_add(1, std::memory_order_relaxed);
+    build_us_.fetch_add(static_cast<int64_t>(bound->build_us()), std::memory_order_relaxed);
+    log(LogLevel::kDebug, fmt::format("{}: plan with {} steps built in {:.0f} us", module_->name, bound->plan().steps.size(), bound->build_us()));
+    unit->add(std::make_unique<UnitPlan>(std::move(bound), next));
+  } catch (const std::exception& cause) {
+    unit->give_up(ticket, fmt::format("no plan could be made: {}", cause.what()), false);
+    log(LogLevel::kWarning, fmt::format("{}: no plan could be made: {}", module_->name, cause.what()));
+  }
+}
+
+c10::IValue EngineState::run(std::vector<c10::IValue> inputs) {
+  if (!module_->writes_state) return call(std::move(inputs), &own_session_, options_.planning);
+  const std::lock_guard lock(own_session_mutex_);
+  return call(std::move(inputs), &own_session_, options_.planning);
+}
+
+void EngineState::prepare(const std::vector<c10::IValue>& inputs) {
+  constexpr int kPasses = 4;  // a recording that gave up transiently, and blocks that only the second call reaches
+  thread_.wait();
+  CallState state = fresh_state();
+  for (int i = 0; i < kPasses; ++i) {
+    const int64_t before = interpreted_.load();
+    call(copy_of(inputs), &state, Planning::kBlocking);
+    if (interpreted_.load() == before) return;
+  }
+}
+
+Counters EngineState::counters() const {
+  return {calls_.load(), planned_.load(), interpreted_.load(), built_.load(), build_us_.load()};
+}
+
+}  // namespace torchweld

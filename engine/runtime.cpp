@@ -1,0 +1,45 @@
+// The CPU's runtime. CUDA's comes with its back end.
+#include "engine/runtime.h"
+
+#include <ATen/EmptyTensor.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "kernels/x86/backend.h"
+#include "torchweld/error.h"
+
+namespace torchweld {
+namespace {
+
+class CpuRuntime : public Runtime {
+ public:
+  CpuRuntime() : backend_(x86::make_backend()) {
+    parallel_ = [](int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
+      at::parallel_for(0, count, grain, f);
+    };
+  }
+
+  Backend* backend() const override { return backend_.get(); }
+  bool has_small_matmul() const override { return false; }
+  const ParallelFor& parallel() const override { return parallel_; }
+
+  at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides, c10::ScalarType type) const override {
+    return at::detail::empty_strided_cpu(sizes, strides, type);
+  }
+
+ private:
+  std::shared_ptr<Backend> backend_;
+  ParallelFor parallel_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Runtime> runtime_for(c10::Device device) {
+  if (!device.is_cpu()) {
+    throw Error(ErrorCode::kBadInput, fmt::format("this build runs on the CPU only, not on {}; set Options::device to cpu", device.str()));
+  }
+  static const std::shared_ptr<const Runtime> cpu = std::make_shared<CpuRuntime>();
+  return cpu;
+}
+
+}  // namespace torchweld

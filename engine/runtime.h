@@ -1,0 +1,33 @@
+// What the engine asks of a device: memory for tensors, threads, a code generator. One object a device kind.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <memory>
+
+#include "kernels/kernel.h"
+
+namespace torchweld {
+
+/// Immutable; shared by every engine on the device.
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+
+  /// Null when the device has no code generator: then every step is eager.
+  virtual Backend* backend() const = 0;
+
+  /// Whether the hand-written kernels for small matmuls run here.
+  virtual bool has_small_matmul() const = 0;
+
+  virtual const ParallelFor& parallel() const = 0;
+
+  /// A new tensor with these strides; the fast way round LibTorch's dispatcher.
+  virtual at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides, c10::ScalarType type) const = 0;
+};
+
+/// The runtime of a device. Throws Error kBadInput for a device that this build can't run on.
+std::shared_ptr<const Runtime> runtime_for(c10::Device device);
+
+}  // namespace torchweld

@@ -1,0 +1,63 @@
+// One block of a method and its plans, one a signature. A call is a chain of units.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/bound_plan.h"
+#include "loader/machine.h"
+
+namespace torchweld {
+
+/// A plan in its unit's list, and the unit where the call goes on.
+struct UnitPlan {
+  UnitPlan(std::unique_ptr<BoundPlan> bound, class Unit* after) : plan(std::move(bound)), next(after) {}
+  const std::unique_ptr<BoundPlan> plan;
+  class Unit* const next;               ///< null when the method returns
+  std::atomic<bool> retired{false};     ///< its shapes turned out to depend on data
+  UnitPlan* older = nullptr;
+};
+
+/// Readers never lock: plans are pushed to the front of a list and stay until the engine goes.
+class Unit {
+ public:
+  explicit Unit(std::optional<Place> place) : place_(std::move(place)) {}
+  ~Unit();
+
+  /// Null at the method's start.
+  const Place* place() const { return place_ ? &*place_ : nullptr; }
+
+  /// The plan for these values, its tensors in `leaves`; null when there is none.
+  UnitPlan* find(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
+
+  /// A ticket when a recording of these values should be made now: nobody else makes one, and the unit has room.
+  /// When it has none for good, why() tells.
+  std::optional<int> begin_recording(const std::vector<c10::IValue>& values, int max_plans);
+
+  /// A recording begun was given up. `transient`: try again at the next call.
+  void give_up(int ticket, const std::string& why, bool transient);
+
+  void add(std::unique_ptr<UnitPlan> plan);
+
+  /// Why calls are interpreted here; empty while they need not be.
+  std::string why() const;
+
+ private:
+  std::optional<Place> place_;
+  std::atomic<UnitPlan*> newest_{nullptr};
+  mutable std::mutex mutex_;
+  std::map<int, Pattern> pending_;  // by ticket; those that became plans stay, so that a retired one isn't made again
+  int next_ticket_ = 0;
+  std::string why_;
+  int plans_ = 0, failures_ = 0;
+};
+
+/// Whether the leaves of a call fit what a recording assumed of identity and overlap.
+bool leaves_fit(const Recording& recording, const std::vector<const at::Tensor*>& leaves);
+
+}  // namespace torchweld
