@@ -82,10 +82,7 @@ def unknown_operator(path):
 @bad_file("unknown_class.pt")
 def unknown_class(path):
     declared = b"__torch__.torch.classes.acme.Tokenizer"
-    replaced = lambda name, data: (
-        data.replace(b"x: Tensor", b"x: " + declared) if name.endswith(".py") else data
-    )
-    rewritten(path, replaced)
+    rewritten(path, lambda name, data: data.replace(b"x: Tensor", b"x: " + declared) if name.endswith(".py") else data)
 
 
 @bad_file("newer_format.pt")
@@ -114,3 +111,10 @@ def without_forward(path):
             return x * 2
 
     torch.jit.save(torch.jit.script(Encodes().eval()), str(path))
+
+
+@bad_file("packed_for_inference.pt")
+def packed_for_inference(path):
+    # LibTorch saves the weights that it packed for oneDNN as constants without a value, and can't read them again.
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).eval()
+    torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(model))).save(str(path))

@@ -185,13 +185,6 @@ def interpolate_to_size_of_other():
 
 
 @archive
-def optimized_for_inference():
-    model = with_random_statistics(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten()))
-    frozen = torch.jit.freeze(torch.jit.script(model))
-    return Made(torch.jit.optimize_for_inference(frozen), (torch.randn(1, 3, 8, 8),), model)
-
-
-@archive
 def optimized_for_inference_linear():
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)).eval()
     frozen = torch.jit.freeze(torch.jit.script(model))

@@ -66,7 +66,15 @@ def gru_cell_scripted():
 
 @archive
 def lstm_layers():
-    return scripted(nn.LSTM(4, 6, num_layers=2, bidirectional=True), torch.randn(5, 2, 4))
+    class Layers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(4, 6, num_layers=2, bidirectional=True)
+
+        def forward(self, x):
+            return self.lstm(x)
+
+    return scripted(Layers(), torch.randn(5, 2, 4))
 
 
 @archive

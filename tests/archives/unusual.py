@@ -7,7 +7,7 @@ from typing import Any, List, Optional, Tuple, Union
 import torch
 from torch import nn
 
-from registry import archive, scripted, traced
+from registry import archive, differs_from_original, scripted, traced
 
 
 class Mode(enum.Enum):
@@ -241,7 +241,7 @@ def device_and_dtype_queries():
                 y = y + 2
             return y + x.sum(), str(x.device)
 
-    return scripted(Queries(), torch.randn(3))
+    return differs_from_original(scripted(Queries(), torch.randn(3)))
 
 
 @archive

@@ -85,8 +85,8 @@ class Pair {
     }
   }
 
-  const c10::IValue* first_answer() const {
-    return answers_.empty() ? nullptr : &answers_.front().actual;
+  const c10::IValue* last_answer() const {
+    return answers_.empty() ? nullptr : &answers_.back().actual;
   }
 
  private:
@@ -151,10 +151,11 @@ void expect_agrees_with_libtorch(const std::string& name, const OracleOptions& o
     const Values inputs = pair.typed(file.inputs);
     for (int run = 1; run <= oracle.runs; ++run) {
       pair.call(inputs, what + ", run " + std::to_string(run));
-    }
-    if (oracle.compare_with_recorded && pair.first_answer() && file.outputs &&
-        !file.outputs->empty()) {
-      expect_recorded(*pair.first_answer(), *file.outputs);
+      // At once: an answer that is the module's own state changes with the next call.
+      if (run == 1 && oracle.compare_with_recorded && pair.last_answer() && file.outputs &&
+          !file.outputs->empty()) {
+        expect_recorded(*pair.last_answer(), *file.outputs);
+      }
     }
     for (int run = 1; oracle.other_inputs && run <= 2; ++run) {
       pair.call(changed(inputs, other_values), what + ", other values");
