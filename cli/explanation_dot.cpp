@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <graphviz/gvc.h>
 
+#include <fstream>
 #include <memory>
 
 #include "cli/explanation_text.h"
@@ -80,9 +81,16 @@ void write_svg(const std::string& dot, const std::string& path) {
     throw Error(ErrorCode::kInternal,
                 "Graphviz can't lay out the drawing; --dot FILE writes its text");
   }
-  const int failed = gvRenderFilename(context.get(), graph.get(), "svg", path.c_str());
+  char* svg = nullptr;
+  unsigned length = 0;
+  const int failed = gvRenderData(context.get(), graph.get(), "svg", &svg, &length);
+  std::ofstream file(path);
+  if (!failed) file.write(svg, length);
+  gvFreeRenderData(svg);
   gvFreeLayout(context.get(), graph.get());
-  if (failed) throw Error(ErrorCode::kFile, fmt::format("can't write the drawing to {}", path));
+  if (failed) throw Error(ErrorCode::kInternal, "Graphviz can't draw; --dot FILE writes its text");
+  file.close();
+  if (!file) throw Error(ErrorCode::kFile, fmt::format("can't write the drawing to {}", path));
 }
 
 }  // namespace torchweld::cli

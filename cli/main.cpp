@@ -83,9 +83,23 @@ class CommandLine {
   torchweld::cli::BenchArguments bench_;
 };
 
+/// One line on standard error, whatever the message looks like.
 int fail(const std::string& message) {
-  std::cerr << "torchweld: " << message.substr(0, message.find('\n')) << "\n";
+  std::string line;
+  for (const char c : message) {
+    if (c != '\n') {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  std::cerr << "torchweld: " << line << "\n";
   return 1;
+}
+
+/// LibTorch's messages go on with a stack of addresses.
+std::string without_stack(const std::string& message) {
+  return message.substr(0, message.find("Exception raised from"));
 }
 
 }  // namespace
@@ -103,6 +117,6 @@ int main(int argc, char** argv) {
   } catch (const torchweld::Error& error) {
     return fail(error.what());
   } catch (const std::exception& error) {
-    return fail(error.what());
+    return fail(without_stack(error.what()));
   }
 }

@@ -32,12 +32,12 @@ struct Lane {
 /// second and third call.
 int64_t warmed_up_batch(const Contender& contender, double seconds) {
   const auto start = Clock::now();
-  double last_us = 0;
+  double least_us = 1e9;
   for (int calls = 0; calls < 3 || microseconds_since(start) < seconds * kWarmUpShare * 1e6;
        ++calls) {
-    last_us = batch_us(contender, 1);
+    least_us = std::min(least_us, batch_us(contender, 1));
   }
-  return std::max<int64_t>(1, static_cast<int64_t>(kBatchUs / std::max(last_us, 0.01)));
+  return std::max<int64_t>(1, static_cast<int64_t>(kBatchUs / std::max(least_us, 0.01)));
 }
 
 }  // namespace

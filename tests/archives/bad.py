@@ -1,4 +1,4 @@
-"""Files that must be refused with a clear error."""
+"""Files that must be refused with a clear error, or that must not pass a check."""
 
 import zipfile
 
@@ -45,13 +45,9 @@ def truncated(path):
     path.write_bytes(data[: len(data) // 2])
 
 
-@bad_file("flipped_bits.pt")
-def flipped_bits(path):
-    good(path)
-    data = bytearray(path.read_bytes())
-    for at in range(len(data) // 3, len(data) // 3 + 64):
-        data[at] ^= 0xFF
-    path.write_bytes(bytes(data))
+@bad_file("garbled_pickle.pt")
+def garbled_pickle(path):
+    rewritten(path, lambda name, data: bytes(b ^ 0x5A for b in data) if name.endswith("data.pkl") else data)
 
 
 @bad_file("without_code.pt")
@@ -118,3 +114,9 @@ def packed_for_inference(path):
     # LibTorch saves the weights that it packed for oneDNN as constants without a value, and can't read them again.
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).eval()
     torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(model))).save(str(path))
+
+
+@bad_file("wrong_outputs.inputs")
+def wrong_outputs(path):
+    # Fits layers/linear_relu_traced, except that the model never gave these outputs.
+    torch.save({"inputs": (torch.ones(1, 2),), "outputs": [torch.full((1, 2), 1000.0)]}, path)

@@ -1,0 +1,106 @@
+"""The program as a user meets it: exit statuses, standard output and standard error."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM, ARCHIVES = sys.argv[1], pathlib.Path(sys.argv[2])
+LINEAR = str(ARCHIVES / "layers/linear_relu_traced.pt")
+DICT = str(ARCHIVES / "structures/dict_output.pt")
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
+class Program(unittest.TestCase):
+    def refused(self, *arguments, says, status=1):
+        result = run(*arguments)
+        self.assertEqual(result.returncode, status, result.stderr)
+        self.assertEqual(result.stdout, "")
+        if status == 1:
+            self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertIn(says, result.stderr)
+
+    def done(self, *arguments):
+        result = run(*arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def test_run_prints_outputs(self):
+        text = self.done("run", DICT, "--input", "f32[2,3]")
+        self.assertIn('["logits"] f32[2,3]', text)
+        tree = json.loads(self.done("run", DICT, "--input", "f32[2,3]", "--json"))
+        self.assertEqual(tree["output"]["features"]["shape"], [2, 3])
+
+    def test_same_seed_same_answer(self):
+        first, second = (self.done("run", LINEAR, "-i", "f32[1,2]", "--seed", "5") for _ in range(2))
+        self.assertEqual(first, second)
+
+    def test_run_saves_what_check_style_files_hold(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "out.pt"
+            self.done("run", LINEAR, "-i", "f32[1,2]", "--save", path)
+            self.assertGreater(path.stat().st_size, 100)
+            self.refused("run", LINEAR, "-i", "f32[1,2]", "--save", f"{folder}/missing/out.pt", says="can't write")
+
+    def test_check_agrees(self):
+        inputs = ARCHIVES / "layers/linear_relu_traced.inputs.pt"
+        self.assertIn("agree with LibTorch", self.done("check", LINEAR, "--inputs", inputs))
+        tree = json.loads(self.done("check", LINEAR, "--inputs", inputs, "--json", "--runs", "2"))
+        self.assertTrue(tree["agrees"])
+        self.assertEqual(len(tree["runs"]), 2)
+        self.assertIsNone(tree["recorded"]["mismatch"])
+
+    def test_check_fails_on_other_recorded_outputs(self):
+        inputs = ARCHIVES / "bad/wrong_outputs.inputs"
+        result = run("check", LINEAR, "--inputs", inputs)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("recorded outputs differ", result.stdout)
+
+    def test_explain(self):
+        with tempfile.TemporaryDirectory() as folder:
+            dot, svg = f"{folder}/steps.dot", f"{folder}/steps.svg"
+            text = self.done("explain", LINEAR, "-i", "f32[1,2]", "--dot", dot, "--svg", svg)
+            self.assertIn("fused", text)
+            self.assertIn("digraph", pathlib.Path(dot).read_text())
+            self.assertIn("<svg", pathlib.Path(svg).read_text())
+        self.assertIn("blocks", json.loads(self.done("explain", LINEAR, "-i", "f32[1,2]", "--json")))
+
+    def test_bench(self):
+        tree = json.loads(self.done("bench", LINEAR, "-i", "f32[1,2]", "--seconds", "0.05", "--json"))
+        names = [contender["name"] for contender in tree["contenders"]]
+        self.assertEqual(names, ["torchweld", "eager", "torchscript", "frozen"])
+        for contender in tree["contenders"]:
+            for key in ("median_us", "min_us", "first_us"):
+                self.assertGreater(contender[key], 0)
+
+    def test_other_method(self):
+        archive = ARCHIVES / "control_flow/exported_method.pt"
+        self.assertIn("f32[3,2]", self.done("run", archive, "--method", "encode", "-i", "f32[3,4]"))
+        self.refused("run", archive, "--method", "nothing", "-i", "f32[3,4]", says="nothing")
+
+    def test_errors_are_one_line(self):
+        self.refused("run", "/nowhere/model.pt", "-i", "none", says="/nowhere/model.pt")
+        self.refused("run", ARCHIVES / "bad/not_a_zip.pt", "-i", "none", says="not_a_zip.pt")
+        self.refused("run", LINEAR, "-i", "f32[1,2", says="closing ]")
+        self.refused("run", LINEAR, says="takes 1 inputs, 0 given")
+        self.refused("run", LINEAR, "--inputs", LINEAR, says="torch.save")
+        self.refused("check", ARCHIVES / "control_flow/raises_value_error.pt", "-i", "f32[3]", says="takes 2 inputs")
+
+    def test_usage_errors(self):
+        self.refused(says="subcommand", status=2)
+        self.refused("run", says="archive", status=2)
+        self.refused("run", LINEAR, "--nonsense", says="nonsense", status=2)
+
+    def test_help_and_version(self):
+        self.assertIn("explain", self.done("--help"))
+        self.assertIn("f32[1,3", self.done("run", "--help"))
+        self.assertIn("LibTorch", self.done("--version"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
