@@ -9,7 +9,7 @@
 
 namespace torchweld {
 
-/// How results are rounded between the ops of a group (docs/numerics.md).
+/// How results are rounded between the ops of a group.
 enum class Rounding : uint8_t {
   kDefault,  ///< halves stay f32 inside a group; a product and a sum may become one fma
   kExact,    ///< every op rounds as ATen's eager mode does

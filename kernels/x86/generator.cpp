@@ -163,6 +163,13 @@ class Generator {
     cc_.test(left_, left_);
     cc_.jz(done);
     count_ = left_;
+    static constexpr uint32_t kIota[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    lane_mask_ = lanes_.vec(4);
+    cc_.emit(ins::kIdVmovd, lane_mask_.xmm(), left_.r32());
+    cc_.emit(ins::kIdVpbroadcastd, lane_mask_, lane_mask_.xmm());
+    cc_.emit(
+        ins::kIdVpcmpgtd, lane_mask_, lane_mask_,
+        cc_.newConst(asmjit::ConstPoolScope::kLocal, kIota, static_cast<size_t>(4 * lanes_.count)));
     vectors(1, Rest::kLanewise, false);
     cc_.bind(done);
   }
@@ -178,7 +185,10 @@ class Generator {
       at.address = aj::ptr(operand.base, index_, shift,
                            static_cast<int32_t>(vector_in_step * lanes_.count * bytes));
     }
-    at.lanewise = operand.inner == StrideClass::kAny || rest == Rest::kLanewise;
+    // AVX2 has masked moves for elements of 4 and 8 bytes only.
+    const bool maskable = operand.inner == StrideClass::kOne && bytes >= 4;
+    if (rest == Rest::kLanewise && maskable) at.lane_mask = &lane_mask_;
+    at.lanewise = operand.inner == StrideClass::kAny || (rest == Rest::kLanewise && !maskable);
     if (rest == Rest::kMasked) at.mask = &mask_;
     if (!at.lanewise) return at;
     at.lanes = rest == Rest::kNone ? cc_.newInt64() : count_;
@@ -218,6 +228,7 @@ class Generator {
   std::vector<Operand> operands_;
   aj::Gp args_, rows_, index_, left_, count_;
   aj::KReg mask_;
+  aj::Vec lane_mask_;
 };
 
 // 64-bit elements halve the lanes of the whole kernel, so that every value has as many.

@@ -52,6 +52,17 @@ Vec Math::clamp(const Vec& x, float low, float high) const {
   return emit(ins::kIdVmaxps, set(low), emit(ins::kIdVminps, set(high), x));
 }
 
+Vec Math::bound(const Vec& x, float limit) const {
+  if (!v_.wide()) return clamp(x, -limit, limit);
+  const Vec to = v_.vec(4);
+  cc_.emit(ins::kIdVrangeps, to, x, v_.f32(limit), Imm(2));
+  return to;
+}
+
+void Math::restore_nan(const Vec& result, const Vec& x) const {
+  if (v_.wide()) cc_.emit(ins::kIdVfixupimmps, result, x, v_.bits32(0x22), Imm(0));
+}
+
 Vec Math::divide_by_bounded(const Vec& n, const Vec& d) const {
   if (!v_.wide()) return emit(ins::kIdVdivps, n, d);
   const Vec r = v_.vec(4), error = v_.copy(DType::kF32, d).as<Vec>();
@@ -73,8 +84,7 @@ Vec Math::divide_by_large(const Vec& n, const Vec& d) const {
   return mul(n, r);
 }
 
-Math::Reduced Math::reduce_exp(const Vec& x, float low, float high) const {
-  const Vec r = clamp(x, low, high);
+Math::Reduced Math::reduce_exp(const Vec& r) const {
   const Vec n = v_.round_whole(DType::kF32, mul(r, v_.f32(1.44269504f)), 0);
   cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.62e400p-1f));
   cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.7f7d1cp-20f));
@@ -97,9 +107,13 @@ Vec Math::power_of_two(const Vec& whole, int bias) const {
 }
 
 Vec Math::exp(const Vec& x) const {
-  const auto [r, n] = reduce_exp(x, -104.0f, 89.0f);
+  const auto [r, n] = reduce_exp(bound(x, 104));
   const Vec p = add(exp_poly(r), v_.f32(1));
-  if (v_.wide()) return emit(ins::kIdVscalefps, p, n);
+  if (v_.wide()) {
+    const Vec scaled = emit(ins::kIdVscalefps, p, n);
+    restore_nan(scaled, x);
+    return scaled;
+  }
   // Two factors, so that the product rounds once into the denormals and overflows only at the end.
   const Vec whole = v_.vec(4), half = v_.vec(4), rest = v_.vec(4);
   cc_.emit(ins::kIdVcvtps2dq, whole, n);
@@ -110,7 +124,7 @@ Vec Math::exp(const Vec& x) const {
 
 // 2^n (exp(r) - 1) + (2^n - 1), halved until the end because 2^128 is no f32.
 Vec Math::expm1(const Vec& x) const {
-  const auto [r, n] = reduce_exp(x, -18.0f, 89.0f);
+  const auto [r, n] = reduce_exp(clamp(x, -18, 89));
   const Vec whole = v_.vec(4);
   cc_.emit(ins::kIdVcvtps2dq, whole, n);
   const Vec scale = power_of_two(whole, 126);
@@ -189,7 +203,7 @@ Vec Math::log1p(const Vec& x) const {
 }
 
 Vec Math::tanh(const Vec& x) const {
-  const Vec c = clamp(x, -9.4f, 9.4f);
+  const Vec c = bound(x, 9.4f);
   const Vec s = mul(c, c);
   const Vec p = poly(s, {-2.76076847742355e-16f, 2.00018790482477e-13f, -8.60467152213735e-11f,
                          5.12229709037114e-08f, 1.48572235717979e-05f, 6.37261928875436e-04f,
@@ -198,17 +212,21 @@ Vec Math::tanh(const Vec& x) const {
                          4.89352518554385e-03f});
   // The quotient first: x * p would leave the normal range for tiny x. The form passes 1 just
   // before the first clamp, and the second makes the saturated value exactly 1, which gelu needs.
-  return clamp(mul(divide_by_bounded(p, q), c), -1, 1);
+  const Vec y = bound(mul(divide_by_bounded(p, q), c), 1);
+  restore_nan(y, x);
+  return y;
 }
 
 Vec Math::erf(const Vec& x) const {
-  const Vec c = clamp(x, -3.95f, 3.95f);
+  const Vec c = bound(x, 3.95f);
   const Vec s = mul(c, c);
   const Vec p = poly(s, {0.00022905065861350646f, 0.0034082910107109506f, 0.050955695062380861f,
                          0.18520832239976145f, 1.128379143519084f});
   const Vec q = poly(s, {-1.1791602954361697e-7f, 0.000023547966471313185f, 0.0010179625278914885f,
                          0.014070470171167667f, 0.11098505178285362f, 0.49746925110067538f, 1.0f});
-  return clamp(mul(divide_by_bounded(p, q), c), -1, 1);
+  const Vec y = bound(mul(divide_by_bounded(p, q), c), 1);
+  restore_nan(y, x);
+  return y;
 }
 
 // Quadrant 0 is the sine, 1 the cosine; pi / 2 in three parts keeps the remainder exact enough up

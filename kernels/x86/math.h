@@ -41,7 +41,7 @@ class Math {
   struct Split {
     aj::Vec mantissa, exponent;
   };
-  Reduced reduce_exp(const aj::Vec& x, float low, float high) const;
+  Reduced reduce_exp(const aj::Vec& bounded) const;  // overwrites its argument
   aj::Vec exp_poly(const aj::Vec& r) const;
   aj::Vec power_of_two(const aj::Vec& whole, int bias) const;
   Split split_wide(const aj::Vec& x) const;
@@ -62,6 +62,10 @@ class Math {
   }
   aj::Vec set(float value) const { return v_.splat(v_.f32(value), 4); }
   aj::Vec clamp(const aj::Vec& x, float low, float high) const;
+  // x within [-limit, limit]. One instruction on AVX-512, where NaN comes out as a number until
+  // restore_nan.
+  aj::Vec bound(const aj::Vec& x, float limit) const;
+  void restore_nan(const aj::Vec& result, const aj::Vec& x) const;
   /// p[0] * x^(n-1) + ... + p[n-1].
   template <size_t N>
   aj::Vec poly(const aj::Vec& x, const float (&p)[N]) const {

@@ -58,6 +58,10 @@ Vec Memory::raw_load(const Place& place, int bytes) const {
   } else if (place.mask != nullptr) {
     cc_.k(*place.mask).z().emit(masked_move(bytes), to, from);
     return to;
+  } else if (place.lane_mask != nullptr) {
+    const Vec mask = bytes == 8 ? v_.mask_to_64(*place.lane_mask) : *place.lane_mask;
+    cc_.emit(bytes == 8 ? ins::kIdVmaskmovpd : ins::kIdVmaskmovps, to, mask, from);
+    return to;
   }
   const int total = bytes * v_.count;
   from.setSize(static_cast<uint32_t>(total));
@@ -70,6 +74,11 @@ void Memory::raw_store(const Place& place, const Vec& value, int bytes) const {
   aj::Mem to = place.address;
   if (!place.lanewise && place.mask != nullptr) {
     cc_.k(*place.mask).emit(masked_move(bytes), to, value);
+    return;
+  }
+  if (!place.lanewise && place.lane_mask != nullptr) {
+    const Vec mask = bytes == 8 ? v_.mask_to_64(*place.lane_mask) : *place.lane_mask;
+    cc_.emit(bytes == 8 ? ins::kIdVmaskmovpd : ins::kIdVmaskmovps, to, mask, value);
     return;
   }
   aj::Mem buffer;

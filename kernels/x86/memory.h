@@ -13,6 +13,8 @@ struct Place {
   aj::Gp pointer;         ///< lanewise: the first element; advanced past what was touched
   aj::Gp stride_bytes;    ///< lanewise
   aj::Gp lanes;           ///< lanewise: how many elements
+  const aj::Vec* lane_mask =
+      nullptr;                     ///< AVX2, 4 and 8 bytes: lanes of -1 for the elements to touch
   const aj::KReg* mask = nullptr;  ///< AVX-512: the elements to touch; null for all
   bool stream = false;             ///< store past the caches
 };
