@@ -1,6 +1,7 @@
 // The register tile of small_matmul, written once for both vector widths.
-// Included by the two files that are compiled for one instruction set each; uses nothing of the standard library, so
-// that no shared inline function is ever compiled with instructions that a processor may lack.
+// Included by the two files that are compiled for one instruction set each; uses nothing of the
+// standard library, so that no shared inline function is ever compiled with instructions that a
+// processor may lack.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,8 @@ namespace {
 
 /// kRows rows by kVectors vectors of columns, of which the first `columns` exist.
 ///
-/// The sums of one vector depend on each other for four cycles and two can start every cycle, so a tile with few of
-/// them keeps kSets independent ones over k.
+/// The sums of one vector depend on each other for four cycles and two can start every cycle, so a
+/// tile with few of them keeps kSets independent ones over k.
 template <class Isa, int kRows, int kVectors>
 void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns) {
   using V = typename Isa::V;
@@ -61,20 +62,23 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
   for (int step = kSets / 2; step > 0; step /= 2)
     for (int s = 0; s < step; ++s)
       for (int r = 0; r < kRows; ++r)
-        for (int v = 0; v < kVectors; ++v) sum[s][r][v] = Isa::add(sum[s][r][v], sum[s + step][r][v]);
+        for (int v = 0; v < kVectors; ++v)
+          sum[s][r][v] = Isa::add(sum[s][r][v], sum[s + step][r][v]);
   for (int v = 0; v < kVectors; ++v) {
     const int left = columns - v * Isa::kLanes;
     if (left <= 0) break;
     const int64_t at = column + v * Isa::kLanes;
     const V bias = c.bias != nullptr ? Isa::load_first(c.bias + at, left) : Isa::zero();
     for (int r = 0; r < kRows; ++r)
-      Isa::store_first(c.out + (row + r) * c.out_row_stride + at, Isa::add(sum[0][r][v], bias), left);
+      Isa::store_first(c.out + (row + r) * c.out_row_stride + at, Isa::add(sum[0][r][v], bias),
+                       left);
   }
 }
 
 template <class Isa, int kVectors, int kRows>
 void matmul_rows(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns) {
-  for (; row + kRows <= c.m; row += kRows) matmul_tile<Isa, kRows, kVectors>(c, row, column, w, columns);
+  for (; row + kRows <= c.m; row += kRows)
+    matmul_tile<Isa, kRows, kVectors>(c, row, column, w, columns);
   if constexpr (kRows > 1) {
     if (row < c.m) matmul_rows<Isa, kVectors, kRows - 1>(c, row, column, w, columns);
   }
@@ -86,7 +90,8 @@ void matmul_columns(const MatmulCall& c) {
   for (int64_t column = c.begin; column < c.end; column += kWidth) {
     const float* w = c.w + column / c.panel * c.panel * c.k + column % c.panel;
     const int64_t left = c.n - column;
-    matmul_rows<Isa, kVectors, Isa::kMaxRows>(c, 0, column, w, static_cast<int>(left < kWidth ? left : kWidth));
+    matmul_rows<Isa, kVectors, Isa::kMaxRows>(c, 0, column, w,
+                                              static_cast<int>(left < kWidth ? left : kWidth));
   }
 }
 
