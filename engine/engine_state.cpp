@@ -207,18 +207,18 @@ void EngineState::interpret(Walk* walk) {
   while (!walk->done) {
     interpreted_.fetch_add(1, std::memory_order_relaxed);
     const bool records = walk->planning != Planning::kOff;
-    const auto ticket = records ? walk->unit->begin_recording(walk->values, options_.max_plans) : std::nullopt;
+    const int ticket = records ? walk->unit->begin_recording(walk->values, options_.max_plans) : Unit::kNoTicket;
     if (walk->trace != nullptr) walk->trace->enter_interpreted(walk->unit);
     std::optional<Recorder> recorder;
-    if (ticket) recorder.emplace(walk->values, walk->arguments, walk->state->slots);
+    if (ticket != Unit::kNoTicket) recorder.emplace(walk->values, walk->arguments, walk->state->slots);
     Machine::Stop stop = Machine::Stop::kReturned;
     try {
       stop = machine.run(recorder ? &*recorder : nullptr);
     } catch (...) {
-      if (ticket) walk->unit->give_up(*ticket, "the call failed", true);
+      if (ticket != Unit::kNoTicket) walk->unit->give_up(ticket, "the call failed", true);
       throw;
     }
-    close_block(walk, recorder ? &*recorder : nullptr, ticket.value_or(0), machine, stop == Machine::Stop::kReturned);
+    close_block(walk, recorder ? &*recorder : nullptr, ticket, machine, stop == Machine::Stop::kReturned);
     std::vector<const at::Tensor*> leaves;
     if (!walk->done && walk->unit->find(walk->values, &leaves) != nullptr) return;
   }

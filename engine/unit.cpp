@@ -51,16 +51,16 @@ UnitPlan* Unit::find(const std::vector<c10::IValue>& values, std::vector<const a
   return nullptr;
 }
 
-std::optional<int> Unit::begin_recording(const std::vector<c10::IValue>& values, int max_plans) {
+int Unit::begin_recording(const std::vector<c10::IValue>& values, int max_plans) {
   const std::lock_guard lock(mutex_);
-  if (!why_.empty()) return std::nullopt;
+  if (!why_.empty()) return kNoTicket;
   std::vector<const at::Tensor*> leaves;
-  if (find(values, &leaves) != nullptr) return std::nullopt;  // it was added while the caller looked
+  if (find(values, &leaves) != nullptr) return kNoTicket;  // it was added while the caller looked
   const auto same = [&](const auto& entry) { return entry.second.match(values, &leaves); };
-  if (std::any_of(pending_.begin(), pending_.end(), same)) return std::nullopt;
+  if (std::any_of(pending_.begin(), pending_.end(), same)) return kNoTicket;
   if (plans_ >= max_plans) {
     why_ = fmt::format("more than {} signatures (Options::max_plans)", max_plans);
-    return std::nullopt;
+    return kNoTicket;
   }
   int leaf = 0;
   pending_.emplace(next_ticket_, Pattern::of(values, [&](const at::Tensor&) { return leaf++; }));

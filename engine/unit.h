@@ -35,9 +35,11 @@ class Unit {
   /// The plan for these values, its tensors in `leaves`; null when there is none.
   UnitPlan* find(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
 
+  static constexpr int kNoTicket = -1;
+
   /// A ticket when a recording of these values should be made now: nobody else makes one, and the unit has room.
   /// When it has none for good, why() tells.
-  std::optional<int> begin_recording(const std::vector<c10::IValue>& values, int max_plans);
+  int begin_recording(const std::vector<c10::IValue>& values, int max_plans);
 
   /// A recording begun was given up. `transient`: try again at the next call.
   void give_up(int ticket, const std::string& why, bool transient);

@@ -183,7 +183,7 @@ class Emitter {
     constexpr size_t kMostNames = 6;
     std::string name = group.nodes.size() > 1 ? "fused" : "single";
     for (size_t i = 0; i < group.nodes.size() && i < kMostNames; ++i) {
-      name += "_" + std::string(find_op(node(group.nodes[i]).op)->name);
+      name += fmt::format("_{}", find_op(node(group.nodes[i]).op)->name);
     }
     if (group.nodes.size() > kMostNames) name += fmt::format("_and_{}_more", group.nodes.size() - kMostNames);
     const Node& last = node(group.nodes.back());

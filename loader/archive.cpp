@@ -27,7 +27,7 @@ namespace jit = torch::jit;
 
 std::string methods_of(const jit::Module& module) {
   std::string names;
-  for (const auto& m : module.get_methods()) names += (names.empty() ? "" : ", ") + m.name();
+  for (const auto& m : module.get_methods()) names += fmt::format("{}{}", names.empty() ? "" : ", ", m.name());
   return names.empty() ? "none" : names;
 }
 
