@@ -1,9 +1,9 @@
 // Loads an archive of one input, runs it twice and prints the answer.
-#include <iostream>
-
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/ones.h>
 #include <torchweld/torchweld.h>
+
+#include <iostream>
 
 int main(int argc, char** argv) try {
   if (argc != 2) throw std::runtime_error("usage: minimal ARCHIVE");

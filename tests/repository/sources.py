@@ -11,7 +11,7 @@ ORDER = ("kernels", "loader", "fusion", "engine")
 OUTER = ("cli", "bench", "tests", "examples")
 LIBTORCH = re.compile(r"^(ATen|c10|torch|caffe2)/")
 # Plain data that folders without LibTorch read.
-WITHOUT_LIBTORCH = re.compile(r"^(kernels|fusion)/|^loader/(graph|pattern)[a-z_]*\.(h|cpp)$")
+WITHOUT_LIBTORCH = re.compile(r"^(kernels|fusion)/|^loader/graph[a-z_]*\.(h|cpp)$")
 EVERYONE_MAY = {"engine/include/torchweld/error.h"}
 MOST_LINES = 400
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
