@@ -162,7 +162,7 @@ def for_many_times():
     class ForRange(nn.Module):
         def forward(self, x):
             for i in range(3000):
-                x = x * 0.999 + 0.001
+                x = x * 0.9 + 0.1
             return x
 
     return scripted(ForRange(), torch.randn(4))
