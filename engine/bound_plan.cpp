@@ -1,5 +1,6 @@
 #include "engine/bound_plan.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "engine/context.h"
@@ -10,7 +11,7 @@ namespace torchweld {
 Target target_for(const Runtime& runtime, bool exact) {
   Target target;
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
-  target.small_matmul = runtime.has_small_matmul();
+  target.hand_kernels = runtime.has_hand_kernels();
   target.fuses = runtime.backend() != nullptr;
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec, std::string* why) {
     return backend->compile(spec, why) != nullptr;
@@ -25,16 +26,26 @@ BoundPlan::BoundPlan(Recording recording, const Target& target, std::shared_ptr<
   plan_ = torchweld::plan(recording_.graph, target);
   kernels_.resize(plan_.steps.size());
   eager_.resize(plan_.steps.size());
+  packed_.resize(plan_.steps.size());
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
     const Step& step = plan_.steps[i];
     std::string why;
     if (step.kind == Step::Kind::kFused) {
       kernels_[i] = runtime_->backend()->compile(step.spec, &why);
+    } else if (step.kind == Step::Kind::kSmallMatmul) {
+      packed_[i] = pack_weight(step.matmul);
     } else if (step.kind == Step::Kind::kEager) {
       eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])], recording_.opaques);
     }
   }
   build_us_ = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+}
+
+x86::PackedMatrix BoundPlan::pack_weight(const SmallMatmul& m) const {
+  const auto& constants = plan_.graph.constants;
+  const auto at = std::find(constants.begin(), constants.end(), m.weight) - constants.begin();
+  const at::Tensor& w = recording_.constants[static_cast<size_t>(at)];
+  return x86::pack(static_cast<const float*>(w.const_data_ptr()), m.k, m.n, m.weight_k_stride, m.weight_n_stride);
 }
 
 BoundPlan::~BoundPlan() {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/x86/small_matmul.h"
 #include "loader/eager_call.h"
 #include "engine/runtime.h"
 #include "fusion/plan.h"
@@ -43,10 +44,13 @@ class BoundPlan {
   const Runtime& runtime() const { return *runtime_; }
   const Kernel* kernel(size_t step) const { return kernels_[step].get(); }
   const EagerCall* eager(size_t step) const { return eager_[step] ? &*eager_[step] : nullptr; }
+  const x86::PackedMatrix& packed(size_t step) const { return packed_[step]; }
   int64_t constant_bytes() const;
   double build_us() const { return build_us_; }
 
  private:
+  x86::PackedMatrix pack_weight(const SmallMatmul& matmul) const;
+
   static constexpr size_t kPooled = 16;  // concurrent callers whose contexts are kept; more get fresh ones
 
   Recording recording_;
@@ -54,6 +58,7 @@ class BoundPlan {
   Plan plan_;
   std::vector<std::shared_ptr<const Kernel>> kernels_;
   std::vector<std::optional<EagerCall>> eager_;
+  std::vector<x86::PackedMatrix> packed_;
   double build_us_ = 0;
   mutable std::array<std::atomic<Context*>, kPooled> pool_{};
 };

@@ -124,7 +124,12 @@ void Context::run_fused(size_t index) {
   bound_.kernel(index)->launch(step.geometry, pointers_.data(), bound_.runtime().parallel());
 }
 
-void Context::run_small_matmul(size_t) {}
+void Context::run_small_matmul(size_t index) {
+  const SmallMatmul& m = plan_.steps[index].matmul;
+  const auto* x = reinterpret_cast<const float*>(address(m.x));
+  const auto* bias = m.bias.buffer == kNone ? nullptr : reinterpret_cast<const float*>(address(m.bias));
+  x86::small_matmul(x, m.m, m.x_row_stride, bound_.packed(index), bias, reinterpret_cast<float*>(address(m.out)), m.out_row_stride);
+}
 
 void Context::run_eager(size_t index) {
   const Step& step = plan_.steps[index];

@@ -35,7 +35,7 @@ class ComparingTrace : public CallTrace {
     expected_.clear();
     if (found || plan_->recording().writes_inputs) return;
     Target target = target_for(engine_.runtime(), engine_.is_exact());
-    target.fuses = target.small_matmul = false;
+    target.fuses = target.hand_kernels = false;
     const BoundPlan eager(plan_->recording(), target, engine_.shared_runtime());
     const Context::AfterStep keep = [this, &eager](size_t step, const Context& context) {
       for (const ValueId id : eager.plan().steps[step].makes) {

@@ -18,8 +18,8 @@ class Runtime {
   /// Null when the device has no code generator: then every step is eager.
   virtual Backend* backend() const = 0;
 
-  /// Whether the hand-written kernels for small matmuls run here.
-  virtual bool has_small_matmul() const = 0;
+  /// Whether the hand-written kernels for small matmuls and sums run here.
+  virtual bool has_hand_kernels() const = 0;
 
   virtual const ParallelFor& parallel() const = 0;
 

@@ -55,7 +55,7 @@ class Emitter {
     step.nodes = {n};
     step.name = node(n).op;
     collect(&step);
-    if (target_.small_matmul && make_small_matmul(graph_, node(n), &step.matmul)) {
+    if (target_.hand_kernels && make_small_matmul(graph_, node(n), &step.matmul)) {
       step.kind = Step::Kind::kSmallMatmul;
       step.name = fmt::format("small_matmul_{}x{}x{}", step.matmul.m, step.matmul.k, step.matmul.n);
       return step;

@@ -11,7 +11,7 @@ namespace torchweld {
 
 /// How results are rounded between the ops of a group.
 enum class Rounding : uint8_t {
-  kDefault,  ///< halves stay f32 inside a group; a product and a sum may become one fma
+  kDefault,  ///< halves stay f32 inside a group
   kExact,    ///< every op rounds as ATen's eager mode does
 };
 
@@ -47,7 +47,6 @@ class BodyBuilder {
  private:
   int16_t append(const Inst& inst, DType range);
   int16_t fold(const Inst& inst);
-  int16_t contract(Prim prim, DType type, int16_t a, int16_t b);
 
   Rounding rounding_;
   std::vector<Inst> body_;

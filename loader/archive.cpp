@@ -33,6 +33,8 @@ std::string methods_of(const jit::Module& module) {
 
 /// The first submodule that is in training mode, or "" for the module itself; nullopt when none is.
 std::optional<std::string> training_module(const jit::Module& module) {
+  // A saved function is wrapped into a module that has no mode but says it trains.
+  if (module.type()->name()->name() == "PlaceholderModule") return std::nullopt;
   for (const auto& m : module.named_modules()) {
     if (m.value.hasattr("training") && m.value.attr("training").toBool()) return m.name;
   }

@@ -124,7 +124,7 @@ class Builder {
     out->schema = &op->schema();
     out->name = out->schema->name();
     if (!out->schema->overload_name().empty()) out->name += "." + out->schema->overload_name();
-    out->vararg = out->schema->is_vararg();
+    out->vararg = out->schema->is_vararg() && out->name != "prim::tolist";
     out->traits = traits_of(*out->schema);
   }
 

@@ -19,7 +19,7 @@ enum class Planning {
 
 /// What rounding a fused kernel may leave out.
 enum class Numerics {
-  kDefault,  ///< inside a kernel values keep float32 (halves) and a*b+c may round once
+  kDefault,  ///< inside a kernel halves keep float32; x+0 and x*2*3 are simplified
   kExact,    ///< every operator rounds as it does in LibTorch's eager mode
 };
 
