@@ -32,8 +32,8 @@ BoundPlan::BoundPlan(Recording recording, const Target& target, std::shared_ptr<
     std::string why;
     if (step.kind == Step::Kind::kFused) {
       kernels_[i] = runtime_->backend()->compile(step.spec, &why);
-    } else if (step.kind == Step::Kind::kSmallMatmul) {
-      packed_[i] = pack_weight(step.matmul);
+    } else if (step.kind == Step::Kind::kSmallMatmul || step.kind == Step::Kind::kSmallConv) {
+      packed_[i] = pack_weight(step);
     } else if (step.kind == Step::Kind::kEager) {
       eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])], recording_.opaques);
     }
@@ -41,11 +41,17 @@ BoundPlan::BoundPlan(Recording recording, const Target& target, std::shared_ptr<
   build_us_ = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
 }
 
-x86::PackedMatrix BoundPlan::pack_weight(const SmallMatmul& m) const {
+const float* BoundPlan::constant_floats(ValueId id) const {
   const auto& constants = plan_.graph.constants;
-  const auto at = std::find(constants.begin(), constants.end(), m.weight) - constants.begin();
-  const at::Tensor& w = recording_.constants[static_cast<size_t>(at)];
-  return x86::pack(static_cast<const float*>(w.const_data_ptr()), m.k, m.n, m.weight_k_stride, m.weight_n_stride);
+  const auto at = std::find(constants.begin(), constants.end(), id) - constants.begin();
+  return static_cast<const float*>(recording_.constants[static_cast<size_t>(at)].const_data_ptr());
+}
+
+x86::PackedMatrix BoundPlan::pack_weight(const Step& step) const {
+  const SmallMatmul& m = step.matmul;
+  const SmallConv& c = step.conv;
+  if (step.kind == Step::Kind::kSmallMatmul) return x86::pack(constant_floats(m.weight), m.k, m.n, m.weight_k_stride, m.weight_n_stride);
+  return x86::pack(constant_floats(c.weight), c.shape.taps(), c.shape.out_channels, 1, c.weight_row_stride);
 }
 
 BoundPlan::~BoundPlan() {

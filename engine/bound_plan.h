@@ -49,7 +49,8 @@ class BoundPlan {
   double build_us() const { return build_us_; }
 
  private:
-  x86::PackedMatrix pack_weight(const SmallMatmul& matmul) const;
+  const float* constant_floats(ValueId id) const;
+  x86::PackedMatrix pack_weight(const Step& step) const;
 
   static constexpr size_t kPooled = 16;  // concurrent callers whose contexts are kept; more get fresh ones
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "engine/nvtx.h"
+#include "kernels/x86/reduce.h"
 #include "loader/dtypes.h"
 #include "loader/graph_text.h"
 #include "loader/pattern.h"
@@ -113,6 +114,8 @@ void Context::run_step(size_t index) {
   switch (plan_.steps[index].kind) {
     case Step::Kind::kFused: return run_fused(index);
     case Step::Kind::kSmallMatmul: return run_small_matmul(index);
+    case Step::Kind::kSmallConv: return run_small_conv(index);
+    case Step::Kind::kRowSum: return run_row_sum(plan_.steps[index].row_sum);
     case Step::Kind::kEager: return run_eager(index);
   }
 }
@@ -126,9 +129,19 @@ void Context::run_fused(size_t index) {
 
 void Context::run_small_matmul(size_t index) {
   const SmallMatmul& m = plan_.steps[index].matmul;
-  const auto* x = reinterpret_cast<const float*>(address(m.x));
-  const auto* bias = m.bias.buffer == kNone ? nullptr : reinterpret_cast<const float*>(address(m.bias));
-  x86::small_matmul(x, m.m, m.x_row_stride, bound_.packed(index), bias, reinterpret_cast<float*>(address(m.out)), m.out_row_stride);
+  x86::small_matmul(floats(m.x), m.m, m.x_row_stride, bound_.packed(index), floats(m.bias), floats(m.out), m.out_row_stride);
+}
+
+void Context::run_small_conv(size_t index) {
+  const SmallConv& c = plan_.steps[index].conv;
+  x86::small_conv(c.shape, floats(c.x), bound_.packed(index), floats(c.bias), floats(c.out), floats(c.scratch));
+}
+
+void Context::run_row_sum(const RowSum& s) {
+  float* const out = floats(s.out);
+  x86::sum_rows(floats(s.x), s.rows, s.columns, s.columns, out);
+  if (s.divisor == 1) return;
+  for (int64_t r = 0; r < s.rows; ++r) out[r] /= s.divisor;
 }
 
 void Context::run_eager(size_t index) {

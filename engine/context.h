@@ -42,10 +42,16 @@ class Context {
   void run_step(size_t step);
   void run_fused(size_t index);
   void run_small_matmul(size_t index);
+  void run_small_conv(size_t index);
+  void run_row_sum(const RowSum& sum);
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
   at::Tensor holder(StorageId storage) const;
   char* address(const Location& where) const { return bases_[static_cast<size_t>(where.buffer)] + where.byte_offset; }
+
+  float* floats(const Location& where) const {  // null for an operand that isn't there
+    return where.buffer == kNone ? nullptr : reinterpret_cast<float*>(address(where));
+  }
 
   const BoundPlan& bound_;
   const Plan& plan_;

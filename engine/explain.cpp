@@ -61,7 +61,7 @@ double median(std::vector<double> v) {
 
 StepKind kind_of(const Step& step) {
   if (step.kind == Step::Kind::kFused) return StepKind::kFused;
-  return step.kind == Step::Kind::kSmallMatmul || step.library ? StepKind::kLibrary : StepKind::kEager;
+  return step.kind != Step::Kind::kEager || step.library ? StepKind::kLibrary : StepKind::kEager;
 }
 
 ExplainedStep explain_step(const Plan& plan, const Step& step, std::map<StorageId, int>* writers, int index) {

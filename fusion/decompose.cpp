@@ -1,4 +1,6 @@
 // Composite operators as those that the planner knows.
+#include <algorithm>
+
 #include "fusion/passes.h"
 
 namespace torchweld {
@@ -82,16 +84,65 @@ std::vector<Node> lstm_cell(Graph* graph, const Node& node) {
   return r.take();
 }
 
+/// cat or stack of a few tensors, each of which gets its own copy into the result.
+bool is_plain_concatenation(const Graph& graph, const Node& node) {
+  constexpr size_t kMostPieces = 16;
+  if (node.op != "aten::cat" && node.op != "aten::stack") return false;
+  const auto* list = node.args[0].tensor_list();
+  if (list == nullptr || list->ids.size() > kMostPieces || node.outputs.size() != 1) return false;
+  const Value& out = graph.value(node.outputs[0]);
+  const size_t rank = out.sizes.size() - (node.op == "aten::stack" ? 1 : 0);
+  return !out.opaque && graph.storage_of(node.outputs[0]).kind == Storage::Kind::kLocal &&
+         std::all_of(list->ids.begin(), list->ids.end(), [&](ValueId id) {
+           return id != kNone && !graph.value(id).opaque && graph.value(id).sizes.size() == rank;
+         });
+}
+
+std::vector<Node> concatenation(Graph* graph, const Node& node) {
+  std::vector<Node> parts;
+  const bool stack = node.op == "aten::stack";
+  const auto rank = static_cast<int64_t>(graph->value(node.outputs[0]).sizes.size());
+  const int64_t named = std::get<int64_t>(node.args[1].value);
+  const auto dim = static_cast<size_t>(named < 0 ? named + rank : named);
+  int64_t begin = 0;
+  for (const ValueId id : node.args[0].tensor_list()->ids) {
+    Value piece = graph->value(node.outputs[0]);
+    const int64_t extent = stack ? 1 : graph->value(id).sizes[dim];
+    piece.offset += begin * piece.strides[dim];
+    begin += extent;
+    if (stack) {
+      piece.sizes.erase(piece.sizes.begin() + static_cast<std::ptrdiff_t>(dim));
+      piece.strides.erase(piece.strides.begin() + static_cast<std::ptrdiff_t>(dim));
+    } else {
+      piece.sizes[dim] = extent;
+    }
+    if (piece.elements() == 0) continue;
+    const ValueId target = graph->add(std::move(piece));
+    Node copy;
+    copy.op = "aten::copy_";
+    copy.args = {tensor(target), tensor(id), {false}};
+    copy.writes = {target};
+    copy.pure = false;
+    copy.source = node.source;
+    parts.push_back(std::move(copy));
+  }
+  return parts;
+}
+
 }  // namespace
 
 void decompose(Graph* graph) {
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
-    if (!is_plain_lstm_cell(*graph, node)) {
-      nodes.push_back(std::move(node));
-      continue;
+    std::vector<Node> parts;
+    if (is_plain_lstm_cell(*graph, node)) {
+      parts = lstm_cell(graph, node);
+    } else if (is_plain_concatenation(*graph, node)) {
+      parts = concatenation(graph, node);
+    } else {
+      parts.push_back(std::move(node));
     }
-    for (Node& part : lstm_cell(graph, node)) nodes.push_back(std::move(part));
+    for (Node& part : parts) nodes.push_back(std::move(part));
   }
   graph->nodes = std::move(nodes);
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/op_table.h"
+
 namespace torchweld {
 
 std::vector<std::vector<NodeId>> dependencies(const Graph& graph) {
@@ -34,7 +36,8 @@ std::vector<std::vector<NodeId>> dependencies(const Graph& graph) {
     for (const ValueId id : node.outputs) {
       if (id != kNone && access[graph.value(id).storage].writer == kNone && graph.storage_of(id).kind == Storage::Kind::kLocal) write(id);
     }
-    if (!node.pure && node.writes.empty()) {
+    // A write that is no pointwise operator may draw as well (normal_), and draws keep their order.
+    if (!node.pure && (node.writes.empty() || find_op(node.op) == nullptr)) {
       add(last_draw);
       last_draw = n;
     }

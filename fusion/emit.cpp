@@ -8,6 +8,8 @@
 #include "fusion/library_ops.h"
 #include "fusion/passes.h"
 #include "fusion/pointwise.h"
+#include "fusion/row_sum.h"
+#include "fusion/small_conv.h"
 #include "fusion/small_matmul.h"
 #include "kernels/geometry.h"
 #include "kernels/op_table.h"
@@ -55,15 +57,29 @@ class Emitter {
     step.nodes = {n};
     step.name = node(n).op;
     collect(&step);
-    if (target_.hand_kernels && make_small_matmul(graph_, node(n), &step.matmul)) {
-      step.kind = Step::Kind::kSmallMatmul;
-      step.name = fmt::format("small_matmul_{}x{}x{}", step.matmul.m, step.matmul.k, step.matmul.n);
-      return step;
-    }
+    if (target_.hand_kernels && by_hand(n, &step)) return step;
     step.kind = Step::Kind::kEager;
     step.library = is_library_op(node(n).op);
     if (!step.library) step.reason = why.empty() ? "not a pointwise operator" : why;
     return step;
+  }
+
+  bool by_hand(NodeId n, Step* step) const {
+    if (node(n).outputs.size() != 1 || node(n).outputs[0] == kNone || !node(n).pure) return false;
+    if (make_small_matmul(graph_, node(n), &step->matmul)) {
+      step->kind = Step::Kind::kSmallMatmul;
+      step->name = fmt::format("small_matmul_{}x{}x{}", step->matmul.m, step->matmul.k, step->matmul.n);
+    } else if (make_small_conv(graph_, node(n), &step->conv)) {
+      const x86::ConvShape& s = step->conv.shape;
+      step->kind = Step::Kind::kSmallConv;
+      step->name = fmt::format("small_conv_{}x{}x{}", s.positions(), s.taps(), s.out_channels);
+    } else if (make_row_sum(graph_, node(n), &step->row_sum)) {
+      step->kind = Step::Kind::kRowSum;
+      step->name = fmt::format("row_sum_{}x{}", step->row_sum.rows, step->row_sum.columns);
+    } else {
+      return false;
+    }
+    return true;
   }
 
   void collect(Step* step) const {

@@ -89,7 +89,23 @@ class Grouper {
     if (!x.pointwise || !y.pointwise || x.nodes.size() + y.nodes.size() > kMostMembers) return false;
     if (!node(x.nodes[0]).writes.empty()) return false;
     if (graph_.value(result(x.nodes[0])).sizes != graph_.value(result(y.nodes[0])).sizes) return false;
+    if (reads_through_view(y, x) || reads_through_view(x, y)) return false;
     return !is_between(a, b) && !is_between(b, a) && operands(x, y) <= static_cast<size_t>(kMaxOperands);
+  }
+
+  /// Whether a member of `reader` reads a result of `made` at other places than where it is computed.
+  bool reads_through_view(const Group& reader, const Group& made) const {
+    for (const NodeId m : made.nodes) {
+      const Value& out = graph_.value(result(m));
+      for (const NodeId n : reader.nodes) {
+        bool view = false;
+        for_each_input(node(n), [&](ValueId id) {
+          view |= graph_.value(id).storage == out.storage && !graph_.value(id).same_layout(out);
+        });
+        if (view) return true;
+      }
+    }
+    return false;
   }
 
   /// Whether some other group waits for `first` while `last` waits for it.

@@ -29,6 +29,7 @@ std::vector<Life> lives(const Plan& plan) {
     };
     for (const ValueId id : plan.steps[static_cast<size_t>(s)].reads) touch(id);
     for (const ValueId id : plan.steps[static_cast<size_t>(s)].makes) touch(id);
+    if (plan.steps[static_cast<size_t>(s)].scratch != kNone) touch(plan.steps[static_cast<size_t>(s)].scratch);
   }
   return out;
 }
@@ -85,9 +86,23 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life) {
   }
 }
 
+void add_scratch(Plan* plan) {
+  for (Step& step : plan->steps) {
+    if (step.kind != Step::Kind::kSmallConv || step.conv.shape.scratch_floats() == 0) continue;
+    Value v;
+    v.dtype = DType::kF32;
+    v.sizes = {step.conv.shape.scratch_floats()};
+    v.strides = {1};
+    v.storage = plan->graph.add(Storage{});
+    plan->graph.storages.back().bytes = v.sizes[0] * size_of(v.dtype);
+    step.scratch = plan->graph.add(std::move(v));
+  }
+}
+
 }  // namespace
 
 void place_buffers(Plan* plan) {
+  add_scratch(plan);
   choose_kinds(plan);
   const std::vector<Life> life = lives(*plan);
   lay_out_arena(plan, life);
@@ -106,14 +121,23 @@ void locate_operands(Plan* plan) {
     return Location{v.storage, v.offset * size_of(v.dtype)};
   };
   for (Step& step : plan->steps) {
+    const Node& node = plan->graph.nodes[static_cast<size_t>(step.nodes[0])];
     if (step.kind == Step::Kind::kFused) {
       for (const ValueId id : step.reads) step.operands.push_back(locate(id));
       for (const ValueId id : step.makes) step.operands.push_back(locate(id));
     } else if (step.kind == Step::Kind::kSmallMatmul) {
-      const SmallMatmulValues v = values_of(plan->graph.nodes[static_cast<size_t>(step.nodes[0])]);
+      const SmallMatmulValues v = values_of(node);
       step.matmul.x = locate(v.x);
       step.matmul.out = locate(v.out);
       if (v.bias != kNone) step.matmul.bias = locate(v.bias);
+    } else if (step.kind == Step::Kind::kSmallConv) {
+      step.conv.x = locate(node.args[0].tensor()->id);
+      step.conv.out = locate(node.outputs[0]);
+      if (step.conv.has_bias) step.conv.bias = locate(node.args[2].tensor()->id);
+      if (step.scratch != kNone) step.conv.scratch = locate(step.scratch);
+    } else if (step.kind == Step::Kind::kRowSum) {
+      step.row_sum.x = locate(node.args[0].tensor()->id);
+      step.row_sum.out = locate(node.outputs[0]);
     }
   }
 }

@@ -7,6 +7,7 @@
 
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
+#include "kernels/x86/small_conv.h"
 #include "loader/graph.h"
 
 namespace torchweld {
@@ -40,9 +41,26 @@ struct SmallMatmul {
   int64_t weight_k_stride = 0, weight_n_stride = 0;
 };
 
+/// A convolution with few output positions and constant weights, float32.
+struct SmallConv {
+  x86::ConvShape shape;
+  ValueId weight = kNone;          ///< a constant [out_channels, taps]
+  int64_t weight_row_stride = 0;
+  bool has_bias = false;
+  Location x, bias, out, scratch;
+};
+
+/// out[r] = sum of x[r, :] / divisor, float32, x dense.
+struct RowSum {
+  static constexpr int64_t kMostElements = 1 << 16;  ///< larger sums are worth LibTorch's threads
+  int64_t rows = 0, columns = 0;
+  float divisor = 1;
+  Location x, out;
+};
+
 /// One element of a plan.
 struct Step {
-  enum class Kind : uint8_t { kFused, kSmallMatmul, kEager };
+  enum class Kind : uint8_t { kFused, kSmallMatmul, kSmallConv, kRowSum, kEager };
   Kind kind = Kind::kEager;
   std::string name;
   std::string reason;              ///< kEager: why; empty when a tuned library is the right place for the operator
@@ -53,6 +71,9 @@ struct Step {
   Geometry geometry;               ///< kFused
   std::vector<Location> operands;  ///< kFused: loads, then stores
   SmallMatmul matmul;              ///< kSmallMatmul
+  SmallConv conv;                  ///< kSmallConv
+  RowSum row_sum;                  ///< kRowSum
+  ValueId scratch = kNone;         ///< memory that only this step uses
 };
 
 /// A plan and the graph that its ids refer to.

@@ -39,6 +39,7 @@ class Simplifier {
         gone.insert(i);
         continue;
       }
+      if (reads_written(node)) continue;  // the same call gives something else after the write
       const auto [it, is_new] = known.try_emplace(key(node), out);
       if (!is_new && replace(out, it->second)) {
         gone.insert(i);
@@ -62,6 +63,12 @@ class Simplifier {
   ValueId canonical(ValueId id) {
     if (graph_.value(id).opaque) return id;
     return canonical_.try_emplace(layout_key(graph_.value(id)), id).first->second;
+  }
+
+  bool reads_written(const Node& node) const {
+    bool found = false;
+    for_each_input(node, [&](ValueId id) { found |= written_.contains(graph_.value(id).storage); });
+    return found;
   }
 
   std::string key(const Node& node) const {

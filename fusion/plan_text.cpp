@@ -1,0 +1,105 @@
+#include "fusion/plan_text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "loader/graph_text.h"
+
+namespace torchweld {
+namespace {
+
+std::string buffer_text(const Buffer& b) {
+  switch (b.kind) {
+    case Buffer::Kind::kInput: return fmt::format("input {}", b.index);
+    case Buffer::Kind::kConstant: return fmt::format("constant {}", b.index);
+    case Buffer::Kind::kArena: return fmt::format("arena {}..{}", b.offset, b.offset + b.bytes);
+    case Buffer::Kind::kOutput: return fmt::format("output of {} bytes", b.bytes);
+    case Buffer::Kind::kEager: return "eager";
+  }
+  return "";
+}
+
+class Printer {
+ public:
+  explicit Printer(const Plan& plan) : plan_(plan) {}
+
+  std::string step(size_t index) const {
+    const Step& s = plan_.steps[index];
+    std::string text = fmt::format("step {}: {}\n", index, heading(s));
+    for (const NodeId n : s.nodes) text += fmt::format("  {}\n", node(n));
+    if (s.kind == Step::Kind::kFused) text += fused_operands(s);
+    if (s.kind == Step::Kind::kSmallMatmul) text += matmul_operands(s.matmul);
+    for (const StorageId r : plan_.releases[index]) text += fmt::format("  release {}\n", names(r));
+    return text;
+  }
+
+  std::string place(ValueId id) const {
+    const Value& v = plan_.graph.value(id);
+    return fmt::format("%{} in {}", id, location({v.storage, v.offset * size_of(v.dtype)}));
+  }
+
+ private:
+  static std::string heading(const Step& s) {
+    if (s.kind == Step::Kind::kFused) return fmt::format("fused {} over [{}]", s.name, fmt::join(s.geometry.sizes, ","));
+    if (s.kind != Step::Kind::kEager) return s.name;
+    return s.library ? "library " + s.name : fmt::format("eager {}, since {}", s.name, s.reason);
+  }
+
+  std::string node(NodeId n) const {
+    Node call = plan_.graph.nodes[static_cast<size_t>(n)];
+    std::vector<std::string> made;
+    for (const ValueId id : call.outputs) made.push_back(id == kNone ? "_" : describe(plan_.graph, id));
+    call.outputs.clear();
+    const std::string left = made.empty() ? "" : fmt::format("{} = ", fmt::join(made, ", "));
+    return left + to_text(plan_.graph, call);
+  }
+
+  std::string location(const Location& at) const {
+    const std::string where = buffer_text(plan_.buffers[static_cast<size_t>(at.buffer)]);
+    return at.byte_offset == 0 ? where : fmt::format("{} +{}", where, at.byte_offset);
+  }
+
+  std::string fused_operands(const Step& s) const {
+    std::string text;
+    for (size_t i = 0; i < s.operands.size(); ++i) {
+      const bool loads = i < s.reads.size();
+      text += fmt::format("  {} %{} in {} {{{}}}\n", loads ? "load " : "store",
+                          loads ? s.reads[i] : s.makes[i - s.reads.size()], location(s.operands[i]),
+                          fmt::join(s.geometry.strides[i], ","));
+    }
+    return text;
+  }
+
+  std::string matmul_operands(const SmallMatmul& m) const {
+    std::string text = fmt::format("  x in {} {{{},1}}\n", location(m.x), m.x_row_stride);
+    text += fmt::format("  weight %{} {{{},{}}}\n", m.weight, m.weight_k_stride, m.weight_n_stride);
+    if (m.bias.buffer != kNone) text += fmt::format("  bias in {}\n", location(m.bias));
+    return text + fmt::format("  out in {} {{{},1}}\n", location(m.out), m.out_row_stride);
+  }
+
+  /// The values of one storage.
+  std::string names(StorageId s) const {
+    std::vector<std::string> ids;
+    for (size_t v = 0; v < plan_.graph.values.size(); ++v) {
+      if (plan_.graph.values[v].storage == s) ids.push_back(fmt::format("%{}", v));
+    }
+    return fmt::format("{}", fmt::join(ids, ", "));
+  }
+
+  const Plan& plan_;
+};
+
+}  // namespace
+
+std::string to_text(const Plan& plan) {
+  const Printer printer(plan);
+  std::string text;
+  for (size_t i = 0; i < plan.steps.size(); ++i) text += printer.step(i);
+  std::vector<std::string> outputs;
+  for (const ValueId id : plan.graph.outputs) outputs.push_back(id == kNone ? "undefined" : printer.place(id));
+  return text + fmt::format("return {}\narena {} of {} bytes\n", fmt::join(outputs, ", "), plan.arena_bytes, plan.unplanned_bytes);
+}
+
+}  // namespace torchweld

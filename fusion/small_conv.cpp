@@ -1,0 +1,90 @@
+#include "fusion/small_conv.h"
+
+#include <algorithm>
+
+namespace torchweld {
+namespace {
+
+constexpr int64_t kMostPositions = 8;
+
+/// The arguments that conv1d, conv2d and _convolution have in common.
+struct ConvArgs {
+  std::vector<int64_t> stride, padding, dilation;
+  int64_t groups = 1;
+};
+
+bool read_ints(const Arg& arg, size_t count, std::vector<int64_t>* out) {
+  const auto* list = std::get_if<Arg::Ints>(&arg.value);
+  if (list == nullptr || list->empty()) return false;
+  *out = *list;
+  out->resize(count, list->front());
+  return true;
+}
+
+bool read_args(const Node& node, size_t dims, ConvArgs* out) {
+  const bool general = node.op == "aten::_convolution";
+  if (!general && node.op != "aten::conv1d" && node.op != "aten::conv2d") return false;
+  if (general) {
+    const auto* transposed = std::get_if<bool>(&node.args[6].value);
+    if (transposed == nullptr || *transposed) return false;
+  }
+  const auto* groups = std::get_if<int64_t>(&node.args[general ? 8 : 6].value);
+  if (groups == nullptr || *groups != 1) return false;
+  return read_ints(node.args[3], dims, &out->stride) && read_ints(node.args[4], dims, &out->padding) && read_ints(node.args[5], dims, &out->dilation);
+}
+
+void set_shape(const Value& x, const Value& w, const Value& y, const ConvArgs& args, x86::ConvShape* s) {
+  const size_t last = x.sizes.size() - 1, outer = last == 3 ? 1 : 0;
+  s->batch = x.sizes[0];
+  s->in_channels = x.sizes[1];
+  s->in_width = x.sizes[last];
+  s->out_channels = y.sizes[1];
+  s->out_width = y.sizes[last];
+  s->kernel_width = w.sizes[last];
+  s->stride_width = args.stride[outer];
+  s->pad_width = args.padding[outer];
+  s->dilation_width = args.dilation[outer];
+  s->x_batch_stride = x.strides[0];
+  s->x_channel_stride = x.strides[1];
+  s->x_width_stride = x.strides[last];
+  if (outer == 0) return;
+  s->in_height = x.sizes[2];
+  s->out_height = y.sizes[2];
+  s->kernel_height = w.sizes[2];
+  s->stride_height = args.stride[0];
+  s->pad_height = args.padding[0];
+  s->dilation_height = args.dilation[0];
+  s->x_height_stride = x.strides[2];
+}
+
+}  // namespace
+
+bool make_small_conv(const Graph& graph, const Node& node, SmallConv* out) {
+  if (node.args.size() < 7 || node.args[0].tensor() == nullptr || node.args[1].tensor() == nullptr) return false;
+  const Value& x = graph.value(node.args[0].tensor()->id);
+  const Value& w = graph.value(node.args[1].tensor()->id);
+  const size_t rank = x.sizes.size();
+  ConvArgs args;
+  if ((rank != 3 && rank != 4) || !read_args(node, rank - 2, &args)) return false;
+  const Value& y = graph.value(node.outputs[0]);
+  if (x.dtype != DType::kF32 || w.dtype != DType::kF32 || y.dtype != DType::kF32 || x.elements() == 0) return false;
+  if (graph.storage_of(node.args[1].tensor()->id).kind != Storage::Kind::kConstant) return false;
+  if (y.strides != contiguous_strides(y.sizes) || w.sizes.size() != rank) return false;
+  set_shape(x, w, y, args, &out->shape);
+  if (out->shape.positions() > kMostPositions || out->shape.positions() == 0) return false;
+  // Rows of the packed matrix are the taps: the weight's trailing dimensions have to be one walk.
+  int64_t step = 1;
+  for (size_t d = rank - 1; d > 0; --d) {
+    if (w.sizes[d] != 1 && w.strides[d] != step) return false;
+    step *= w.sizes[d];
+  }
+  out->weight = node.args[1].tensor()->id;
+  out->weight_row_stride = w.strides[0];
+  const auto* bias = node.args[2].tensor();
+  out->has_bias = bias != nullptr && bias->id != kNone;
+  if (!out->has_bias) return true;
+  const Value& b = graph.value(bias->id);
+  return b.dtype == DType::kF32 && b.sizes.size() == 1 && (b.strides[0] == 1 || b.sizes[0] == 1);
+}
+
+}  // namespace torchweld
