@@ -23,7 +23,9 @@ BoundPlan::BoundPlan(Recording recording, const Target& target, std::shared_ptr<
     : recording_(std::move(recording)), runtime_(std::move(runtime)) {
   const NvtxRange range("torchweld: build plan");
   const auto start = std::chrono::steady_clock::now();
+  recording_.constants.resize(recording_.graph.constants.size());  // a copy may hold the results of another plan's setup
   plan_ = torchweld::plan(recording_.graph, target);
+  run_setup();
   kernels_.resize(plan_.steps.size());
   eager_.resize(plan_.steps.size());
   packed_.resize(plan_.steps.size());
@@ -39,6 +41,19 @@ BoundPlan::BoundPlan(Recording recording, const Target& target, std::shared_ptr<
     }
   }
   build_us_ = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Runs the setup nodes; each result is the next constant.
+void BoundPlan::run_setup() {
+  const auto constant = [this](ValueId id) {
+    const auto& ids = plan_.graph.constants;
+    return recording_.constants[static_cast<size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin())];
+  };
+  torch::jit::Stack stack;
+  for (const Node& node : plan_.graph.setup) {
+    EagerCall(plan_.graph, node, recording_.opaques).run(&stack, constant);
+    recording_.constants.push_back(stack[0].toTensor());
+  }
 }
 
 const float* BoundPlan::constant_floats(ValueId id) const {

@@ -1,57 +1,12 @@
 // Composite operators as those that the planner knows.
 #include <algorithm>
 
+#include "fusion/batch_norm.h"
 #include "fusion/passes.h"
+#include "fusion/rewriter.h"
 
 namespace torchweld {
 namespace {
-
-/// Appends nodes that stand for one composite node.
-class Rewriter {
- public:
-  Rewriter(Graph* graph, std::string source) : graph_(*graph), source_(std::move(source)) {}
-
-  ValueId fresh(DType dtype, std::vector<int64_t> sizes) {
-    Value v;
-    v.dtype = dtype;
-    v.strides = contiguous_strides(sizes);
-    v.sizes = std::move(sizes);
-    v.storage = graph_.add(Storage{});
-    graph_.storages.back().bytes = v.elements() * size_of(dtype);
-    return graph_.add(std::move(v));
-  }
-
-  /// Columns [begin, begin + count) of a matrix; a view, so no node.
-  ValueId columns(ValueId of, int64_t begin, int64_t count) {
-    Value v = graph_.value(of);
-    v.offset += begin * v.strides[1];
-    v.sizes[1] = count;
-    return graph_.add(std::move(v));
-  }
-
-  ValueId call(const char* op, std::vector<Arg> args, ValueId out) {
-    Node node;
-    node.op = op;
-    node.args = std::move(args);
-    node.outputs = {out};
-    node.source = source_;
-    nodes_.push_back(std::move(node));
-    return out;
-  }
-
-  ValueId like(const char* op, std::vector<Arg> args, ValueId shape) {
-    return call(op, std::move(args), fresh(graph_.value(shape).dtype, graph_.value(shape).sizes));
-  }
-
-  std::vector<Node> take() { return std::move(nodes_); }
-
- private:
-  Graph& graph_;
-  std::string source_;
-  std::vector<Node> nodes_;
-};
-
-Arg tensor(ValueId id) { return {Arg::Tensor{id}}; }
 
 bool is_plain_lstm_cell(const Graph& graph, const Node& node) {
   if (node.op != "aten::lstm_cell" || node.args.size() != 6 || node.outputs.size() != 2) return false;
@@ -137,6 +92,8 @@ void decompose(Graph* graph) {
     std::vector<Node> parts;
     if (is_plain_lstm_cell(*graph, node)) {
       parts = lstm_cell(graph, node);
+    } else if (is_plain_batch_norm(*graph, node)) {
+      parts = batch_norm(graph, node);
     } else if (is_plain_concatenation(*graph, node)) {
       parts = concatenation(graph, node);
     } else {

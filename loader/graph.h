@@ -94,6 +94,7 @@ struct Ending {
 struct Graph {
   std::vector<Storage> storages;
   std::vector<Value> values;
+  std::vector<Node> setup;         ///< run once when a plan is bound; their results are the last constants
   std::vector<Node> nodes;
   std::vector<ValueId> inputs;     ///< one for each tensor of the signature, in its order
   std::vector<ValueId> constants;  ///< one for each constant storage, in index order

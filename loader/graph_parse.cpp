@@ -170,6 +170,7 @@ class Parser {
 
   void statement() {
     Node node;
+    const bool setup = accept("setup ");
     const std::vector<ValueId> left = left_side(&node);
     if (accept("constant(") || accept("derived(")) {
       const bool derived = text_.substr(at_ - 8, 8) == "derived(";
@@ -198,7 +199,10 @@ class Parser {
     node.pure = !accept("impure") && node.writes.empty();
     node.reads_host = accept("reads_host");
     node.source = comment();
-    graph_.nodes.push_back(std::move(node));
+    if (!setup) return graph_.nodes.push_back(std::move(node));
+    set_kind(node.outputs[0], Storage::Kind::kConstant, static_cast<int>(graph_.constants.size()));
+    graph_.constants.push_back(node.outputs[0]);
+    graph_.setup.push_back(std::move(node));
   }
 
   /// The values before an equals sign: definitions, or values known already; none when the statement has no results.

@@ -136,11 +136,12 @@ std::string to_text(const Graph& graph) {
     inputs.push_back(printer.definition(id));
   }
   std::string text = fmt::format("graph({}):\n", fmt::join(inputs, ", "));
-  for (size_t i = 0; i < graph.constants.size(); ++i) {
+  for (size_t i = 0; i + graph.setup.size() < graph.constants.size(); ++i) {
     const ValueId id = graph.constants[i];
     printer.declare(id);
     text += fmt::format("  {} = {}({})\n", printer.definition(id), graph.storage_of(id).derived ? "derived" : "constant", i);
   }
+  for (const Node& node : graph.setup) text += fmt::format("  setup {}\n", printer.line(node));
   for (const Node& node : graph.nodes) text += fmt::format("  {}\n", printer.line(node));
   for (const ValueId id : graph.outputs) outputs.push_back(id_text(id));
   text += fmt::format("  {}{}{}", ending_text(graph.ending.kind), outputs.empty() ? "" : " ", fmt::join(outputs, ", "));

@@ -1,0 +1,75 @@
+// Appends nodes that stand for one composite node.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "loader/graph.h"
+
+namespace torchweld {
+
+/// New values are dense; new nodes carry the composite's source line.
+class Rewriter {
+ public:
+  Rewriter(Graph* graph, std::string source) : graph_(*graph), source_(std::move(source)) {}
+
+  ValueId fresh(DType dtype, std::vector<int64_t> sizes) {
+    Value v;
+    v.dtype = dtype;
+    v.strides = contiguous_strides(sizes);
+    v.sizes = std::move(sizes);
+    v.storage = graph_.add(Storage{});
+    graph_.storages.back().bytes = v.elements() * size_of(dtype);
+    return graph_.add(std::move(v));
+  }
+
+  /// Columns [begin, begin + count) of a matrix; a view, so no node.
+  ValueId columns(ValueId of, int64_t begin, int64_t count) {
+    Value v = graph_.value(of);
+    v.offset += begin * v.strides[1];
+    v.sizes[1] = count;
+    return graph_.add(std::move(v));
+  }
+
+  ValueId call(const char* op, std::vector<Arg> args, ValueId out) {
+    Node node;
+    node.op = op;
+    node.args = std::move(args);
+    node.outputs = {out};
+    node.source = source_;
+    nodes_.push_back(std::move(node));
+    return out;
+  }
+
+  ValueId like(const char* op, std::vector<Arg> args, ValueId shape) {
+    return call(op, std::move(args), fresh(graph_.value(shape).dtype, graph_.value(shape).sizes));
+  }
+
+  /// A node that runs once: its result is one more constant.
+  ValueId setup(const char* op, std::vector<Arg> args, ValueId shape) {
+    const ValueId out = fresh(graph_.value(shape).dtype, graph_.value(shape).sizes);
+    Storage& storage = graph_.storages[static_cast<size_t>(graph_.value(out).storage)];
+    storage.kind = Storage::Kind::kConstant;
+    storage.index = static_cast<int>(graph_.constants.size());
+    graph_.constants.push_back(out);
+    Node node;
+    node.op = op;
+    node.args = std::move(args);
+    node.outputs = {out};
+    node.source = source_;
+    graph_.setup.push_back(std::move(node));
+    return out;
+  }
+
+  std::vector<Node> take() { return std::move(nodes_); }
+
+ private:
+  Graph& graph_;
+  std::string source_;
+  std::vector<Node> nodes_;
+};
+
+inline Arg tensor(ValueId id) { return {Arg::Tensor{id}}; }
+
+}  // namespace torchweld
