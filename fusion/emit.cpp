@@ -60,8 +60,14 @@ class Emitter {
     if (target_.hand_kernels && by_hand(n, &step)) return step;
     step.kind = Step::Kind::kEager;
     step.library = is_library_op(node(n).op);
-    if (!step.library) step.reason = why.empty() ? "not a pointwise operator" : why;
+    if (!step.library) step.reason = why_eager(node(n), why);
     return step;
+  }
+
+  static std::string why_eager(const Node& node, const std::string& why) {
+    if (node.reads_host) return "gives the host a value that depends on tensor data";
+    if (!node.pure && node.writes.empty()) return "draws random numbers, which have to come in LibTorch's order";
+    return why.empty() ? "not a pointwise operator" : why;
   }
 
   bool by_hand(NodeId n, Step* step) const {
@@ -119,7 +125,9 @@ class Emitter {
     step->kind = Step::Kind::kFused;
     step->nodes = group.nodes;
     collect(step);
-    BodyBuilder body(target_.rounding);
+    // Halves round after every operator, in every mode: LibTorch's answer is the product, and a chain that keeps float32
+    // differs from it by more than torch.testing's tolerances where terms cancel (docs/decisions/half-rounding.md).
+    BodyBuilder body(Rounding::kExact);
     std::map<ValueId, int16_t> values;
     std::vector<ValueId> loads, stores;
     std::vector<int16_t> roots;

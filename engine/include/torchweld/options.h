@@ -17,9 +17,9 @@ enum class Planning {
   kOff,         ///< never: every call is interpreted
 };
 
-/// What rounding a fused kernel may leave out.
+/// What the planner may change about rounding.
 enum class Numerics {
-  kDefault,  ///< inside a kernel halves keep float32; x+0 and x*2*3 are simplified
+  kDefault,  ///< x+0 and x*2*3 are simplified, which may change the sign of a zero or the last bit
   kExact,    ///< every operator rounds as it does in LibTorch's eager mode
 };
 
