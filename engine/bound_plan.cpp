@@ -19,11 +19,13 @@ Target target_for(const Runtime& runtime, bool exact) {
   return target;
 }
 
-BoundPlan::BoundPlan(Recording recording, const Target& target, std::shared_ptr<const Runtime> runtime)
+BoundPlan::BoundPlan(Recording recording, const Target& target,
+                     std::shared_ptr<const Runtime> runtime)
     : recording_(std::move(recording)), runtime_(std::move(runtime)) {
   const NvtxRange range("torchweld: build plan");
   const auto start = std::chrono::steady_clock::now();
-  recording_.constants.resize(recording_.graph.constants.size());  // a copy may hold the results of another plan's setup
+  recording_.constants.resize(
+      recording_.graph.constants.size());  // a copy may hold the results of another plan's setup
   plan_ = torchweld::plan(recording_.graph, target);
   run_setup();
   kernels_.resize(plan_.steps.size());
@@ -37,17 +39,20 @@ BoundPlan::BoundPlan(Recording recording, const Target& target, std::shared_ptr<
     } else if (step.kind == Step::Kind::kSmallMatmul || step.kind == Step::Kind::kSmallConv) {
       packed_[i] = pack_weight(step);
     } else if (step.kind == Step::Kind::kEager) {
-      eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])], recording_.opaques);
+      eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])],
+                        recording_.opaques);
     }
   }
-  build_us_ = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+  build_us_ =
+      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
 }
 
 /// Runs the setup nodes; each result is the next constant.
 void BoundPlan::run_setup() {
   const auto constant = [this](ValueId id) {
     const auto& ids = plan_.graph.constants;
-    return recording_.constants[static_cast<size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin())];
+    return recording_
+        .constants[static_cast<size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin())];
   };
   torch::jit::Stack stack;
   for (const Node& node : plan_.graph.setup) {
@@ -65,8 +70,10 @@ const float* BoundPlan::constant_floats(ValueId id) const {
 x86::PackedMatrix BoundPlan::pack_weight(const Step& step) const {
   const SmallMatmul& m = step.matmul;
   const SmallConv& c = step.conv;
-  if (step.kind == Step::Kind::kSmallMatmul) return x86::pack(constant_floats(m.weight), m.k, m.n, m.weight_k_stride, m.weight_n_stride);
-  return x86::pack(constant_floats(c.weight), c.shape.taps(), c.shape.out_channels, 1, c.weight_row_stride);
+  if (step.kind == Step::Kind::kSmallMatmul)
+    return x86::pack(constant_floats(m.weight), m.k, m.n, m.weight_k_stride, m.weight_n_stride);
+  return x86::pack(constant_floats(c.weight), c.shape.taps(), c.shape.out_channels, 1,
+                   c.weight_row_stride);
 }
 
 BoundPlan::~BoundPlan() {
@@ -76,7 +83,8 @@ BoundPlan::~BoundPlan() {
 std::unique_ptr<Context> BoundPlan::acquire() const {
   for (auto& slot : pool_) {
     if (slot.load(std::memory_order_relaxed) == nullptr) continue;
-    if (Context* context = slot.exchange(nullptr, std::memory_order_acquire)) return std::unique_ptr<Context>(context);
+    if (Context* context = slot.exchange(nullptr, std::memory_order_acquire))
+      return std::unique_ptr<Context>(context);
   }
   return std::make_unique<Context>(*this);
 }
@@ -84,7 +92,8 @@ std::unique_ptr<Context> BoundPlan::acquire() const {
 void BoundPlan::release(std::unique_ptr<Context> context) const {
   for (auto& slot : pool_) {
     Context* empty = nullptr;
-    if (slot.compare_exchange_strong(empty, context.get(), std::memory_order_release, std::memory_order_relaxed)) {
+    if (slot.compare_exchange_strong(empty, context.get(), std::memory_order_release,
+                                     std::memory_order_relaxed)) {
       (void)context.release();
       return;
     }

@@ -11,18 +11,19 @@
 #include <string>
 #include <vector>
 
-#include "kernels/x86/small_matmul.h"
-#include "loader/eager_call.h"
 #include "engine/runtime.h"
 #include "fusion/plan.h"
 #include "fusion/planner.h"
+#include "kernels/x86/small_matmul.h"
+#include "loader/eager_call.h"
 #include "loader/recording.h"
 
 namespace torchweld {
 
 class Context;
 
-/// An eager step gave another shape than the recording's: its shape depends on data, though nothing said so.
+/// An eager step gave another shape than the recording's: its shape depends on data, though nothing
+/// said so.
 class ShapeChanged : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -53,7 +54,8 @@ class BoundPlan {
   const float* constant_floats(ValueId id) const;
   x86::PackedMatrix pack_weight(const Step& step) const;
 
-  static constexpr size_t kPooled = 16;  // concurrent callers whose contexts are kept; more get fresh ones
+  static constexpr size_t kPooled =
+      16;  // concurrent callers whose contexts are kept; more get fresh ones
 
   Recording recording_;
   std::shared_ptr<const Runtime> runtime_;

@@ -21,7 +21,8 @@ namespace {
 /// A tensor over the storage of `base`, `offset` elements of `v`'s type in.
 at::Tensor view_over(const at::Tensor& base, const Value& v, int64_t offset) {
   const auto type = c10::scalarTypeToTypeMeta(scalar_type_of(v.dtype));
-  at::Tensor out = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(base.storage()), base.key_set(), type);
+  at::Tensor out =
+      at::detail::make_tensor<c10::TensorImpl>(c10::Storage(base.storage()), base.key_set(), type);
   c10::TensorImpl* impl = out.unsafeGetTensorImpl();
   impl->set_sizes_and_strides(v.sizes, v.strides, offset);
   return out;
@@ -35,10 +36,12 @@ Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
   holders_.resize(graph.storages.size());
   values_.resize(graph.values.size());
   pointers_.reserve(kMaxOperands);
-  if (plan_.arena_bytes > 0) arena_ = bound.runtime().allocate({plan_.arena_bytes}, {1}, c10::ScalarType::Byte);
+  if (plan_.arena_bytes > 0)
+    arena_ = bound.runtime().allocate({plan_.arena_bytes}, {1}, c10::ScalarType::Byte);
   for (size_t s = 0; s < plan_.buffers.size(); ++s) {
     const Buffer& b = plan_.buffers[s];
-    if (b.kind == Buffer::Kind::kArena && arena_.defined()) bases_[s] = static_cast<char*>(arena_.mutable_data_ptr()) + b.offset;
+    if (b.kind == Buffer::Kind::kArena && arena_.defined())
+      bases_[s] = static_cast<char*>(arena_.mutable_data_ptr()) + b.offset;
     if (b.kind == Buffer::Kind::kOutput) output_storages_.push_back(static_cast<StorageId>(s));
   }
   for (size_t i = 0; i < graph.constants.size(); ++i) {
@@ -52,7 +55,8 @@ Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
     const int64_t bytes = plan_.buffers[static_cast<size_t>(s)].bytes;
     const auto whole = std::find_if(graph.outputs.begin(), graph.outputs.end(), [&](ValueId id) {
       const Value& v = graph.value(id);
-      return v.storage == s && v.offset == 0 && is_dense(v) && v.elements() * size_of(v.dtype) == bytes;
+      return v.storage == s && v.offset == 0 && is_dense(v) &&
+             v.elements() * size_of(v.dtype) == bytes;
     });
     output_values_.push_back(whole == graph.outputs.end() ? kNone : *whole);
   }
@@ -62,7 +66,8 @@ Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
 void Context::list_fleeting() {
   for (size_t s = 0; s < plan_.buffers.size(); ++s) {
     const Buffer::Kind kind = plan_.buffers[s].kind;
-    if (kind == Buffer::Kind::kOutput || kind == Buffer::Kind::kEager) fleeting_storages_.push_back(static_cast<StorageId>(s));
+    if (kind == Buffer::Kind::kOutput || kind == Buffer::Kind::kEager)
+      fleeting_storages_.push_back(static_cast<StorageId>(s));
   }
   for (const Step& step : plan_.steps) {
     if (step.kind != Step::Kind::kEager) continue;
@@ -92,7 +97,8 @@ void Context::bind(const std::vector<const at::Tensor*>& leaves) {
   leaves_ = &leaves;
   const Graph& graph = plan_.graph;
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    bases_[static_cast<size_t>(graph.value(graph.inputs[i]).storage)] = static_cast<char*>(leaves[i]->mutable_data_ptr());
+    bases_[static_cast<size_t>(graph.value(graph.inputs[i]).storage)] =
+        static_cast<char*>(leaves[i]->mutable_data_ptr());
   }
 }
 
@@ -112,11 +118,16 @@ void Context::allocate_outputs() {
 
 void Context::run_step(size_t index) {
   switch (plan_.steps[index].kind) {
-    case Step::Kind::kFused: return run_fused(index);
-    case Step::Kind::kSmallMatmul: return run_small_matmul(index);
-    case Step::Kind::kSmallConv: return run_small_conv(index);
-    case Step::Kind::kRowSum: return run_row_sum(plan_.steps[index].row_sum);
-    case Step::Kind::kEager: return run_eager(index);
+    case Step::Kind::kFused:
+      return run_fused(index);
+    case Step::Kind::kSmallMatmul:
+      return run_small_matmul(index);
+    case Step::Kind::kSmallConv:
+      return run_small_conv(index);
+    case Step::Kind::kRowSum:
+      return run_row_sum(plan_.steps[index].row_sum);
+    case Step::Kind::kEager:
+      return run_eager(index);
   }
 }
 
@@ -129,12 +140,14 @@ void Context::run_fused(size_t index) {
 
 void Context::run_small_matmul(size_t index) {
   const SmallMatmul& m = plan_.steps[index].matmul;
-  x86::small_matmul(floats(m.x), m.m, m.x_row_stride, bound_.packed(index), floats(m.bias), floats(m.out), m.out_row_stride);
+  x86::small_matmul(floats(m.x), m.m, m.x_row_stride, bound_.packed(index), floats(m.bias),
+                    floats(m.out), m.out_row_stride);
 }
 
 void Context::run_small_conv(size_t index) {
   const SmallConv& c = plan_.steps[index].conv;
-  x86::small_conv(c.shape, floats(c.x), bound_.packed(index), floats(c.bias), floats(c.out), floats(c.scratch));
+  x86::small_conv(c.shape, floats(c.x), bound_.packed(index), floats(c.bias), floats(c.out),
+                  floats(c.scratch));
 }
 
 void Context::run_row_sum(const RowSum& s) {
@@ -156,7 +169,8 @@ void Context::run_eager(size_t index) {
   stack_.clear();
 }
 
-/// Binds what an eager step made. Its shapes must be those of the recording, or everything after would read wrongly.
+/// Binds what an eager step made. Its shapes must be those of the recording, or everything after
+/// would read wrongly.
 void Context::take_results(const Step& step, const Node& node) {
   size_t at = 0;
   const auto take = [&](const at::Tensor& tensor) {
@@ -165,9 +179,14 @@ void Context::take_results(const Step& step, const Node& node) {
     if (id == kNone || !tensor.defined()) return;
     const Value& v = plan_.graph.value(id);
     const size_t s = static_cast<size_t>(v.storage);
-    if (tensor.sizes() != c10::IntArrayRef(v.sizes) || (tensor.strides() != c10::IntArrayRef(v.strides) && tensor.numel() > 0)) {
-      const bool may_differ = plan_.graph.ending.kind == Ending::Kind::kDynamicShape && &step == &plan_.steps.back();
-      if (!may_differ) throw ShapeChanged(fmt::format("{} at {} gave {} where the recording has {}", node.op, node.source, describe(tensor), torchweld::describe(plan_.graph, id)));
+    if (tensor.sizes() != c10::IntArrayRef(v.sizes) ||
+        (tensor.strides() != c10::IntArrayRef(v.strides) && tensor.numel() > 0)) {
+      const bool may_differ =
+          plan_.graph.ending.kind == Ending::Kind::kDynamicShape && &step == &plan_.steps.back();
+      if (!may_differ)
+        throw ShapeChanged(fmt::format("{} at {} gave {} where the recording has {}", node.op,
+                                       node.source, describe(tensor),
+                                       torchweld::describe(plan_.graph, id)));
     }
     values_[static_cast<size_t>(id)] = tensor;
     if (plan_.buffers[s].kind != Buffer::Kind::kEager) return;
@@ -191,17 +210,20 @@ at::Tensor Context::tensor_of(ValueId id) const {
   const Graph& graph = plan_.graph;
   const Value& v = graph.value(id);
   const Buffer& b = plan_.buffers[static_cast<size_t>(v.storage)];
-  if (b.kind == Buffer::Kind::kInput && graph.inputs[static_cast<size_t>(b.index)] == id) return *(*leaves_)[static_cast<size_t>(b.index)];
+  if (b.kind == Buffer::Kind::kInput && graph.inputs[static_cast<size_t>(b.index)] == id)
+    return *(*leaves_)[static_cast<size_t>(b.index)];
   const at::Tensor base = holder(v.storage);
   const auto* start = static_cast<const char*>(base.storage().data());
-  return view_over(base, v, (bases_[static_cast<size_t>(v.storage)] - start) / size_of(v.dtype) + v.offset);
+  return view_over(base, v,
+                   (bases_[static_cast<size_t>(v.storage)] - start) / size_of(v.dtype) + v.offset);
 }
 
 const std::vector<at::Tensor>& Context::outputs() {
   const Graph& graph = plan_.graph;
   outputs_.clear();
   for (const ValueId id : graph.outputs) {
-    const bool derived = graph.storage_of(id).kind == Storage::Kind::kConstant && graph.storage_of(id).derived;
+    const bool derived =
+        graph.storage_of(id).kind == Storage::Kind::kConstant && graph.storage_of(id).derived;
     outputs_.push_back(derived ? tensor_of(id).clone() : tensor_of(id));
   }
   return outputs_;

@@ -1,4 +1,5 @@
-// What one running call needs for itself: arena, pointers, the tensors of eager steps. The executor is here.
+// What one running call needs for itself: arena, pointers, the tensors of eager steps. The executor
+// is here.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -47,7 +48,9 @@ class Context {
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
   at::Tensor holder(StorageId storage) const;
-  char* address(const Location& where) const { return bases_[static_cast<size_t>(where.buffer)] + where.byte_offset; }
+  char* address(const Location& where) const {
+    return bases_[static_cast<size_t>(where.buffer)] + where.byte_offset;
+  }
 
   float* floats(const Location& where) const {  // null for an operand that isn't there
     return where.buffer == kNone ? nullptr : reinterpret_cast<float*>(address(where));
@@ -56,13 +59,14 @@ class Context {
   const BoundPlan& bound_;
   const Plan& plan_;
   at::Tensor arena_;
-  std::vector<char*> bases_;              // by storage: where offset 0 lies
-  std::vector<at::Tensor> holders_;       // by storage: a tensor that keeps it alive (outputs, eager results)
-  std::vector<at::Tensor> values_;        // by value: the very tensor, where identity or speed wants it
+  std::vector<char*> bases_;  // by storage: where offset 0 lies
+  std::vector<at::Tensor>
+      holders_;  // by storage: a tensor that keeps it alive (outputs, eager results)
+  std::vector<at::Tensor> values_;  // by value: the very tensor, where identity or speed wants it
   std::vector<StorageId> fleeting_storages_;  // whose holders live for one call
   std::vector<ValueId> fleeting_values_;
   std::vector<StorageId> output_storages_;
-  std::vector<ValueId> output_values_;    // by output storage: a value that is all of it, or kNone
+  std::vector<ValueId> output_values_;  // by output storage: a value that is all of it, or kNone
   const std::vector<const at::Tensor*>* leaves_ = nullptr;
   std::vector<void*> pointers_;
   torch::jit::Stack stack_;

@@ -1,5 +1,5 @@
-// Finds the first step whose values differ from LibTorch's: the plan runs beside a plan of the same recording in which
-// every node is an eager step.
+// Finds the first step whose values differ from LibTorch's: the plan runs beside a plan of the same
+// recording in which every node is an eager step.
 #include <ATen/ops/abs.h>
 #include <ATen/ops/isclose.h>
 #include <ATen/ops/max.h>
@@ -17,24 +17,32 @@ namespace {
 /// torch.testing's default tolerances.
 std::pair<double, double> tolerances(c10::ScalarType type) {
   switch (type) {
-    case c10::ScalarType::Half: return {1e-3, 1e-5};
-    case c10::ScalarType::BFloat16: return {1.6e-2, 1e-5};
-    case c10::ScalarType::Float: return {1.3e-6, 1e-5};
-    case c10::ScalarType::Double: return {1e-7, 1e-7};
-    default: return {0, 0};
+    case c10::ScalarType::Half:
+      return {1e-3, 1e-5};
+    case c10::ScalarType::BFloat16:
+      return {1.6e-2, 1e-5};
+    case c10::ScalarType::Float:
+      return {1.3e-6, 1e-5};
+    case c10::ScalarType::Double:
+      return {1e-7, 1e-7};
+    default:
+      return {0, 0};
   }
 }
 
 /// Two runs of a block that draws random numbers differ by nature.
 bool draws(const Graph& graph) {
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) { return !n.pure && n.writes.empty(); });
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [](const Node& n) { return !n.pure && n.writes.empty(); });
 }
 
 class ComparingTrace : public CallTrace {
  public:
-  ComparingTrace(const EngineState& engine, double rtol, double atol) : engine_(engine), rtol_(rtol), atol_(atol) {}
+  ComparingTrace(const EngineState& engine, double rtol, double atol)
+      : engine_(engine), rtol_(rtol), atol_(atol) {}
 
-  void enter(const Unit*, const UnitPlan* plan, const std::vector<const at::Tensor*>& leaves) override {
+  void enter(const Unit*, const UnitPlan* plan,
+             const std::vector<const at::Tensor*>& leaves) override {
     ++block_;
     plan_ = plan->plan.get();
     expected_.clear();
@@ -65,17 +73,25 @@ class ComparingTrace : public CallTrace {
       if (found || expected == expected_.end()) continue;
       const at::Tensor actual = context.tensor_of(id);
       const auto [rtol, atol] = tolerances(actual.scalar_type());
-      if (at::isclose(actual, expected->second, rtol_ < 0 ? rtol : rtol_, atol_ < 0 ? atol : atol_, true).all().item<bool>()) continue;
+      if (at::isclose(actual, expected->second, rtol_ < 0 ? rtol : rtol_, atol_ < 0 ? atol : atol_,
+                      true)
+              .all()
+              .item<bool>())
+        continue;
       found = describe(step, id, index, actual, expected->second);
     }
   }
 
-  Divergence describe(const Step& step, ValueId id, size_t index, const at::Tensor& actual, const at::Tensor& expected) const {
+  Divergence describe(const Step& step, ValueId id, size_t index, const at::Tensor& actual,
+                      const at::Tensor& expected) const {
     Divergence d;
     d.block = block_;
     d.step = static_cast<int>(index);
     d.name = step.name;
-    d.largest_error = at::nan_to_num(at::abs(at::sub(actual.to(c10::kDouble), expected.to(c10::kDouble)))).max().item<double>();
+    d.largest_error =
+        at::nan_to_num(at::abs(at::sub(actual.to(c10::kDouble), expected.to(c10::kDouble))))
+            .max()
+            .item<double>();
     for (const NodeId n : step.nodes) {
       const Node& node = plan_->plan().graph.nodes[static_cast<size_t>(n)];
       if (std::find(node.outputs.begin(), node.outputs.end(), id) == node.outputs.end()) continue;
@@ -90,12 +106,15 @@ class ComparingTrace : public CallTrace {
   int block_ = -1;
   const BoundPlan* plan_ = nullptr;
   std::map<ValueId, at::Tensor> expected_;
-  const Context::AfterStep compare_ = [this](size_t step, const Context& context) { compare(step, context); };
+  const Context::AfterStep compare_ = [this](size_t step, const Context& context) {
+    compare(step, context);
+  };
 };
 
 }  // namespace
 
-std::optional<Divergence> diverges(EngineState* engine, const std::vector<c10::IValue>& inputs, double rtol, double atol) {
+std::optional<Divergence> diverges(EngineState* engine, const std::vector<c10::IValue>& inputs,
+                                   double rtol, double atol) {
   engine->prepare(inputs);
   ComparingTrace trace(*engine, rtol, atol);
   CallState state = engine->fresh_state();

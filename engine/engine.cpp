@@ -12,18 +12,22 @@ namespace torchweld {
 /// A session's state, and the engine that it keeps alive.
 class SessionState {
  public:
-  explicit SessionState(std::shared_ptr<EngineState> owner) : engine(std::move(owner)), state(engine->fresh_state()) {}
+  explicit SessionState(std::shared_ptr<EngineState> owner)
+      : engine(std::move(owner)), state(engine->fresh_state()) {}
   std::shared_ptr<EngineState> engine;
   CallState state;
 };
 
 c10::IValue Session::run(std::vector<c10::IValue> inputs) {
-  return state_->engine->call(std::move(inputs), &state_->state, state_->engine->options().planning);
+  return state_->engine->call(std::move(inputs), &state_->state,
+                              state_->engine->options().planning);
 }
 
 void Session::reset() { state_->state = state_->engine->fresh_state(); }
 
-c10::IValue Engine::run(std::vector<c10::IValue> inputs) const { return state_->run(std::move(inputs)); }
+c10::IValue Engine::run(std::vector<c10::IValue> inputs) const {
+  return state_->run(std::move(inputs));
+}
 
 void Engine::prepare(const std::vector<c10::IValue>& inputs) const { state_->prepare(inputs); }
 
@@ -31,9 +35,12 @@ Session Engine::session() const { return Session(std::make_shared<SessionState>(
 
 bool Engine::is_stateful() const { return state_->module().writes_state; }
 
-Explanation Engine::explain(const std::vector<c10::IValue>& inputs) const { return torchweld::explain(state_.get(), inputs); }
+Explanation Engine::explain(const std::vector<c10::IValue>& inputs) const {
+  return torchweld::explain(state_.get(), inputs);
+}
 
-std::optional<Divergence> Engine::diverges(const std::vector<c10::IValue>& inputs, double rtol, double atol) const {
+std::optional<Divergence> Engine::diverges(const std::vector<c10::IValue>& inputs, double rtol,
+                                           double atol) const {
   return torchweld::diverges(state_.get(), inputs, rtol, atol);
 }
 
@@ -55,24 +62,38 @@ Engine load(std::istream& archive, const Options& options) {
 
 std::string version() {
   const Backend* backend = runtime_for(c10::kCPU)->backend();
-  return fmt::format("Torchweld 0.1.0, LibTorch {}, {}", TORCH_VERSION, backend == nullptr ? "no code generator" : backend->description());
+  return fmt::format("Torchweld 0.1.0, LibTorch {}, {}", TORCH_VERSION,
+                     backend == nullptr ? "no code generator" : backend->description());
 }
 
 const char* name_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kFile: return "file";
-    case ErrorCode::kBadArchive: return "bad archive";
-    case ErrorCode::kNewerFormat: return "newer format";
-    case ErrorCode::kUnknownOperator: return "unknown operator";
-    case ErrorCode::kUnknownClass: return "unknown class";
-    case ErrorCode::kTrainingMode: return "training mode";
-    case ErrorCode::kNoSuchMethod: return "no such method";
-    case ErrorCode::kBadInput: return "bad input";
-    case ErrorCode::kModelRaised: return "raised by the model";
-    case ErrorCode::kOutOfMemory: return "out of memory";
-    case ErrorCode::kOperatorFailed: return "operator failed";
-    case ErrorCode::kBadText: return "bad text";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kFile:
+      return "file";
+    case ErrorCode::kBadArchive:
+      return "bad archive";
+    case ErrorCode::kNewerFormat:
+      return "newer format";
+    case ErrorCode::kUnknownOperator:
+      return "unknown operator";
+    case ErrorCode::kUnknownClass:
+      return "unknown class";
+    case ErrorCode::kTrainingMode:
+      return "training mode";
+    case ErrorCode::kNoSuchMethod:
+      return "no such method";
+    case ErrorCode::kBadInput:
+      return "bad input";
+    case ErrorCode::kModelRaised:
+      return "raised by the model";
+    case ErrorCode::kOutOfMemory:
+      return "out of memory";
+    case ErrorCode::kOperatorFailed:
+      return "operator failed";
+    case ErrorCode::kBadText:
+      return "bad text";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "unknown";
 }

@@ -65,13 +65,16 @@ struct EngineState::Walk {
 };
 
 EngineState::EngineState(std::shared_ptr<const Module> module, Options options)
-    : module_(std::move(module)), options_(std::move(options)), runtime_(runtime_for(options_.device)) {
+    : module_(std::move(module)),
+      options_(std::move(options)),
+      runtime_(runtime_for(options_.device)) {
   for (const c10::Argument& a : module_->schema.arguments()) {
     arguments_.push_back({a.name(), a.type()->annotation_str(), a.default_value()});
   }
   own_session_ = fresh_state();
   if (!module_->why_whole.empty()) {
-    log(LogLevel::kWarning, fmt::format("{}: LibTorch's interpreter runs the method whole: {}", module_->name, module_->why_whole));
+    log(LogLevel::kWarning, fmt::format("{}: LibTorch's interpreter runs the method whole: {}",
+                                        module_->name, module_->why_whole));
   }
 }
 
@@ -99,27 +102,34 @@ std::vector<c10::IValue> EngineState::copy_of(const std::vector<c10::IValue>& in
 
 void EngineState::complete(std::vector<c10::IValue>* inputs) const {
   const auto& declared = module_->schema.arguments();
-  for (size_t i = inputs->size(); i < declared.size() && declared[i].default_value(); ++i) inputs->push_back(*declared[i].default_value());
+  for (size_t i = inputs->size(); i < declared.size() && declared[i].default_value(); ++i)
+    inputs->push_back(*declared[i].default_value());
   if (inputs->size() == declared.size()) return;
   std::string wanted;
-  for (const Argument& a : arguments_) wanted += fmt::format("{}{}: {}", wanted.empty() ? "" : ", ", a.name, a.type);
-  throw Error(ErrorCode::kBadInput, fmt::format("{}({}) of {} takes {} arguments, {} were given", module_->method, wanted, module_->name,
-                                                declared.size(), inputs->size()));
+  for (const Argument& a : arguments_)
+    wanted += fmt::format("{}{}: {}", wanted.empty() ? "" : ", ", a.name, a.type);
+  throw Error(ErrorCode::kBadInput,
+              fmt::format("{}({}) of {} takes {} arguments, {} were given", module_->method, wanted,
+                          module_->name, declared.size(), inputs->size()));
 }
 
 /// What the interpreter may assume of its arguments; plans checked it when they were recorded.
-static void check_inputs(const Module& module, c10::Device device, std::vector<c10::IValue>* inputs) {
+static void check_inputs(const Module& module, c10::Device device,
+                         std::vector<c10::IValue>* inputs) {
   try {
     module.schema.checkAndNormalizeInputs(*inputs, {});
   } catch (const std::exception& cause) {
     const std::string text = cause.what();
-    throw Error(ErrorCode::kBadInput, fmt::format("{} of {}: {}", module.method, module.name, text.substr(0, text.find("\nException"))));
+    throw Error(ErrorCode::kBadInput, fmt::format("{} of {}: {}", module.method, module.name,
+                                                  text.substr(0, text.find("\nException"))));
   }
   for (size_t i = 0; i < inputs->size(); ++i) {
     for_each_tensor((*inputs)[i], [&](const at::Tensor& t) {
       if (!t.defined() || t.device().type() == device.type()) return;
-      throw Error(ErrorCode::kBadInput, fmt::format("argument {} of {} is on {}, the engine is on {}; move it with .to()",
-                                                    module.schema.arguments()[i].name(), module.method, t.device().str(), device.str()));
+      throw Error(ErrorCode::kBadInput,
+                  fmt::format("argument {} of {} is on {}, the engine is on {}; move it with .to()",
+                              module.schema.arguments()[i].name(), module.method, t.device().str(),
+                              device.str()));
     });
   }
 }
@@ -131,15 +141,19 @@ c10::IValue EngineState::call_whole(std::vector<c10::IValue> inputs, CallState* 
   try {
     return module_->run_whole(self, std::move(inputs));
   } catch (const std::exception& cause) {
-    throw Error(ErrorCode::kOperatorFailed, fmt::format("{} of {} in LibTorch's interpreter: {}", module_->method, module_->name, cause.what()));
+    throw Error(ErrorCode::kOperatorFailed,
+                fmt::format("{} of {} in LibTorch's interpreter: {}", module_->method,
+                            module_->name, cause.what()));
   }
 }
 
-c10::IValue EngineState::call(std::vector<c10::IValue> inputs, CallState* state, Planning planning, CallTrace* trace) {
+c10::IValue EngineState::call(std::vector<c10::IValue> inputs, CallState* state, Planning planning,
+                              CallTrace* trace) {
   const NvtxRange range("torchweld: call");
   calls_.fetch_add(1, std::memory_order_relaxed);
   complete(&inputs);
-  if (!module_->why_whole.empty() || needs_autograd(inputs)) return call_whole(std::move(inputs), state);
+  if (!module_->why_whole.empty() || needs_autograd(inputs))
+    return call_whole(std::move(inputs), state);
   const at::AutoGradMode no_grad(false);
   const at::AutoDispatchBelowAutograd below_autograd;
   thread_local std::vector<const at::Tensor*> leaves;
@@ -158,8 +172,10 @@ c10::IValue EngineState::call(std::vector<c10::IValue> inputs, CallState* state,
   return std::move(walk.result);
 }
 
-/// False when the plan had to be retired before it changed anything: the interpreter then takes the block.
-bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk) {
+/// False when the plan had to be retired before it changed anything: the interpreter then takes the
+/// block.
+bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves,
+                           Walk* walk) {
   const BoundPlan& bound = *plan->plan;
   const Recording& recording = bound.recording();
   if (walk->trace != nullptr) walk->trace->enter(walk->unit, plan, leaves);
@@ -168,7 +184,9 @@ bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>&
     context->run(leaves, walk->trace != nullptr ? walk->trace->after_step() : nullptr);
   } catch (const ShapeChanged& change) {
     plan->retired = true;
-    if (recording.writes_inputs) throw Error(ErrorCode::kInternal, fmt::format("{}, after inputs were written", change.what()));
+    if (recording.writes_inputs)
+      throw Error(ErrorCode::kInternal,
+                  fmt::format("{}, after inputs were written", change.what()));
     log(LogLevel::kWarning, fmt::format("{}: plan retired: {}", module_->name, change.what()));
     return false;
   }
@@ -177,7 +195,8 @@ bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>&
   thread_local std::vector<c10::IValue> filled;
   filled.clear();
   recording.state.fill(outputs, context->read(), &filled);
-  for (size_t i = 0; i < filled.size(); ++i) walk->state->slots[static_cast<size_t>(recording.state_slots[i])] = std::move(filled[i]);
+  for (size_t i = 0; i < filled.size(); ++i)
+    walk->state->slots[static_cast<size_t>(recording.state_slots[i])] = std::move(filled[i]);
   filled.clear();
   recording.outputs.fill(outputs, context->read(), &filled);
   if (plan->next == nullptr) {
@@ -193,13 +212,15 @@ bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>&
 /// Walks until the method returns, or until a block begins for which there is a plan.
 void EngineState::interpret(Walk* walk) {
   if (walk->unit->place() == nullptr) {
-    std::vector<c10::IValue> arguments(walk->values.begin(), walk->values.begin() + static_cast<std::ptrdiff_t>(walk->arguments));
+    std::vector<c10::IValue> arguments(
+        walk->values.begin(), walk->values.begin() + static_cast<std::ptrdiff_t>(walk->arguments));
     check_inputs(*module_, options_.device, &arguments);
   }
   Machine machine(*module_->code, module_->slots, &walk->state->slots);
   if (walk->unit->place() == nullptr) {
     std::vector<c10::IValue> all{module_->self};
-    all.insert(all.end(), walk->values.begin(), walk->values.begin() + static_cast<std::ptrdiff_t>(walk->arguments));
+    all.insert(all.end(), walk->values.begin(),
+               walk->values.begin() + static_cast<std::ptrdiff_t>(walk->arguments));
     machine.start(all);
   } else {
     machine.resume(*walk->unit->place(), walk->values);
@@ -207,10 +228,12 @@ void EngineState::interpret(Walk* walk) {
   while (!walk->done) {
     interpreted_.fetch_add(1, std::memory_order_relaxed);
     const bool records = walk->planning != Planning::kOff;
-    const int ticket = records ? walk->unit->begin_recording(walk->values, options_.max_plans) : Unit::kNoTicket;
+    const int ticket =
+        records ? walk->unit->begin_recording(walk->values, options_.max_plans) : Unit::kNoTicket;
     if (walk->trace != nullptr) walk->trace->enter_interpreted(walk->unit);
     std::optional<Recorder> recorder;
-    if (ticket != Unit::kNoTicket) recorder.emplace(walk->values, walk->arguments, walk->state->slots);
+    if (ticket != Unit::kNoTicket)
+      recorder.emplace(walk->values, walk->arguments, walk->state->slots);
     Machine::Stop stop = Machine::Stop::kReturned;
     try {
       stop = machine.run(recorder ? &*recorder : nullptr);
@@ -218,13 +241,15 @@ void EngineState::interpret(Walk* walk) {
       if (ticket != Unit::kNoTicket) walk->unit->give_up(ticket, "the call failed", true);
       throw;
     }
-    close_block(walk, recorder ? &*recorder : nullptr, ticket, machine, stop == Machine::Stop::kReturned);
+    close_block(walk, recorder ? &*recorder : nullptr, ticket, machine,
+                stop == Machine::Stop::kReturned);
     std::vector<const at::Tensor*> leaves;
     if (!walk->done && walk->unit->find(walk->values, &leaves) != nullptr) return;
   }
 }
 
-void EngineState::close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine, bool returned) {
+void EngineState::close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine,
+                              bool returned) {
   std::vector<c10::IValue> results;
   std::optional<Place> place;
   if (returned) {
@@ -235,12 +260,14 @@ void EngineState::close_block(Walk* walk, Recorder* recorder, int ticket, const 
   }
   Unit* const unit = walk->unit;
   if (recorder != nullptr) {
-    auto recording = recorder->abandoned() ? std::nullopt : recorder->finish(results, walk->state->slots, place);
+    auto recording =
+        recorder->abandoned() ? std::nullopt : recorder->finish(results, walk->state->slots, place);
     if (recording) {
       plan_later(unit, ticket, std::move(*recording), walk->planning);
     } else {
       unit->give_up(ticket, recorder->why(), recorder->is_transient());
-      if (!recorder->is_transient()) log(LogLevel::kWarning, fmt::format("{}: not planned: {}", module_->name, recorder->why()));
+      if (!recorder->is_transient())
+        log(LogLevel::kWarning, fmt::format("{}: not planned: {}", module_->name, recorder->why()));
     }
   }
   if (returned) {
@@ -268,14 +295,17 @@ void EngineState::build(Unit* unit, int ticket, Recording recording) {
   try {
     const at::AutoGradMode no_grad(false);
     Unit* const next = recording.next ? unit_at(*recording.next) : nullptr;
-    auto bound = std::make_unique<BoundPlan>(std::move(recording), target_for(*runtime_, is_exact()), runtime_);
+    auto bound = std::make_unique<BoundPlan>(std::move(recording),
+                                             target_for(*runtime_, is_exact()), runtime_);
     built_.fetch_add(1, std::memory_order_relaxed);
     build_us_.fetch_add(static_cast<int64_t>(bound->build_us()), std::memory_order_relaxed);
-    log(LogLevel::kDebug, fmt::format("{}: plan with {} steps built in {:.0f} us", module_->name, bound->plan().steps.size(), bound->build_us()));
+    log(LogLevel::kDebug, fmt::format("{}: plan with {} steps built in {:.0f} us", module_->name,
+                                      bound->plan().steps.size(), bound->build_us()));
     unit->add(std::make_unique<UnitPlan>(std::move(bound), next));
   } catch (const std::exception& cause) {
     unit->give_up(ticket, fmt::format("no plan could be made: {}", cause.what()), false);
-    log(LogLevel::kWarning, fmt::format("{}: no plan could be made: {}", module_->name, cause.what()));
+    log(LogLevel::kWarning,
+        fmt::format("{}: no plan could be made: {}", module_->name, cause.what()));
   }
 }
 
@@ -286,7 +316,8 @@ c10::IValue EngineState::run(std::vector<c10::IValue> inputs) {
 }
 
 void EngineState::prepare(const std::vector<c10::IValue>& inputs) {
-  constexpr int kPasses = 4;  // a recording that gave up transiently, and blocks that only the second call reaches
+  constexpr int kPasses =
+      4;  // a recording that gave up transiently, and blocks that only the second call reaches
   thread_.wait();
   CallState state = fresh_state();
   for (int i = 0; i < kPasses; ++i) {

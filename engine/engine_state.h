@@ -22,7 +22,8 @@ namespace torchweld {
 class CallTrace {
  public:
   virtual ~CallTrace() = default;
-  virtual void enter(const Unit* unit, const UnitPlan* plan, const std::vector<const at::Tensor*>& leaves) = 0;
+  virtual void enter(const Unit* unit, const UnitPlan* plan,
+                     const std::vector<const at::Tensor*>& leaves) = 0;
   virtual void enter_interpreted(const Unit* unit) = 0;
   /// Called by the executor after each step of the plan entered last; may be null.
   virtual const Context::AfterStep* after_step() = 0;
@@ -41,7 +42,8 @@ class EngineState {
   ~EngineState();
 
   /// The way of a call. `state` is the caller's; nobody else uses it meanwhile.
-  c10::IValue call(std::vector<c10::IValue> inputs, CallState* state, Planning planning, CallTrace* trace = nullptr);
+  c10::IValue call(std::vector<c10::IValue> inputs, CallState* state, Planning planning,
+                   CallTrace* trace = nullptr);
 
   /// As call, on the engine's own session when the module has state.
   c10::IValue run(std::vector<c10::IValue> inputs);
@@ -65,7 +67,8 @@ class EngineState {
   c10::IValue call_whole(std::vector<c10::IValue> inputs, CallState* state);
   bool run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk);
   void interpret(Walk* walk);
-  void close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine, bool returned);
+  void close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine,
+                   bool returned);
   void plan_later(Unit* unit, int ticket, Recording recording, Planning planning);
   void build(Unit* unit, int ticket, Recording recording);
   Unit* unit_at(const Place& place);

@@ -25,7 +25,8 @@ class TimingTrace : public CallTrace {
 
   void begin_call() { next_ = 0; }
 
-  void enter(const Unit* unit, const UnitPlan* plan, const std::vector<const at::Tensor*>&) override {
+  void enter(const Unit* unit, const UnitPlan* plan,
+             const std::vector<const at::Tensor*>&) override {
     add(unit, plan, plan->plan->plan().steps.size());
     last_ = Clock::now();
   }
@@ -48,7 +49,8 @@ class TimingTrace : public CallTrace {
   Clock::time_point last_;
   const Context::AfterStep after_step_ = [this](size_t step, const Context&) {
     const auto now = Clock::now();
-    blocks_[next_ - 1].step_us[step].push_back(std::chrono::duration<double, std::micro>(now - last_).count());
+    blocks_[next_ - 1].step_us[step].push_back(
+        std::chrono::duration<double, std::micro>(now - last_).count());
     last_ = Clock::now();
   };
 };
@@ -64,7 +66,8 @@ StepKind kind_of(const Step& step) {
   return step.kind != Step::Kind::kEager || step.library ? StepKind::kLibrary : StepKind::kEager;
 }
 
-ExplainedStep explain_step(const Plan& plan, const Step& step, std::map<StorageId, int>* writers, int index) {
+ExplainedStep explain_step(const Plan& plan, const Step& step, std::map<StorageId, int>* writers,
+                           int index) {
   ExplainedStep out;
   out.kind = kind_of(step);
   out.name = step.name;
@@ -76,7 +79,9 @@ ExplainedStep explain_step(const Plan& plan, const Step& step, std::map<StorageI
   for (const ValueId id : step.reads) {
     out.inputs.push_back(describe(plan.graph, id));
     const auto writer = writers->find(plan.graph.value(id).storage);
-    const bool known = writer == writers->end() || std::find(out.depends_on.begin(), out.depends_on.end(), writer->second) != out.depends_on.end();
+    const bool known = writer == writers->end() ||
+                       std::find(out.depends_on.begin(), out.depends_on.end(), writer->second) !=
+                           out.depends_on.end();
     if (!known) out.depends_on.push_back(writer->second);
   }
   for (const ValueId id : step.makes) {
@@ -90,7 +95,8 @@ ExplainedStep explain_step(const Plan& plan, const Step& step, std::map<StorageI
 std::string ending_of(const Recording& recording) {
   if (!recording.next) return "returns";
   const std::string& source = recording.graph.ending.source;
-  return fmt::format("goes on after {}{}{}", recording.ended_by, source.empty() ? "" : " at ", source);
+  return fmt::format("goes on after {}{}{}", recording.ended_by, source.empty() ? "" : " at ",
+                     source);
 }
 
 ExplainedBlock explain_block(const TimingTrace::Block& traced, const std::string& title) {
@@ -120,7 +126,9 @@ ExplainedBlock explain_block(const TimingTrace::Block& traced, const std::string
 
 void count(const ExplainedBlock& block, Explanation* out) {
   for (const ExplainedStep& step : block.steps) {
-    Coverage& c = step.kind == StepKind::kFused ? out->fused : step.kind == StepKind::kLibrary ? out->library : out->eager;
+    Coverage& c = step.kind == StepKind::kFused     ? out->fused
+                  : step.kind == StepKind::kLibrary ? out->library
+                                                    : out->eager;
     c.nodes += static_cast<int>(step.nodes.size());
     c.us += step.median_us;
   }
@@ -130,9 +138,12 @@ void count(const ExplainedBlock& block, Explanation* out) {
 
 const char* name_of(StepKind kind) {
   switch (kind) {
-    case StepKind::kFused: return "fused";
-    case StepKind::kLibrary: return "library";
-    case StepKind::kEager: return "eager";
+    case StepKind::kFused:
+      return "fused";
+    case StepKind::kLibrary:
+      return "library";
+    case StepKind::kEager:
+      return "eager";
   }
   return "unknown";
 }
@@ -156,7 +167,8 @@ Explanation explain(EngineState* engine, const std::vector<c10::IValue>& inputs)
   for (const TimingTrace::Block& traced : trace.blocks()) {
     out.blocks.push_back(explain_block(traced, title));
     count(out.blocks.back(), &out);
-    title = traced.plan == nullptr ? "interpreted" : "after " + traced.plan->plan->recording().ended_by;
+    title =
+        traced.plan == nullptr ? "interpreted" : "after " + traced.plan->plan->recording().ended_by;
   }
   if (!engine->module().why_whole.empty()) {
     ExplainedBlock whole;

@@ -11,6 +11,7 @@ namespace torchweld {
 
 Explanation explain(EngineState* engine, const std::vector<c10::IValue>& inputs);
 
-std::optional<Divergence> diverges(EngineState* engine, const std::vector<c10::IValue>& inputs, double rtol, double atol);
+std::optional<Divergence> diverges(EngineState* engine, const std::vector<c10::IValue>& inputs,
+                                   double rtol, double atol);
 
 }  // namespace torchweld

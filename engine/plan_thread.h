@@ -9,7 +9,8 @@
 
 namespace torchweld {
 
-/// Runs jobs one after the other, in order. Jobs must not throw. The destructor drops jobs that haven't begun.
+/// Runs jobs one after the other, in order. Jobs must not throw. The destructor drops jobs that
+/// haven't begun.
 class PlanThread {
  public:
   PlanThread() = default;

@@ -23,7 +23,8 @@ class CpuRuntime : public Runtime {
   bool has_hand_kernels() const override { return backend_ != nullptr; }  // both need AVX2
   const ParallelFor& parallel() const override { return parallel_; }
 
-  at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides, c10::ScalarType type) const override {
+  at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
+                      c10::ScalarType type) const override {
     return at::detail::empty_strided_cpu(sizes, strides, type);
   }
 
@@ -36,7 +37,10 @@ class CpuRuntime : public Runtime {
 
 std::shared_ptr<const Runtime> runtime_for(c10::Device device) {
   if (!device.is_cpu()) {
-    throw Error(ErrorCode::kBadInput, fmt::format("this build runs on the CPU only, not on {}; set Options::device to cpu", device.str()));
+    throw Error(
+        ErrorCode::kBadInput,
+        fmt::format("this build runs on the CPU only, not on {}; set Options::device to cpu",
+                    device.str()));
   }
   static const std::shared_ptr<const Runtime> cpu = std::make_shared<CpuRuntime>();
   return cpu;

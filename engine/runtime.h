@@ -1,4 +1,5 @@
-// What the engine asks of a device: memory for tensors, threads, a code generator. One object a device kind.
+// What the engine asks of a device: memory for tensors, threads, a code generator. One object a
+// device kind.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,7 +25,8 @@ class Runtime {
   virtual const ParallelFor& parallel() const = 0;
 
   /// A new tensor with these strides; the fast way round LibTorch's dispatcher.
-  virtual at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides, c10::ScalarType type) const = 0;
+  virtual at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
+                              c10::ScalarType type) const = 0;
 };
 
 /// The runtime of a device. Throws Error kBadInput for a device that this build can't run on.

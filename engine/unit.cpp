@@ -11,7 +11,8 @@ std::pair<const char*, const char*> range_of(const at::Tensor& t) {
   const auto* begin = static_cast<const char*>(t.const_data_ptr());
   int64_t last = 0;
   for (int64_t d = 0; d < t.dim(); ++d) last += (t.size(d) - 1) * t.stride(d);
-  return {begin, t.numel() == 0 ? begin : begin + (last + 1) * static_cast<int64_t>(t.element_size())};
+  return {begin,
+          t.numel() == 0 ? begin : begin + (last + 1) * static_cast<int64_t>(t.element_size())};
 }
 
 bool overlap(const at::Tensor& a, const at::Tensor& b) {
@@ -24,7 +25,9 @@ bool overlap(const at::Tensor& a, const at::Tensor& b) {
 
 bool leaves_fit(const Recording& recording, const std::vector<const at::Tensor*>& leaves) {
   for (const auto& [first, second] : recording.same_inputs) {
-    if (leaves[static_cast<size_t>(first)]->const_data_ptr() != leaves[static_cast<size_t>(second)]->const_data_ptr()) return false;
+    if (leaves[static_cast<size_t>(first)]->const_data_ptr() !=
+        leaves[static_cast<size_t>(second)]->const_data_ptr())
+      return false;
   }
   if (!recording.writes_inputs) return true;
   for (size_t i = 0; i < leaves.size(); ++i) {
@@ -43,10 +46,13 @@ Unit::~Unit() {
   }
 }
 
-UnitPlan* Unit::find(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const {
+UnitPlan* Unit::find(const std::vector<c10::IValue>& values,
+                     std::vector<const at::Tensor*>* leaves) const {
   for (UnitPlan* p = newest_.load(std::memory_order_acquire); p != nullptr; p = p->older) {
     const Recording& r = p->plan->recording();
-    if (!p->retired.load(std::memory_order_relaxed) && r.inputs.match(values, leaves) && leaves_fit(r, *leaves)) return p;
+    if (!p->retired.load(std::memory_order_relaxed) && r.inputs.match(values, leaves) &&
+        leaves_fit(r, *leaves))
+      return p;
   }
   return nullptr;
 }

@@ -16,10 +16,11 @@ namespace torchweld {
 
 /// A plan in its unit's list, and the unit where the call goes on.
 struct UnitPlan {
-  UnitPlan(std::unique_ptr<BoundPlan> bound, class Unit* after) : plan(std::move(bound)), next(after) {}
+  UnitPlan(std::unique_ptr<BoundPlan> bound, class Unit* after)
+      : plan(std::move(bound)), next(after) {}
   const std::unique_ptr<BoundPlan> plan;
-  class Unit* const next;               ///< null when the method returns
-  std::atomic<bool> retired{false};     ///< its shapes turned out to depend on data
+  class Unit* const next;            ///< null when the method returns
+  std::atomic<bool> retired{false};  ///< its shapes turned out to depend on data
   UnitPlan* older = nullptr;
 };
 
@@ -33,12 +34,13 @@ class Unit {
   const Place* place() const { return place_ ? &*place_ : nullptr; }
 
   /// The plan for these values, its tensors in `leaves`; null when there is none.
-  UnitPlan* find(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
+  UnitPlan* find(const std::vector<c10::IValue>& values,
+                 std::vector<const at::Tensor*>* leaves) const;
 
   static constexpr int kNoTicket = -1;
 
-  /// A ticket when a recording of these values should be made now: nobody else makes one, and the unit has room.
-  /// When it has none for good, why() tells.
+  /// A ticket when a recording of these values should be made now: nobody else makes one, and the
+  /// unit has room. When it has none for good, why() tells.
   int begin_recording(const std::vector<c10::IValue>& values, int max_plans);
 
   /// A recording begun was given up. `transient`: try again at the next call.
@@ -53,7 +55,8 @@ class Unit {
   std::optional<Place> place_;
   std::atomic<UnitPlan*> newest_{nullptr};
   mutable std::mutex mutex_;
-  std::map<int, Pattern> pending_;  // by ticket; those that became plans stay, so that a retired one isn't made again
+  std::map<int, Pattern>
+      pending_;  // by ticket; those that became plans stay, so that a retired one isn't made again
   int next_ticket_ = 0;
   std::string why_;
   int plans_ = 0, failures_ = 0;

@@ -9,7 +9,8 @@ bool is_constant_vector(const Graph& graph, const Arg& arg, DType dtype) {
   const auto* t = arg.tensor();
   if (t == nullptr || t->id == kNone) return false;
   const Value& v = graph.value(t->id);
-  return graph.storage_of(t->id).kind == Storage::Kind::kConstant && v.sizes.size() == 1 && v.dtype == dtype;
+  return graph.storage_of(t->id).kind == Storage::Kind::kConstant && v.sizes.size() == 1 &&
+         v.dtype == dtype;
 }
 
 /// A vector by channel as it broadcasts over an image: [C] as [C, 1, 1].
@@ -23,7 +24,8 @@ ValueId by_channel(Graph* graph, ValueId vector, size_t rank) {
 }  // namespace
 
 bool is_plain_batch_norm(const Graph& graph, const Node& node) {
-  if (node.op != "aten::batch_norm" || node.args.size() != 9 || node.outputs.size() != 1) return false;
+  if (node.op != "aten::batch_norm" || node.args.size() != 9 || node.outputs.size() != 1)
+    return false;
   const auto* x = node.args[0].tensor();
   const auto* training = std::get_if<bool>(&node.args[5].value);
   if (x == nullptr || training == nullptr || *training) return false;
@@ -38,22 +40,28 @@ bool is_plain_batch_norm(const Graph& graph, const Node& node) {
 
 std::vector<Node> batch_norm(Graph* graph, const Node& node) {
   Rewriter r(graph, node.source);
-  const ValueId mean = node.args[3].tensor()->id, var = node.args[4].tensor()->id, out = node.outputs[0];
+  const ValueId mean = node.args[3].tensor()->id, var = node.args[4].tensor()->id,
+                out = node.outputs[0];
   const size_t rank = graph->value(out).sizes.size();
-  const ValueId shifted = r.setup("aten::add.Scalar", {tensor(var), node.args[7], {int64_t{1}}}, var);
+  const ValueId shifted =
+      r.setup("aten::add.Scalar", {tensor(var), node.args[7], {int64_t{1}}}, var);
   const ValueId deviation = r.setup("aten::sqrt", {tensor(shifted)}, var);
   ValueId alpha = r.setup("aten::reciprocal", {tensor(deviation)}, var);
-  if (!node.args[1].is_none()) alpha = r.setup("aten::mul.Tensor", {tensor(alpha), node.args[1]}, var);
+  if (!node.args[1].is_none())
+    alpha = r.setup("aten::mul.Tensor", {tensor(alpha), node.args[1]}, var);
   const ValueId moved = r.setup("aten::mul.Tensor", {tensor(mean), tensor(alpha)}, var);
-  const ValueId beta = node.args[2].is_none() ? r.setup("aten::neg", {tensor(moved)}, var)
-                                              : r.setup("aten::sub.Tensor", {node.args[2], tensor(moved), {int64_t{1}}}, var);
+  const ValueId beta =
+      node.args[2].is_none()
+          ? r.setup("aten::neg", {tensor(moved)}, var)
+          : r.setup("aten::sub.Tensor", {node.args[2], tensor(moved), {int64_t{1}}}, var);
   Value scaled = graph->value(out);
   scaled.storage = graph->add(Storage{});
   scaled.offset = 0;
   graph->storages.back().bytes = graph->storage_of(out).bytes;
   const ValueId product = graph->add(std::move(scaled));
   r.call("aten::mul.Tensor", {node.args[0], tensor(by_channel(graph, alpha, rank))}, product);
-  r.call("aten::add.Tensor", {tensor(product), tensor(by_channel(graph, beta, rank)), {int64_t{1}}}, out);
+  r.call("aten::add.Tensor", {tensor(product), tensor(by_channel(graph, beta, rank)), {int64_t{1}}},
+         out);
   return r.take();
 }
 

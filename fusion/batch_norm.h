@@ -1,4 +1,5 @@
-// Batch norm in evaluation mode is x * alpha + beta by channel, with alpha and beta known once the weights are.
+// Batch norm in evaluation mode is x * alpha + beta by channel, with alpha and beta known once the
+// weights are.
 #pragma once
 
 #include <vector>
@@ -10,7 +11,8 @@ namespace torchweld {
 /// Statistics and weights are constants and the mode is evaluation.
 bool is_plain_batch_norm(const Graph& graph, const Node& node);
 
-/// Its pointwise nodes. Numerics as ATen's kernel: alpha = weight / sqrt(var + eps), beta = bias - mean * alpha.
+/// Its pointwise nodes. Numerics as ATen's kernel: alpha = weight / sqrt(var + eps), beta = bias -
+/// mean * alpha.
 std::vector<Node> batch_norm(Graph* graph, const Node& node);
 
 }  // namespace torchweld

@@ -9,11 +9,12 @@ namespace torchweld {
 namespace {
 
 bool is_plain_lstm_cell(const Graph& graph, const Node& node) {
-  if (node.op != "aten::lstm_cell" || node.args.size() != 6 || node.outputs.size() != 2) return false;
+  if (node.op != "aten::lstm_cell" || node.args.size() != 6 || node.outputs.size() != 2)
+    return false;
   const auto* x = node.args[0].tensor();
   const auto* state = node.args[1].tensor_list();
-  return x != nullptr && state != nullptr && state->ids.size() == 2 && graph.value(x->id).sizes.size() == 2 &&
-         !node.args[4].is_none() && !node.args[5].is_none();
+  return x != nullptr && state != nullptr && state->ids.size() == 2 &&
+         graph.value(x->id).sizes.size() == 2 && !node.args[4].is_none() && !node.args[5].is_none();
 }
 
 /// Gates in ATen's order: input, forget, cell, output.
@@ -22,14 +23,18 @@ std::vector<Node> lstm_cell(Graph* graph, const Node& node) {
   const auto& state = node.args[1].tensor_list()->ids;
   const Value h = graph->value(state[0]);
   const int64_t rows = h.sizes[0], width = h.sizes[1];
-  const ValueId of_x = r.call("aten::linear", {node.args[0], node.args[2], node.args[4]}, r.fresh(h.dtype, {rows, 4 * width}));
-  const ValueId of_h = r.call("aten::linear", {tensor(state[0]), node.args[3], node.args[5]}, r.fresh(h.dtype, {rows, 4 * width}));
+  const ValueId of_x = r.call("aten::linear", {node.args[0], node.args[2], node.args[4]},
+                              r.fresh(h.dtype, {rows, 4 * width}));
+  const ValueId of_h = r.call("aten::linear", {tensor(state[0]), node.args[3], node.args[5]},
+                              r.fresh(h.dtype, {rows, 4 * width}));
   const auto gate = [&](int64_t index, const char* activation) {
-    const ValueId a = r.columns(of_x, index * width, width), b = r.columns(of_h, index * width, width);
+    const ValueId a = r.columns(of_x, index * width, width),
+                  b = r.columns(of_h, index * width, width);
     const ValueId sum = r.like("aten::add.Tensor", {tensor(a), tensor(b), {int64_t{1}}}, state[0]);
     return r.like(activation, {tensor(sum)}, state[0]);
   };
-  const ValueId input = gate(0, "aten::sigmoid"), forget = gate(1, "aten::sigmoid"), cell = gate(2, "aten::tanh");
+  const ValueId input = gate(0, "aten::sigmoid"), forget = gate(1, "aten::sigmoid"),
+                cell = gate(2, "aten::tanh");
   const ValueId output = gate(3, "aten::sigmoid");
   const ValueId kept = r.like("aten::mul.Tensor", {tensor(forget), tensor(state[1])}, state[0]);
   const ValueId added = r.like("aten::mul.Tensor", {tensor(input), tensor(cell)}, state[0]);

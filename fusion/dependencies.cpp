@@ -34,7 +34,9 @@ std::vector<std::vector<NodeId>> dependencies(const Graph& graph) {
     };
     for (const ValueId id : node.writes) write(id);
     for (const ValueId id : node.outputs) {
-      if (id != kNone && access[graph.value(id).storage].writer == kNone && graph.storage_of(id).kind == Storage::Kind::kLocal) write(id);
+      if (id != kNone && access[graph.value(id).storage].writer == kNone &&
+          graph.storage_of(id).kind == Storage::Kind::kLocal)
+        write(id);
     }
     // A write that is no pointwise operator may draw as well (normal_), and draws keep their order.
     if (!node.pure && (node.writes.empty() || find_op(node.op) == nullptr)) {

@@ -21,19 +21,24 @@ namespace {
 std::vector<int64_t> strides_over(const Value& v, const std::vector<int64_t>& domain) {
   std::vector<int64_t> strides(domain.size(), 0);
   const size_t skip = domain.size() - v.sizes.size();
-  for (size_t d = 0; d < v.sizes.size(); ++d) strides[skip + d] = v.sizes[d] == 1 ? 0 : v.strides[d];
+  for (size_t d = 0; d < v.sizes.size(); ++d)
+    strides[skip + d] = v.sizes[d] == 1 ? 0 : v.strides[d];
   return strides;
 }
 
-/// The result's own dimensions of size 1 keep no stride; a result that has a stride for them is stored as if it had none.
-bool is_immediate(const Value& v) { return v.has_scalar && (is_floating(v.dtype) || std::abs(v.scalar) < 9e15); }
+/// The result's own dimensions of size 1 keep no stride; a result that has a stride for them is
+/// stored as if it had none.
+bool is_immediate(const Value& v) {
+  return v.has_scalar && (is_floating(v.dtype) || std::abs(v.scalar) < 9e15);
+}
 
 class Emitter {
  public:
   Emitter(const Graph& graph, const Target& target) : graph_(graph), target_(target) {
     for (const ValueId id : graph.outputs) leaving_.insert(graph.value(id).storage);
     for (NodeId n = 0; n < static_cast<NodeId>(graph.nodes.size()); ++n) {
-      for_each_input(graph.nodes[static_cast<size_t>(n)], [&](ValueId id) { readers_[graph.value(id).storage].push_back(n); });
+      for_each_input(graph.nodes[static_cast<size_t>(n)],
+                     [&](ValueId id) { readers_[graph.value(id).storage].push_back(n); });
     }
   }
 
@@ -66,7 +71,8 @@ class Emitter {
 
   static std::string why_eager(const Node& node, const std::string& why) {
     if (node.reads_host) return "gives the host a value that depends on tensor data";
-    if (!node.pure && node.writes.empty()) return "draws random numbers, which have to come in LibTorch's order";
+    if (!node.pure && node.writes.empty())
+      return "draws random numbers, which have to come in LibTorch's order";
     return why.empty() ? "not a pointwise operator" : why;
   }
 
@@ -74,7 +80,8 @@ class Emitter {
     if (node(n).outputs.size() != 1 || node(n).outputs[0] == kNone || !node(n).pure) return false;
     if (make_small_matmul(graph_, node(n), &step->matmul)) {
       step->kind = Step::Kind::kSmallMatmul;
-      step->name = fmt::format("small_matmul_{}x{}x{}", step->matmul.m, step->matmul.k, step->matmul.n);
+      step->name =
+          fmt::format("small_matmul_{}x{}x{}", step->matmul.m, step->matmul.k, step->matmul.n);
     } else if (make_small_conv(graph_, node(n), &step->conv)) {
       const x86::ConvShape& s = step->conv.shape;
       step->kind = Step::Kind::kSmallConv;
@@ -92,7 +99,8 @@ class Emitter {
     std::set<ValueId> made;
     for (const NodeId n : step->nodes) {
       for_each_input(node(n), [&](ValueId id) {
-        const bool seen = std::find(step->reads.begin(), step->reads.end(), id) != step->reads.end();
+        const bool seen =
+            std::find(step->reads.begin(), step->reads.end(), id) != step->reads.end();
         if (!made.contains(id) && !seen) step->reads.push_back(id);
       });
       for (const ValueId id : node(n).outputs) {
@@ -107,8 +115,10 @@ class Emitter {
     const StorageId s = graph_.value(id).storage;
     if (leaving_.contains(s)) return true;
     const auto it = readers_.find(s);
-    return it != readers_.end() && std::any_of(it->second.begin(), it->second.end(), [&](NodeId reader) {
-             return !std::binary_search(group.nodes.begin(), group.nodes.end(), reader) || reads_as_view(reader, id);
+    return it != readers_.end() &&
+           std::any_of(it->second.begin(), it->second.end(), [&](NodeId reader) {
+             return !std::binary_search(group.nodes.begin(), group.nodes.end(), reader) ||
+                    reads_as_view(reader, id);
            });
   }
 
@@ -116,7 +126,8 @@ class Emitter {
   bool reads_as_view(NodeId reader, ValueId id) const {
     bool view = false;
     for_each_input(node(reader), [&](ValueId read) {
-      view |= graph_.value(read).storage == graph_.value(id).storage && !graph_.value(read).same_layout(graph_.value(id));
+      view |= graph_.value(read).storage == graph_.value(id).storage &&
+              !graph_.value(read).same_layout(graph_.value(id));
     });
     return view;
   }
@@ -125,8 +136,9 @@ class Emitter {
     step->kind = Step::Kind::kFused;
     step->nodes = group.nodes;
     collect(step);
-    // Halves round after every operator, in every mode: LibTorch's answer is the product, and a chain that keeps float32
-    // differs from it by more than torch.testing's tolerances where terms cancel (docs/decisions/half-rounding.md).
+    // Halves round after every operator, in every mode: LibTorch's answer is the product, and a
+    // chain that keeps float32 differs from it by more than torch.testing's tolerances where terms
+    // cancel (docs/decisions/half-rounding.md).
     BodyBuilder body(Rounding::kExact);
     std::map<ValueId, int16_t> values;
     std::vector<ValueId> loads, stores;
@@ -157,7 +169,8 @@ class Emitter {
     return false;
   }
 
-  int16_t operand(ValueId id, BodyBuilder* body, std::map<ValueId, int16_t>* values, std::vector<ValueId>* loads) const {
+  int16_t operand(ValueId id, BodyBuilder* body, std::map<ValueId, int16_t>* values,
+                  std::vector<ValueId>* loads) const {
     for (const auto& [known, value] : *values) {
       if (known == id || graph_.value(known).same_layout(graph_.value(id))) return value;
     }
@@ -165,7 +178,8 @@ class Emitter {
     int16_t value = 0;
     if (is_immediate(v)) {
       const DType type = compute_type(v.dtype);
-      value = is_floating(type) ? body->constant(type, v.scalar) : body->constant_int(type, static_cast<int64_t>(v.scalar));
+      value = is_floating(type) ? body->constant(type, v.scalar)
+                                : body->constant_int(type, static_cast<int64_t>(v.scalar));
     } else {
       value = body->load(static_cast<int>(loads->size()), v.dtype);
       loads->push_back(id);
@@ -173,8 +187,9 @@ class Emitter {
     return (*values)[id] = value;
   }
 
-  bool finish(const Group& group, const BodyBuilder& body, std::vector<int16_t> roots, const std::vector<ValueId>& loads,
-              const std::vector<ValueId>& stores, Step* step, std::string* why) const {
+  bool finish(const Group& group, const BodyBuilder& body, std::vector<int16_t> roots,
+              const std::vector<ValueId>& loads, const std::vector<ValueId>& stores, Step* step,
+              std::string* why) const {
     const std::vector<int64_t>& domain = graph_.value(stores[0]).sizes;
     std::vector<std::vector<int64_t>> strides;
     for (const ValueId id : loads) strides.push_back(strides_over(graph_.value(id), domain));
@@ -192,9 +207,11 @@ class Emitter {
     spec.name = step->name = kernel_name(group);
     spec.rank = layout->rank;
     spec.body = body.finish(&roots);
-    for (size_t i = 0; i < loads.size(); ++i) spec.loads.push_back({graph_.value(loads[i]).dtype, layout->classes[i]});
+    for (size_t i = 0; i < loads.size(); ++i)
+      spec.loads.push_back({graph_.value(loads[i]).dtype, layout->classes[i]});
     for (size_t i = 0; i < stores.size(); ++i) {
-      spec.stores.push_back({{graph_.value(stores[i]).dtype, layout->classes[loads.size() + i]}, roots[i]});
+      spec.stores.push_back(
+          {{graph_.value(stores[i]).dtype, layout->classes[loads.size() + i]}, roots[i]});
     }
     step->geometry = layout->geometry;
     step->reads = loads;
@@ -209,9 +226,12 @@ class Emitter {
     for (size_t i = 0; i < group.nodes.size() && i < kMostNames; ++i) {
       name += fmt::format("_{}", find_op(node(group.nodes[i]).op)->name);
     }
-    if (group.nodes.size() > kMostNames) name += fmt::format("_and_{}_more", group.nodes.size() - kMostNames);
+    if (group.nodes.size() > kMostNames)
+      name += fmt::format("_and_{}_more", group.nodes.size() - kMostNames);
     const Node& last = node(group.nodes.back());
-    return fmt::format("{}_{}", name, name_of(graph_.value(last.writes.empty() ? last.outputs[0] : last.writes[0]).dtype));
+    return fmt::format(
+        "{}_{}", name,
+        name_of(graph_.value(last.writes.empty() ? last.outputs[0] : last.writes[0]).dtype));
   }
 
   const Graph& graph_;
@@ -222,7 +242,8 @@ class Emitter {
 
 }  // namespace
 
-void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Target& target, Plan* plan) {
+void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Target& target,
+                Plan* plan) {
   Emitter emitter(graph, target);
   for (const Group& g : groups) emitter.emit(g, &plan->steps);
 }

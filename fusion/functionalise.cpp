@@ -8,13 +8,15 @@
 namespace torchweld {
 namespace {
 
-/// Rewrites the graph front to back; `version_` is the storage that stands for an old one from here on.
+/// Rewrites the graph front to back; `version_` is the storage that stands for an old one from here
+/// on.
 class Functionaliser {
  public:
   explicit Functionaliser(Graph* graph) : graph_(*graph) {}
 
   void run() {
-    for (StorageId s = 0; s < static_cast<StorageId>(graph_.storages.size()); ++s) version_.push_back(s);
+    for (StorageId s = 0; s < static_cast<StorageId>(graph_.storages.size()); ++s)
+      version_.push_back(s);
     for (Node& node : graph_.nodes) {
       for_each_input(node, [&](ValueId& id) { id = current(id); });
       if (is_private_write(node)) {
@@ -34,14 +36,15 @@ class Functionaliser {
     const Value& v = graph_.value(current_or(node.writes[0]));
     const Storage& s = graph_.storages[static_cast<size_t>(v.storage)];
     std::string why;
-    return s.kind == Storage::Kind::kLocal && v.offset == 0 && is_dense(v) && v.elements() * size_of(v.dtype) == s.bytes &&
-           is_pointwise(graph_, node, &why);
+    return s.kind == Storage::Kind::kLocal && v.offset == 0 && is_dense(v) &&
+           v.elements() * size_of(v.dtype) == s.bytes && is_pointwise(graph_, node, &why);
   }
 
   void make_new_version(Node& node) {
     const ValueId written = node.writes[0];
     const StorageId old = origin(graph_.value(written).storage);
-    const Storage copy = graph_.storages[static_cast<size_t>(graph_.value(current(written)).storage)];
+    const Storage copy =
+        graph_.storages[static_cast<size_t>(graph_.value(current(written)).storage)];
     version_[static_cast<size_t>(old)] = graph_.add(copy);
     version_.push_back(version_[static_cast<size_t>(old)]);
     origin_[version_[static_cast<size_t>(old)]] = old;

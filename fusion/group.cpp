@@ -11,7 +11,8 @@
 namespace torchweld {
 namespace {
 
-constexpr size_t kMostMembers = 48;  // bodies past this spill registers on every target we generate for
+constexpr size_t kMostMembers =
+    48;  // bodies past this spill registers on every target we generate for
 
 /// A set of group numbers.
 class GroupSet {
@@ -30,7 +31,8 @@ class GroupSet {
 
 class Grouper {
  public:
-  Grouper(const Graph& graph, const Target& target) : graph_(graph), target_(target), before_(dependencies(graph)) {
+  Grouper(const Graph& graph, const Target& target)
+      : graph_(graph), target_(target), before_(dependencies(graph)) {
     const size_t n = graph.nodes.size();
     waits_for_.assign(n, GroupSet(n));
     groups_.resize(n);
@@ -48,9 +50,12 @@ class Grouper {
   Group& at(int g) { return groups_[static_cast<size_t>(g)]; }
   GroupSet& waits(int g) { return waits_for_[static_cast<size_t>(g)]; }
 
-  ValueId result(NodeId n) const { return node(n).writes.empty() ? node(n).outputs[0] : node(n).writes[0]; }
+  ValueId result(NodeId n) const {
+    return node(n).writes.empty() ? node(n).outputs[0] : node(n).writes[0];
+  }
 
-  /// Every node starts as a group of its own and, when pointwise, merges with the groups of its producers.
+  /// Every node starts as a group of its own and, when pointwise, merges with the groups of its
+  /// producers.
   void place(NodeId n) {
     Group& mine = at(n);
     group_of_[static_cast<size_t>(n)] = n;
@@ -59,7 +64,8 @@ class Grouper {
       mine.reason = "no code generator for this device";
     } else {
       mine.pointwise = is_pointwise(graph_, node(n), &mine.reason) && writes_safely(n);
-      if (!mine.pointwise && mine.reason.empty()) mine.reason = "writes memory that it also reads at other places";
+      if (!mine.pointwise && mine.reason.empty())
+        mine.reason = "writes memory that it also reads at other places";
     }
     for (const NodeId d : before_[static_cast<size_t>(n)]) {
       waits(n).add(group_of(d));
@@ -86,14 +92,18 @@ class Grouper {
   bool may_merge(int a, int b) {
     const Group& x = at(a);
     const Group& y = at(b);
-    if (!x.pointwise || !y.pointwise || x.nodes.size() + y.nodes.size() > kMostMembers) return false;
+    if (!x.pointwise || !y.pointwise || x.nodes.size() + y.nodes.size() > kMostMembers)
+      return false;
     if (!node(x.nodes[0]).writes.empty()) return false;
-    if (graph_.value(result(x.nodes[0])).sizes != graph_.value(result(y.nodes[0])).sizes) return false;
+    if (graph_.value(result(x.nodes[0])).sizes != graph_.value(result(y.nodes[0])).sizes)
+      return false;
     if (reads_through_view(y, x) || reads_through_view(x, y)) return false;
-    return !is_between(a, b) && !is_between(b, a) && operands(x, y) <= static_cast<size_t>(kMaxOperands);
+    return !is_between(a, b) && !is_between(b, a) &&
+           operands(x, y) <= static_cast<size_t>(kMaxOperands);
   }
 
-  /// Whether a member of `reader` reads a result of `made` at other places than where it is computed.
+  /// Whether a member of `reader` reads a result of `made` at other places than where it is
+  /// computed.
   bool reads_through_view(const Group& reader, const Group& made) const {
     for (const NodeId m : made.nodes) {
       const Value& out = graph_.value(result(m));
@@ -112,7 +122,9 @@ class Grouper {
   bool is_between(int first, int last) {
     if (!waits(last).has(first)) return false;
     for (int g = 0; g < static_cast<int>(groups_.size()); ++g) {
-      if (g != first && g != last && waits(last).has(g) && !at(g).nodes.empty() && waits(g).has(first)) return true;
+      if (g != first && g != last && waits(last).has(g) && !at(g).nodes.empty() &&
+          waits(g).has(first))
+        return true;
     }
     return false;
   }
@@ -121,10 +133,12 @@ class Grouper {
     std::set<ValueId> loads, made;
     for (const Group* g : {&x, &y}) {
       for (const NodeId n : g->nodes) made.insert(result(n));
-      for (const NodeId n : g->nodes) for_each_input(node(n), [&](ValueId id) { loads.insert(id); });
+      for (const NodeId n : g->nodes)
+        for_each_input(node(n), [&](ValueId id) { loads.insert(id); });
     }
     size_t count = made.size();  // at worst, every member's result is stored
-    for (const ValueId id : loads) count += made.contains(id) || graph_.value(id).has_scalar ? 0 : 1;
+    for (const ValueId id : loads)
+      count += made.contains(id) || graph_.value(id).has_scalar ? 0 : 1;
     const bool large = x.nodes.size() + y.nodes.size() > 12;
     return large ? count - made.size() + made.size() / 4 : count;
   }
@@ -155,13 +169,15 @@ class Grouper {
     for (NodeId n = 0; n < static_cast<NodeId>(graph_.nodes.size()); ++n) {
       for (const NodeId d : before_[static_cast<size_t>(n)]) {
         if (group_of(d) == group_of(n)) continue;
-        if (pending[static_cast<size_t>(group_of(n))].insert(group_of(d)).second) after[static_cast<size_t>(group_of(d))].push_back(group_of(n));
+        if (pending[static_cast<size_t>(group_of(n))].insert(group_of(d)).second)
+          after[static_cast<size_t>(group_of(d))].push_back(group_of(n));
       }
     }
     using Entry = std::pair<NodeId, int>;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
     for (int g = 0; g < static_cast<int>(groups_.size()); ++g) {
-      if (!at(g).nodes.empty() && pending[static_cast<size_t>(g)].empty()) ready.emplace(at(g).nodes[0], g);
+      if (!at(g).nodes.empty() && pending[static_cast<size_t>(g)].empty())
+        ready.emplace(at(g).nodes[0], g);
     }
     std::vector<Group> out;
     while (!ready.empty()) {
@@ -186,6 +202,8 @@ class Grouper {
 
 }  // namespace
 
-std::vector<Group> group(const Graph& graph, const Target& target) { return Grouper(graph, target).run(); }
+std::vector<Group> group(const Graph& graph, const Target& target) {
+  return Grouper(graph, target).run();
+}
 
 }  // namespace torchweld

@@ -29,7 +29,8 @@ std::vector<Life> lives(const Plan& plan) {
     };
     for (const ValueId id : plan.steps[static_cast<size_t>(s)].reads) touch(id);
     for (const ValueId id : plan.steps[static_cast<size_t>(s)].makes) touch(id);
-    if (plan.steps[static_cast<size_t>(s)].scratch != kNone) touch(plan.steps[static_cast<size_t>(s)].scratch);
+    if (plan.steps[static_cast<size_t>(s)].scratch != kNone)
+      touch(plan.steps[static_cast<size_t>(s)].scratch);
   }
   return out;
 }
@@ -56,19 +57,27 @@ void choose_kinds(Plan* plan) {
     } else if (storage.kind == Storage::Kind::kConstant) {
       b.kind = Buffer::Kind::kConstant;
     } else {
-      b.kind = eager.contains(s) ? Buffer::Kind::kEager : leaving.contains(s) ? Buffer::Kind::kOutput : Buffer::Kind::kArena;
+      b.kind = eager.contains(s)     ? Buffer::Kind::kEager
+               : leaving.contains(s) ? Buffer::Kind::kOutput
+                                     : Buffer::Kind::kArena;
     }
   }
 }
 
-/// First fit by size: the largest buffers take the lowest offsets that nothing alive at the same time holds.
+/// First fit by size: the largest buffers take the lowest offsets that nothing alive at the same
+/// time holds.
 void lay_out_arena(Plan* plan, const std::vector<Life>& life) {
   std::vector<StorageId> order;
   for (StorageId s = 0; s < static_cast<StorageId>(plan->buffers.size()); ++s) {
-    if (plan->buffers[static_cast<size_t>(s)].kind == Buffer::Kind::kArena && life[static_cast<size_t>(s)].last >= 0) order.push_back(s);
+    if (plan->buffers[static_cast<size_t>(s)].kind == Buffer::Kind::kArena &&
+        life[static_cast<size_t>(s)].last >= 0)
+      order.push_back(s);
   }
-  const auto bytes = [&](StorageId s) { return aligned(plan->buffers[static_cast<size_t>(s)].bytes); };
-  std::stable_sort(order.begin(), order.end(), [&](StorageId a, StorageId b) { return bytes(a) > bytes(b); });
+  const auto bytes = [&](StorageId s) {
+    return aligned(plan->buffers[static_cast<size_t>(s)].bytes);
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](StorageId a, StorageId b) { return bytes(a) > bytes(b); });
   std::vector<StorageId> placed;  // by offset
   for (const StorageId s : order) {
     int64_t offset = 0;
@@ -82,7 +91,10 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life) {
     plan->arena_bytes = std::max(plan->arena_bytes, offset + bytes(s));
     plan->unplanned_bytes += bytes(s);
     placed.insert(std::upper_bound(placed.begin(), placed.end(), offset,
-                                   [&](int64_t o, StorageId p) { return o < plan->buffers[static_cast<size_t>(p)].offset; }), s);
+                                   [&](int64_t o, StorageId p) {
+                                     return o < plan->buffers[static_cast<size_t>(p)].offset;
+                                   }),
+                  s);
   }
 }
 
@@ -110,7 +122,8 @@ void place_buffers(Plan* plan) {
   for (const ValueId id : plan->graph.outputs) leaving.insert(plan->graph.value(id).storage);
   plan->releases.resize(plan->steps.size());
   for (StorageId s = 0; s < static_cast<StorageId>(plan->buffers.size()); ++s) {
-    if (plan->buffers[static_cast<size_t>(s)].kind != Buffer::Kind::kEager || leaving.contains(s)) continue;
+    if (plan->buffers[static_cast<size_t>(s)].kind != Buffer::Kind::kEager || leaving.contains(s))
+      continue;
     plan->releases[static_cast<size_t>(life[static_cast<size_t>(s)].last)].push_back(s);
   }
 }

@@ -16,7 +16,8 @@ struct Group {
   std::string reason;         ///< why not pointwise; empty when it is
 };
 
-/// In-place writes on values that nobody else can see become new values; the others stay, in their order.
+/// In-place writes on values that nobody else can see become new values; the others stay, in their
+/// order.
 void functionalise(Graph* graph);
 
 /// Views are metadata: nodes that only make views go away.
@@ -31,12 +32,13 @@ void simplify(Graph* graph, const Target& target);
 /// Pure nodes whose results nobody reads go away.
 void drop_dead(Graph* graph);
 
-/// Partitions the nodes: pointwise ones grown greedily along producer-consumer edges, the others alone.
-/// The groups come in an order in which each may run after those before it.
+/// Partitions the nodes: pointwise ones grown greedily along producer-consumer edges, the others
+/// alone. The groups come in an order in which each may run after those before it.
 std::vector<Group> group(const Graph& graph, const Target& target);
 
 /// Steps for the groups; fused ones with their kernel specs.
-void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Target& target, Plan* plan);
+void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Target& target,
+                Plan* plan);
 
 /// Chooses each storage's buffer and lays the arena out by liveness.
 void place_buffers(Plan* plan);

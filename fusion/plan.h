@@ -1,4 +1,5 @@
-// What runs: steps over buffers, made from one graph. Plain data; the engine binds it to memory and kernels.
+// What runs: steps over buffers, made from one graph. Plain data; the engine binds it to memory and
+// kernels.
 #pragma once
 
 #include <cstdint>
@@ -32,19 +33,20 @@ struct Location {
   int64_t byte_offset = 0;
 };
 
-/// A matmul of a small left side with constant weights: out[m,n] = x[m,k] * w[k,n] + bias[n], float32.
+/// A matmul of a small left side with constant weights: out[m,n] = x[m,k] * w[k,n] + bias[n],
+/// float32.
 struct SmallMatmul {
   int64_t m = 0, k = 0, n = 0;
-  Location x, bias, out;       ///< bias.buffer is kNone when there is none
+  Location x, bias, out;  ///< bias.buffer is kNone when there is none
   int64_t x_row_stride = 0, out_row_stride = 0;
-  ValueId weight = kNone;      ///< a constant
+  ValueId weight = kNone;  ///< a constant
   int64_t weight_k_stride = 0, weight_n_stride = 0;
 };
 
 /// A convolution with few output positions and constant weights, float32.
 struct SmallConv {
   x86::ConvShape shape;
-  ValueId weight = kNone;          ///< a constant [out_channels, taps]
+  ValueId weight = kNone;  ///< a constant [out_channels, taps]
   int64_t weight_row_stride = 0;
   bool has_bias = false;
   Location x, bias, out, scratch;
@@ -63,9 +65,11 @@ struct Step {
   enum class Kind : uint8_t { kFused, kSmallMatmul, kSmallConv, kRowSum, kEager };
   Kind kind = Kind::kEager;
   std::string name;
-  std::string reason;              ///< kEager: why; empty when a tuned library is the right place for the operator
-  bool library = false;            ///< kEager: a matmul, convolution or the like, which LibTorch hands to a tuned library
-  std::vector<NodeId> nodes;       ///< members, in execution order
+  std::string
+      reason;  ///< kEager: why; empty when a tuned library is the right place for the operator
+  bool library = false;  ///< kEager: a matmul, convolution or the like, which LibTorch hands to a
+                         ///< tuned library
+  std::vector<NodeId> nodes;  ///< members, in execution order
   std::vector<ValueId> reads, makes;
   KernelSpec spec;                 ///< kFused
   Geometry geometry;               ///< kFused
@@ -78,12 +82,13 @@ struct Step {
 
 /// A plan and the graph that its ids refer to.
 struct Plan {
-  Graph graph;                   ///< after the passes
-  std::vector<Buffer> buffers;   ///< by StorageId
+  Graph graph;                  ///< after the passes
+  std::vector<Buffer> buffers;  ///< by StorageId
   std::vector<Step> steps;
-  std::vector<std::vector<StorageId>> releases;  ///< by step: eager buffers that nothing reads afterwards
-  int64_t arena_bytes = 0;       ///< peak of the intermediates
-  int64_t unplanned_bytes = 0;   ///< their sum
+  std::vector<std::vector<StorageId>>
+      releases;                 ///< by step: eager buffers that nothing reads afterwards
+  int64_t arena_bytes = 0;      ///< peak of the intermediates
+  int64_t unplanned_bytes = 0;  ///< their sum
   int recorded_nodes = 0;
 };
 

@@ -12,11 +12,16 @@ namespace {
 
 std::string buffer_text(const Buffer& b) {
   switch (b.kind) {
-    case Buffer::Kind::kInput: return fmt::format("input {}", b.index);
-    case Buffer::Kind::kConstant: return fmt::format("constant {}", b.index);
-    case Buffer::Kind::kArena: return fmt::format("arena {}..{}", b.offset, b.offset + b.bytes);
-    case Buffer::Kind::kOutput: return fmt::format("output of {} bytes", b.bytes);
-    case Buffer::Kind::kEager: return "eager";
+    case Buffer::Kind::kInput:
+      return fmt::format("input {}", b.index);
+    case Buffer::Kind::kConstant:
+      return fmt::format("constant {}", b.index);
+    case Buffer::Kind::kArena:
+      return fmt::format("arena {}..{}", b.offset, b.offset + b.bytes);
+    case Buffer::Kind::kOutput:
+      return fmt::format("output of {} bytes", b.bytes);
+    case Buffer::Kind::kEager:
+      return "eager";
   }
   return "";
 }
@@ -42,7 +47,8 @@ class Printer {
 
  private:
   static std::string heading(const Step& s) {
-    if (s.kind == Step::Kind::kFused) return fmt::format("fused {} over [{}]", s.name, fmt::join(s.geometry.sizes, ","));
+    if (s.kind == Step::Kind::kFused)
+      return fmt::format("fused {} over [{}]", s.name, fmt::join(s.geometry.sizes, ","));
     if (s.kind != Step::Kind::kEager) return s.name;
     return s.library ? "library " + s.name : fmt::format("eager {}, since {}", s.name, s.reason);
   }
@@ -50,7 +56,8 @@ class Printer {
   std::string node(NodeId n) const {
     Node call = plan_.graph.nodes[static_cast<size_t>(n)];
     std::vector<std::string> made;
-    for (const ValueId id : call.outputs) made.push_back(id == kNone ? "_" : describe(plan_.graph, id));
+    for (const ValueId id : call.outputs)
+      made.push_back(id == kNone ? "_" : describe(plan_.graph, id));
     call.outputs.clear();
     const std::string left = made.empty() ? "" : fmt::format("{} = ", fmt::join(made, ", "));
     return left + to_text(plan_.graph, call);
@@ -98,8 +105,10 @@ std::string to_text(const Plan& plan) {
   std::string text;
   for (size_t i = 0; i < plan.steps.size(); ++i) text += printer.step(i);
   std::vector<std::string> outputs;
-  for (const ValueId id : plan.graph.outputs) outputs.push_back(id == kNone ? "undefined" : printer.place(id));
-  return text + fmt::format("return {}\narena {} of {} bytes\n", fmt::join(outputs, ", "), plan.arena_bytes, plan.unplanned_bytes);
+  for (const ValueId id : plan.graph.outputs)
+    outputs.push_back(id == kNone ? "undefined" : printer.place(id));
+  return text + fmt::format("return {}\narena {} of {} bytes\n", fmt::join(outputs, ", "),
+                            plan.arena_bytes, plan.unplanned_bytes);
 }
 
 }  // namespace torchweld

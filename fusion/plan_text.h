@@ -10,7 +10,8 @@
 //   return %3 in eager
 //   arena 0 of 0 bytes
 //
-// Braces hold an operand's strides over the kernel's loop nest; `+8` the bytes before its first element.
+// Braces hold an operand's strides over the kernel's loop nest; `+8` the bytes before its first
+// element.
 #pragma once
 
 #include <string>

@@ -13,8 +13,8 @@ namespace torchweld {
 /// What a plan may use on the machine at hand.
 struct Target {
   Rounding rounding = Rounding::kDefault;
-  bool hand_kernels = false;      ///< hand-written kernels for small matmuls and sums are there
-  bool fuses = true;              ///< a code generator is there; otherwise every node is an eager step
+  bool hand_kernels = false;  ///< hand-written kernels for small matmuls and sums are there
+  bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
   std::function<bool(const KernelSpec& spec, std::string* why)> can_compile;

@@ -40,7 +40,8 @@ bool broadcasts_to(const std::vector<int64_t>& from, const std::vector<int64_t>&
 }  // namespace
 
 std::optional<int16_t> emit_node(BodyBuilder& body, const Graph& graph, const Node& node,
-                                 const std::function<int16_t(ValueId)>& value_of, std::string* why) {
+                                 const std::function<int16_t(ValueId)>& value_of,
+                                 std::string* why) {
   const OpRow* row = find_op(node.op);
   if (row == nullptr) {
     *why = "not a pointwise operator";
@@ -70,7 +71,8 @@ bool is_pointwise(const Graph& graph, const Node& node, std::string* why) {
     *why = "not a pointwise operator";
     return false;
   }
-  if (node.reads_host || node.writes.size() > 1 || (node.writes.empty() && (node.outputs.size() != 1 || node.outputs[0] == kNone))) {
+  if (node.reads_host || node.writes.size() > 1 ||
+      (node.writes.empty() && (node.outputs.size() != 1 || node.outputs[0] == kNone))) {
     *why = "has no single result";
     return false;
   }

@@ -9,7 +9,8 @@ namespace {
 /// The reduced dimensions; all of them when the list is missing or empty.
 std::set<int64_t> reduced_dims(const Node& node, int64_t rank) {
   std::set<int64_t> dims;
-  if (const auto* list = node.args.size() > 2 ? std::get_if<Arg::Ints>(&node.args[1].value) : nullptr) {
+  if (const auto* list =
+          node.args.size() > 2 ? std::get_if<Arg::Ints>(&node.args[1].value) : nullptr) {
     for (const int64_t d : *list) dims.insert(d < 0 ? d + rank : d);
   }
   if (dims.empty()) {
@@ -27,7 +28,8 @@ bool make_row_sum(const Graph& graph, const Node& node, RowSum* out) {
   const Value& x = graph.value(arg->id);
   const Value& y = graph.value(node.outputs[0]);
   if (x.dtype != DType::kF32 || y.dtype != DType::kF32 || x.elements() == 0) return false;
-  if (x.strides != contiguous_strides(x.sizes) || y.strides != contiguous_strides(y.sizes)) return false;
+  if (x.strides != contiguous_strides(x.sizes) || y.strides != contiguous_strides(y.sizes))
+    return false;
   const auto rank = static_cast<int64_t>(x.sizes.size());
   const std::set<int64_t> dims = reduced_dims(node, rank);
   out->columns = 1;

@@ -1,4 +1,5 @@
-// Identities and common subexpressions. Only storages that are written once take part, so order doesn't matter.
+// Identities and common subexpressions. Only storages that are written once take part, so order
+// doesn't matter.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -18,7 +19,8 @@ namespace {
 
 class Simplifier {
  public:
-  Simplifier(Graph* graph, const Target& target) : graph_(*graph), exact_(target.rounding == Rounding::kExact) {
+  Simplifier(Graph* graph, const Target& target)
+      : graph_(*graph), exact_(target.rounding == Rounding::kExact) {
     for (const Node& node : graph_.nodes) {
       for (const ValueId id : node.writes) written_.insert(graph_.value(id).storage);
     }
@@ -31,7 +33,8 @@ class Simplifier {
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       Node& node = graph_.nodes[i];
       for_each_input(node, [&](ValueId& id) { id = canonical(id); });
-      if (!node.pure || node.reads_host || node.outputs.size() != 1 || node.outputs[0] == kNone) continue;
+      if (!node.pure || node.reads_host || node.outputs.size() != 1 || node.outputs[0] == kNone)
+        continue;
       const ValueId out = node.outputs[0];
       rewrite(node);
       const auto same = unchanged_operand(node);
@@ -56,7 +59,8 @@ class Simplifier {
 
  private:
   static std::string layout_key(const Value& v) {
-    return fmt::format("{} {} {} {} {}", v.storage, v.offset, name_of(v.dtype), fmt::join(v.sizes, ","), fmt::join(v.strides, ","));
+    return fmt::format("{} {} {} {} {}", v.storage, v.offset, name_of(v.dtype),
+                       fmt::join(v.sizes, ","), fmt::join(v.strides, ","));
   }
 
   /// One id for all values that show the same elements the same way.
@@ -76,7 +80,8 @@ class Simplifier {
     call.outputs.clear();
     call.source.clear();
     const Value& v = graph_.value(node.outputs[0]);
-    return fmt::format("{} {} {}", to_text(graph_, call), name_of(v.dtype), fmt::join(v.strides, ","));
+    return fmt::format("{} {} {}", to_text(graph_, call), name_of(v.dtype),
+                       fmt::join(v.strides, ","));
   }
 
   /// The number that an argument is for every element, if it is one.
@@ -100,25 +105,30 @@ class Simplifier {
   /// The operand that a node's result equals element by element, if the node changes nothing.
   std::optional<ValueId> unchanged_operand(const Node& node) const {
     const auto* x = node.args.empty() ? nullptr : node.args[0].tensor();
-    if (x == nullptr || x->id == kNone || !same_type_and_shape(x->id, node.outputs[0])) return std::nullopt;
+    if (x == nullptr || x->id == kNone || !same_type_and_shape(x->id, node.outputs[0]))
+      return std::nullopt;
     const OpRow* row = find_op(node.op);
     if (row == nullptr) return std::nullopt;
-    if (row->name == "copy") return base(node) == "aten::copy" ? std::nullopt : std::optional(x->id);
+    if (row->name == "copy")
+      return base(node) == "aten::copy" ? std::nullopt : std::optional(x->id);
     if (node.args.size() < 2) return std::nullopt;
     const auto n = number(node.args[1]);
     if (!n) return std::nullopt;
     const bool integral = is_integral(graph_.value(x->id).dtype);
     const std::string op = base(node);
-    const bool plus_zero = op == "aten::add" && *n == 0 && (integral || !exact_);  // -0.0 + 0 is +0.0
+    const bool plus_zero =
+        op == "aten::add" && *n == 0 && (integral || !exact_);  // -0.0 + 0 is +0.0
     const bool minus_zero = op == "aten::sub" && *n == 0 && !std::signbit(*n);
     const bool rounds = node.args.size() > 2 && !node.args[2].is_none();
-    const bool by_one = (op == "aten::mul" || (op == "aten::div" && !rounds) || op == "aten::pow") && *n == 1;
+    const bool by_one =
+        (op == "aten::mul" || (op == "aten::div" && !rounds) || op == "aten::pow") && *n == 1;
     return plus_zero || minus_zero || by_one ? std::optional(x->id) : std::nullopt;
   }
 
   void rewrite(Node& node) {
     const std::string op = base(node);
-    if (op == "aten::add" && node.args.size() == 3 && node.args[0] == node.args[1] && number(node.args[2]) == 1.0) {
+    if (op == "aten::add" && node.args.size() == 3 && node.args[0] == node.args[1] &&
+        number(node.args[2]) == 1.0) {
       node.op = "aten::mul.Scalar";  // b + b is exactly b * 2
       node.args = {node.args[0], Arg{int64_t{2}}};
     }
@@ -138,15 +148,19 @@ class Simplifier {
     const auto a = number(inner.args[1]);
     if (first == nullptr || !a || !same_type_and_shape(first->id, x->id)) return;
     const bool integral = is_integral(graph_.value(x->id).dtype);
-    const bool grows = std::abs(*a) >= 1 && std::abs(*b) >= 1, shrinks = std::abs(*a) <= 1 && std::abs(*b) <= 1;
+    const bool grows = std::abs(*a) >= 1 && std::abs(*b) >= 1,
+               shrinks = std::abs(*a) <= 1 && std::abs(*b) <= 1;
     const double product = *a * *b;
-    if (integral ? std::abs(product) > 9e15 : exact_ || !(grows || shrinks) || !std::isfinite(product)) return;
+    if (integral ? std::abs(product) > 9e15
+                 : exact_ || !(grows || shrinks) || !std::isfinite(product))
+      return;
     node.op = "aten::mul.Scalar";
     const Arg factor = integral ? Arg{static_cast<int64_t>(product)} : Arg{product};
     node.args = {inner.args[0], factor};
   }
 
-  /// Lets every value in `gone`'s storage show `kept`'s instead; false when somebody outside could tell.
+  /// Lets every value in `gone`'s storage show `kept`'s instead; false when somebody outside could
+  /// tell.
   bool replace(ValueId gone, ValueId kept) {
     const Value& g = graph_.value(gone);
     const Value& k = graph_.value(kept);

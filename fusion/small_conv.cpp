@@ -30,10 +30,13 @@ bool read_args(const Node& node, size_t dims, ConvArgs* out) {
   }
   const auto* groups = std::get_if<int64_t>(&node.args[general ? 8 : 6].value);
   if (groups == nullptr || *groups != 1) return false;
-  return read_ints(node.args[3], dims, &out->stride) && read_ints(node.args[4], dims, &out->padding) && read_ints(node.args[5], dims, &out->dilation);
+  return read_ints(node.args[3], dims, &out->stride) &&
+         read_ints(node.args[4], dims, &out->padding) &&
+         read_ints(node.args[5], dims, &out->dilation);
 }
 
-void set_shape(const Value& x, const Value& w, const Value& y, const ConvArgs& args, x86::ConvShape* s) {
+void set_shape(const Value& x, const Value& w, const Value& y, const ConvArgs& args,
+               x86::ConvShape* s) {
   const size_t last = x.sizes.size() - 1, outer = last == 3 ? 1 : 0;
   s->batch = x.sizes[0];
   s->in_channels = x.sizes[1];
@@ -60,14 +63,17 @@ void set_shape(const Value& x, const Value& w, const Value& y, const ConvArgs& a
 }  // namespace
 
 bool make_small_conv(const Graph& graph, const Node& node, SmallConv* out) {
-  if (node.args.size() < 7 || node.args[0].tensor() == nullptr || node.args[1].tensor() == nullptr) return false;
+  if (node.args.size() < 7 || node.args[0].tensor() == nullptr || node.args[1].tensor() == nullptr)
+    return false;
   const Value& x = graph.value(node.args[0].tensor()->id);
   const Value& w = graph.value(node.args[1].tensor()->id);
   const size_t rank = x.sizes.size();
   ConvArgs args;
   if ((rank != 3 && rank != 4) || !read_args(node, rank - 2, &args)) return false;
   const Value& y = graph.value(node.outputs[0]);
-  if (x.dtype != DType::kF32 || w.dtype != DType::kF32 || y.dtype != DType::kF32 || x.elements() == 0) return false;
+  if (x.dtype != DType::kF32 || w.dtype != DType::kF32 || y.dtype != DType::kF32 ||
+      x.elements() == 0)
+    return false;
   if (graph.storage_of(node.args[1].tensor()->id).kind != Storage::Kind::kConstant) return false;
   if (y.strides != contiguous_strides(y.sizes) || w.sizes.size() != rank) return false;
   set_shape(x, w, y, args, &out->shape);

@@ -5,8 +5,9 @@
 namespace torchweld {
 namespace {
 
-constexpr int64_t kMostRows = 8;             // past it, the library's blocking wins
-constexpr int64_t kMostMultiplies = 1 << 17; // ... unless all of it is over before the library has started
+constexpr int64_t kMostRows = 8;  // past it, the library's blocking wins
+constexpr int64_t kMostMultiplies =
+    1 << 17;  // ... unless all of it is over before the library has started
 
 /// Rows of a value whose leading dimensions are one walk: their count and stride.
 std::optional<std::pair<int64_t, int64_t>> rows_of(const Value& v) {
@@ -37,7 +38,8 @@ SmallMatmulValues values_of(const Node& node) {
   v.x = node.args[addmm ? 1 : 0].tensor()->id;
   v.out = node.outputs[0];
   if (addmm) v.bias = node.args[0].tensor()->id;
-  if (node.op == "aten::linear" && node.args[2].tensor() != nullptr) v.bias = node.args[2].tensor()->id;
+  if (node.op == "aten::linear" && node.args[2].tensor() != nullptr)
+    v.bias = node.args[2].tensor()->id;
   return v;
 }
 
@@ -50,7 +52,8 @@ bool make_small_matmul(const Graph& graph, const Node& node, SmallMatmul* out) {
   const Value& weight = graph.value(w->id);
   const Value& x = graph.value(values.x);
   const Value& y = graph.value(values.out);
-  if (graph.storage_of(w->id).kind != Storage::Kind::kConstant || weight.sizes.size() != 2) return false;
+  if (graph.storage_of(w->id).kind != Storage::Kind::kConstant || weight.sizes.size() != 2)
+    return false;
   if (weight.dtype != DType::kF32 || x.dtype != DType::kF32 || y.dtype != DType::kF32) return false;
   const auto x_rows = rows_of(x), y_rows = rows_of(y);
   if (!x_rows || !y_rows || x.elements() == 0) return false;
@@ -60,7 +63,9 @@ bool make_small_matmul(const Graph& graph, const Node& node, SmallMatmul* out) {
   if (out->m > kMostRows && out->m * out->k * out->n > kMostMultiplies) return false;
   if (values.bias != kNone) {
     const Value& bias = graph.value(values.bias);
-    if (bias.sizes != std::vector<int64_t>{out->n} || bias.dtype != DType::kF32 || (bias.strides[0] != 1 && out->n != 1)) return false;
+    if (bias.sizes != std::vector<int64_t>{out->n} || bias.dtype != DType::kF32 ||
+        (bias.strides[0] != 1 && out->n != 1))
+      return false;
   }
   out->x_row_stride = x_rows->second;
   out->out_row_stride = y_rows->second;

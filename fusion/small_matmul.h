@@ -1,11 +1,13 @@
-// Which matmuls are small enough for the hand-written kernel: there the library's own overhead is most of the time.
+// Which matmuls are small enough for the hand-written kernel: there the library's own overhead is
+// most of the time.
 #pragma once
 
 #include "fusion/plan.h"
 
 namespace torchweld {
 
-/// Fills `out` (but its locations) when the node is such a matmul. Only float32 with constant weights.
+/// Fills `out` (but its locations) when the node is such a matmul. Only float32 with constant
+/// weights.
 bool make_small_matmul(const Graph& graph, const Node& node, SmallMatmul* out);
 
 /// The operands of a small matmul, in the order x, bias (kNone: none), result.

@@ -16,7 +16,8 @@ bool only_views(const Graph& graph, const Node& node) {
     plain &= !graph.value(id).opaque;
   });
   return plain && std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
-           return id == kNone || (!graph.value(id).opaque && read.contains(graph.value(id).storage));
+           return id == kNone ||
+                  (!graph.value(id).opaque && read.contains(graph.value(id).storage));
          });
 }
 

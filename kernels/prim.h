@@ -11,10 +11,11 @@ namespace torchweld {
 #define TORCHWELD_PRIMS(X)                                                                        \
   X(kConst, "const", 0)                                                                           \
   X(kLoad, "load", 0)                                                                             \
-  X(kCast, "cast", 1) X(kRound, "round_to", 1) X(kWrap, "wrap", 1) X(kAdd, "add", 2)              \
-      X(kSub, "sub", 2) X(kMul, "mul", 2) X(kDiv, "div", 2) X(kFloorDiv, "floor_div", 2)          \
-          X(kFmod, "fmod", 2) X(kRemainder, "remainder", 2) X(kFma, "fma", 3) X(kMin, "min", 2)   \
-              X(kMax, "max", 2) X(kEq, "eq", 2) X(kNe, "ne", 2) X(kLt, "lt", 2) X(kLe, "le", 2)   \
+  X(kCast, "cast", 1)                                                                             \
+  X(kRound, "round_to", 1) X(kWrap, "wrap", 1) X(kAdd, "add", 2) X(kSub, "sub", 2)                \
+      X(kMul, "mul", 2) X(kDiv, "div", 2) X(kFloorDiv, "floor_div", 2) X(kFmod, "fmod", 2)        \
+          X(kRemainder, "remainder", 2) X(kFma, "fma", 3) X(kMin, "min", 2) X(kMax, "max", 2)     \
+              X(kEq, "eq", 2) X(kNe, "ne", 2) X(kLt, "lt", 2) X(kLe, "le", 2)                     \
                   X(kSelect, "select", 3) X(kCopysign, "copysign", 2) X(kAbs, "abs", 1)           \
                       X(kNeg, "neg", 1) X(kSqrt, "sqrt", 1) X(kRsqrt, "rsqrt", 1)                 \
                           X(kFloor, "floor", 1) X(kCeil, "ceil", 1) X(kTrunc, "trunc", 1)         \

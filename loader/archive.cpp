@@ -27,7 +27,8 @@ namespace jit = torch::jit;
 
 std::string methods_of(const jit::Module& module) {
   std::string names;
-  for (const auto& m : module.get_methods()) names += fmt::format("{}{}", names.empty() ? "" : ", ", m.name());
+  for (const auto& m : module.get_methods())
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", m.name());
   return names.empty() ? "none" : names;
 }
 
@@ -41,15 +42,17 @@ std::optional<std::string> training_module(const jit::Module& module) {
   return std::nullopt;
 }
 
-/// Freezing turns attributes that nobody writes into constants. Its numeric optimisations stay off: they fold a
-/// batch norm in training mode wrongly, and folding is the planner's work.
+/// Freezing turns attributes that nobody writes into constants. Its numeric optimisations stay off:
+/// they fold a batch norm in training mode wrongly, and folding is the planner's work.
 jit::Module frozen(const jit::Module& module, const std::string& method) {
   std::vector<std::string> preserved;
   if (method != "forward") preserved.push_back(method);
   try {
-    return jit::freeze_module(module, preserved, /*freezeInterfaces=*/true, /*preserveParameters=*/false);
+    return jit::freeze_module(module, preserved, /*freezeInterfaces=*/true,
+                              /*preserveParameters=*/false);
   } catch (const std::exception&) {
-    return module.deepcopy();  // its attributes are then read as state, which is slower and just as right
+    return module
+        .deepcopy();  // its attributes are then read as state, which is slower and just as right
   }
 }
 
@@ -58,7 +61,8 @@ void retarget_devices(jit::Block* block, c10::Device device) {
     for (jit::Block* inner : node->blocks()) retarget_devices(inner, device);
     if (node->kind() != c10::prim::Constant || node->outputs().size() != 1) continue;
     const auto value = jit::toIValue(node->output());
-    if (!value || !value->isDevice() || value->toDevice() == device || value->toDevice().is_meta()) continue;
+    if (!value || !value->isDevice() || value->toDevice() == device || value->toDevice().is_meta())
+      continue;
     const jit::WithInsertPoint guard(node);
     jit::Value* moved = node->owningGraph()->insertConstant(device);
     node->output()->replaceAllUsesWith(moved);
@@ -79,7 +83,8 @@ void collect_uses(const jit::Block* block, AttributeUses* uses) {
   }
 }
 
-void collect_slots(const c10::IValue& object, const std::string& prefix, const AttributeUses& uses, Module* out) {
+void collect_slots(const c10::IValue& object, const std::string& prefix, const AttributeUses& uses,
+                   Module* out) {
   const auto& ref = object.toObjectRef();
   const auto type = ref.type();
   for (size_t i = 0; i < type->numAttributes(); ++i) {
@@ -95,13 +100,17 @@ void collect_slots(const c10::IValue& object, const std::string& prefix, const A
   }
 }
 
-std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::string& name, const LoadOptions& options) {
+std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::string& name,
+                                      const LoadOptions& options) {
   if (!loaded.find_method(options.method)) {
-    throw Error(ErrorCode::kNoSuchMethod, fmt::format("{} has no method \"{}\"; its methods: {}", name, options.method, methods_of(loaded)));
+    throw Error(ErrorCode::kNoSuchMethod, fmt::format("{} has no method \"{}\"; its methods: {}",
+                                                      name, options.method, methods_of(loaded)));
   }
   if (const auto training = training_module(loaded)) {
-    throw Error(ErrorCode::kTrainingMode, fmt::format("{} was saved in training mode (module \"{}\"); call eval() on the model and export it again",
-                                                      name, training->empty() ? "forward" : *training));
+    throw Error(ErrorCode::kTrainingMode,
+                fmt::format("{} was saved in training mode (module \"{}\"); call eval() on the "
+                            "model and export it again",
+                            name, training->empty() ? "forward" : *training));
   }
   auto out = std::make_shared<Module>(loaded.get_method(options.method).function().getSchema());
   out->name = name;
@@ -121,9 +130,11 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   out->writes_state = !out->initial_state.empty();
   out->code = make_code(graph);
   out->why_whole = out->code->why_whole;
-  std::vector<c10::Argument> arguments(out->schema.arguments().begin() + 1, out->schema.arguments().end());
+  std::vector<c10::Argument> arguments(out->schema.arguments().begin() + 1,
+                                       out->schema.arguments().end());
   out->schema = out->schema.cloneWithArguments(std::move(arguments));
-  out->run_whole = [method_name = options.method](const c10::IValue& self, std::vector<c10::IValue> arguments) {
+  out->run_whole = [method_name = options.method](const c10::IValue& self,
+                                                  std::vector<c10::IValue> arguments) {
     return jit::Module(self.toObject()).get_method(method_name)(std::move(arguments));
   };
   return out;

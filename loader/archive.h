@@ -1,4 +1,5 @@
-// From a TorchScript archive to a Module: deserialised by LibTorch, inlined and frozen without changing numbers.
+// From a TorchScript archive to a Module: deserialised by LibTorch, inlined and frozen without
+// changing numbers.
 #pragma once
 
 #include <ATen/core/function_schema.h>
@@ -20,16 +21,16 @@ namespace torchweld {
 struct Module {
   explicit Module(c10::FunctionSchema method_schema) : schema(std::move(method_schema)) {}
 
-  std::string name;                    ///< file name, or "stream"
+  std::string name;  ///< file name, or "stream"
   std::string method;
-  c10::IValue self;                    ///< the frozen module
+  c10::IValue self;  ///< the frozen module
   std::shared_ptr<const Code> code;
-  c10::FunctionSchema schema;          ///< of the method, without self
-  StateSlots slots;                    ///< mutable attributes that the method uses
+  c10::FunctionSchema schema;  ///< of the method, without self
+  StateSlots slots;            ///< mutable attributes that the method uses
   std::vector<std::string> slot_names;
   std::vector<c10::IValue> initial_state;
   bool writes_state = false;
-  std::string why_whole;               ///< why LibTorch's interpreter must run it; empty when our walk can
+  std::string why_whole;  ///< why LibTorch's interpreter must run it; empty when our walk can
 
   /// Runs the method in LibTorch's own interpreter, on `self` (or a copy of it).
   std::function<c10::IValue(const c10::IValue& self, std::vector<c10::IValue> arguments)> run_whole;
@@ -41,7 +42,8 @@ struct LoadOptions {
   std::string method = "forward";
 };
 
-/// Throws  Error kFile, kBadArchive, kNewerFormat, kUnknownOperator, kUnknownClass, kTrainingMode, kNoSuchMethod.
+/// Throws  Error kFile, kBadArchive, kNewerFormat, kUnknownOperator, kUnknownClass, kTrainingMode,
+/// kNoSuchMethod.
 std::shared_ptr<const Module> load_module(const std::string& path, const LoadOptions& options);
 std::shared_ptr<const Module> load_module(std::istream& archive, const LoadOptions& options);
 

@@ -10,7 +10,8 @@ namespace torchweld {
 
 Error archive_error(const std::string& archive, const std::exception& cause);
 
-/// Throws kFile or kBadArchive when the file can't be opened or doesn't begin as a zip archive does.
+/// Throws kFile or kBadArchive when the file can't be opened or doesn't begin as a zip archive
+/// does.
 void check_is_archive(const std::string& path);
 
 }  // namespace torchweld

@@ -28,13 +28,23 @@ std::string source_of(const jit::Node* node) {
 
 const std::unordered_map<c10::Symbol, Kind>& kinds() {
   static const std::unordered_map<c10::Symbol, Kind> map = {
-      {prim::If, Kind::kIf}, {prim::Loop, Kind::kLoop}, {prim::TupleConstruct, Kind::kTuple},
-      {prim::ListConstruct, Kind::kList}, {prim::DictConstruct, Kind::kDict}, {prim::TupleUnpack, Kind::kTupleUnpack},
-      {prim::ListUnpack, Kind::kListUnpack}, {prim::TupleIndex, Kind::kTupleIndex},
-      {prim::TupleSlice, Kind::kTupleSlice}, {prim::GetAttr, Kind::kGetAttr}, {prim::SetAttr, Kind::kSetAttr},
-      {prim::CreateObject, Kind::kCreateObject}, {prim::isinstance, Kind::kIsInstance},
-      {prim::unchecked_cast, Kind::kCast}, {prim::Uninitialized, Kind::kUninitialized},
-      {prim::RaiseException, Kind::kRaise}, {c10::aten::warn, Kind::kWarn}};
+      {prim::If, Kind::kIf},
+      {prim::Loop, Kind::kLoop},
+      {prim::TupleConstruct, Kind::kTuple},
+      {prim::ListConstruct, Kind::kList},
+      {prim::DictConstruct, Kind::kDict},
+      {prim::TupleUnpack, Kind::kTupleUnpack},
+      {prim::ListUnpack, Kind::kListUnpack},
+      {prim::TupleIndex, Kind::kTupleIndex},
+      {prim::TupleSlice, Kind::kTupleSlice},
+      {prim::GetAttr, Kind::kGetAttr},
+      {prim::SetAttr, Kind::kSetAttr},
+      {prim::CreateObject, Kind::kCreateObject},
+      {prim::isinstance, Kind::kIsInstance},
+      {prim::unchecked_cast, Kind::kCast},
+      {prim::Uninitialized, Kind::kUninitialized},
+      {prim::RaiseException, Kind::kRaise},
+      {c10::aten::warn, Kind::kWarn}};
   return map;
 }
 
@@ -71,7 +81,8 @@ class Builder {
       add_node(node, out);
       const CodeNode& made = *out->nodes.back();
       for (const int r : made.inputs) reads.insert(r);
-      for (const CodeBlock* inner : made.blocks) reads.insert(inner->reads.begin(), inner->reads.end());
+      for (const CodeBlock* inner : made.blocks)
+        reads.insert(inner->reads.begin(), inner->reads.end());
       defined.insert(made.outputs.begin(), made.outputs.end());
     }
     for (const jit::Value* v : block->outputs()) reads.insert(out->returns.emplace_back(define(v)));
@@ -100,7 +111,8 @@ class Builder {
 
   void read_attributes(const jit::Node* node, CodeNode* out) {
     if (node->outputs().size() == 1) out->type = node->output()->type();
-    if (out->kind == Kind::kGetAttr || out->kind == Kind::kSetAttr) out->attribute = node->s(c10::attr::name);
+    if (out->kind == Kind::kGetAttr || out->kind == Kind::kSetAttr)
+      out->attribute = node->s(c10::attr::name);
     if (out->kind == Kind::kIsInstance) out->types = node->tys(c10::attr::types);
     if (out->kind == Kind::kTupleSlice) {
       out->begin = node->i(c10::attr::beg);
@@ -130,11 +142,12 @@ class Builder {
 
   void refuse(const jit::Node* node, const char* why) {
     if (!code_->why_whole.empty()) return;
-    code_->why_whole = fmt::format("{} ({}) at {}", node->kind().toQualString(), why, source_of(node));
+    code_->why_whole =
+        fmt::format("{} ({}) at {}", node->kind().toQualString(), why, source_of(node));
   }
 
-  /// An If can become a select when its condition is read from one tensor for this If alone and both branches are
-  /// pointwise operators: cheap, pure, and shapes checked when recorded.
+  /// An If can become a select when its condition is read from one tensor for this If alone and
+  /// both branches are pointwise operators: cheap, pure, and shapes checked when recorded.
   void mark_selects(const CodeBlock& block) {
     for (size_t i = 0; i + 1 < block.nodes.size(); ++i) {
       CodeNode& read = *block.nodes[i];
@@ -154,7 +167,8 @@ class Builder {
     if (block.nodes.size() > kMostNodes) return false;
     return std::all_of(block.nodes.begin(), block.nodes.end(), [](const auto& n) {
       const bool writes = std::count(n->traits.writes.begin(), n->traits.writes.end(), true) != 0;
-      return n->kind == Kind::kOperator && !writes && !n->traits.random && find_op(n->name) != nullptr;
+      return n->kind == Kind::kOperator && !writes && !n->traits.random &&
+             find_op(n->name) != nullptr;
     });
   }
 
@@ -165,6 +179,8 @@ class Builder {
 
 }  // namespace
 
-std::shared_ptr<const Code> make_code(std::shared_ptr<jit::Graph> graph) { return Builder(std::move(graph)).build(); }
+std::shared_ptr<const Code> make_code(std::shared_ptr<jit::Graph> graph) {
+  return Builder(std::move(graph)).build();
+}
 
 }  // namespace torchweld

@@ -32,7 +32,9 @@ struct ToIValue {
     return list;
   }
   c10::IValue operator()(const Arg::Device& v) const { return c10::Device(v.name); }
-  c10::IValue operator()(const Arg::Opaque& v) const { return opaques[static_cast<size_t>(v.index)]; }
+  c10::IValue operator()(const Arg::Opaque& v) const {
+    return opaques[static_cast<size_t>(v.index)];
+  }
 };
 
 bool holds_optionals(const c10::TypePtr& type) {
@@ -40,14 +42,16 @@ bool holds_optionals(const c10::TypePtr& type) {
   return list != nullptr && list->getElementType()->kind() == c10::TypeKind::OptionalType;
 }
 
-c10::IValue tensor_list(const Arg::TensorList& list, const c10::TypePtr& type, const std::function<at::Tensor(ValueId)>& tensor_of) {
+c10::IValue tensor_list(const Arg::TensorList& list, const c10::TypePtr& type,
+                        const std::function<at::Tensor(ValueId)>& tensor_of) {
   if (!holds_optionals(type)) {
     c10::List<at::Tensor> out;
     for (const ValueId id : list.ids) out.push_back(id == kNone ? at::Tensor() : tensor_of(id));
     return out;
   }
   c10::List<std::optional<at::Tensor>> out;
-  for (const ValueId id : list.ids) out.push_back(id == kNone ? std::nullopt : std::optional(tensor_of(id)));
+  for (const ValueId id : list.ids)
+    out.push_back(id == kNone ? std::nullopt : std::optional(tensor_of(id)));
   return out;
 }
 
@@ -56,15 +60,18 @@ c10::IValue tensor_list(const Arg::TensorList& list, const c10::TypePtr& type, c
 EagerCall::EagerCall(const Graph&, const Node& node, const std::vector<c10::IValue>& opaques)
     : op_(node.op), source_(node.source), args_(node.args) {
   const size_t dot = op_.find('.');
-  const c10::OperatorName name(op_.substr(0, dot), dot == std::string::npos ? "" : op_.substr(dot + 1));
+  const c10::OperatorName name(op_.substr(0, dot),
+                               dot == std::string::npos ? "" : op_.substr(dot + 1));
   const auto op = torch::jit::findOperatorFor(name);
-  if (op == nullptr) throw Error(ErrorCode::kInternal, fmt::format("operator {} is registered no more", op_));
+  if (op == nullptr)
+    throw Error(ErrorCode::kInternal, fmt::format("operator {} is registered no more", op_));
   operation_ = op->getOperation();
   for (const Arg& arg : args_) values_.push_back(std::visit(ToIValue{opaques}, arg.value));
   for (const c10::Argument& a : op->schema().arguments()) types_.push_back(a.type());
 }
 
-void EagerCall::run(torch::jit::Stack* stack, const std::function<at::Tensor(ValueId)>& tensor_of) const {
+void EagerCall::run(torch::jit::Stack* stack,
+                    const std::function<at::Tensor(ValueId)>& tensor_of) const {
   const auto push = [&] {
     stack->clear();
     for (size_t i = 0; i < args_.size(); ++i) {

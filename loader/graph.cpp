@@ -11,8 +11,8 @@ int64_t Value::elements() const {
 }
 
 bool Value::same_layout(const Value& other) const {
-  return dtype == other.dtype && storage == other.storage && offset == other.offset && sizes == other.sizes &&
-         strides == other.strides;
+  return dtype == other.dtype && storage == other.storage && offset == other.offset &&
+         sizes == other.sizes && strides == other.strides;
 }
 
 ValueId Graph::add(Value v) {
@@ -39,7 +39,8 @@ bool is_dense(const Value& value) {
   std::vector<size_t> order(value.sizes.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::erase_if(order, [&](size_t d) { return value.sizes[d] == 1; });
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return value.strides[a] < value.strides[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return value.strides[a] < value.strides[b]; });
   int64_t step = 1;
   for (const size_t d : order) {
     if (value.strides[d] != step) return false;

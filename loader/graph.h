@@ -1,5 +1,5 @@
-// What was recorded for one block and one signature: typed, shaped, straight-line. Plain data, no LibTorch.
-// How it is made: recorder.h. Its text form: graph_text.h.
+// What was recorded for one block and one signature: typed, shaped, straight-line. Plain data, no
+// LibTorch. How it is made: recorder.h. Its text form: graph_text.h.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +21,18 @@ inline constexpr int32_t kNone = -1;
 struct Storage {
   enum class Kind : uint8_t { kInput, kConstant, kLocal };
   Kind kind = Kind::kLocal;
-  int index = kNone;      ///< kInput: the tensor input; kConstant: the constant
-  int64_t bytes = 0;      ///< kLocal: what the operator that made it allocated
-  bool derived = false;   ///< kConstant: computed from weights while recording, so nobody outside may see it written
+  int index = kNone;     ///< kInput: the tensor input; kConstant: the constant
+  int64_t bytes = 0;     ///< kLocal: what the operator that made it allocated
+  bool derived = false;  ///< kConstant: computed from weights while recording, so nobody outside
+                         ///< may see it written
 };
 
 /// A tensor as the recording saw it: a strided view of a storage.
 struct Value {
   DType dtype = DType::kOther;
   std::vector<int64_t> sizes, strides;  ///< in elements
-  int64_t offset = 0;                   ///< elements from the start of the storage (an input: from its first element)
+  int64_t offset =
+      0;  ///< elements from the start of the storage (an input: from its first element)
   StorageId storage = kNone;
   bool has_scalar = false;  ///< a constant of one element whose value is known
   double scalar = 0;        ///< exact for floating types, bool and integers up to 2^53
@@ -62,8 +64,8 @@ struct Arg {
   using Floats = std::vector<double>;
   using Bools = std::vector<bool>;
 
-  std::variant<std::monostate, Tensor, TensorList, int64_t, double, bool, std::string, Ints, Floats, Bools, Device,
-               Opaque>
+  std::variant<std::monostate, Tensor, TensorList, int64_t, double, bool, std::string, Ints, Floats,
+               Bools, Device, Opaque>
       value;
   bool operator==(const Arg&) const = default;
 
@@ -74,13 +76,13 @@ struct Arg {
 
 /// One operator call.
 struct Node {
-  std::string op;              ///< "aten::add.Tensor"
-  std::vector<Arg> args;       ///< in the schema's order, defaults filled in
+  std::string op;                ///< "aten::add.Tensor"
+  std::vector<Arg> args;         ///< in the schema's order, defaults filled in
   std::vector<ValueId> outputs;  ///< kNone where an output is not a tensor or undefined
   std::vector<ValueId> writes;   ///< values written in place
-  bool pure = true;            ///< no writes, same result for same arguments
-  bool reads_host = false;     ///< the last node of a block whose results are host values (item, bool)
-  std::string source;          ///< archive source line
+  bool pure = true;              ///< no writes, same result for same arguments
+  bool reads_host = false;  ///< the last node of a block whose results are host values (item, bool)
+  std::string source;       ///< archive source line
 };
 
 /// How a block ends.
@@ -94,14 +96,16 @@ struct Ending {
 struct Graph {
   std::vector<Storage> storages;
   std::vector<Value> values;
-  std::vector<Node> setup;         ///< run once when a plan is bound; their results are the last constants
+  std::vector<Node> setup;  ///< run once when a plan is bound; their results are the last constants
   std::vector<Node> nodes;
   std::vector<ValueId> inputs;     ///< one for each tensor of the signature, in its order
   std::vector<ValueId> constants;  ///< one for each constant storage, in index order
   std::vector<ValueId> outputs;    ///< one for each tensor that leaves the block
   Ending ending;
 
-  const Storage& storage_of(ValueId v) const { return storages[static_cast<size_t>(value(v).storage)]; }
+  const Storage& storage_of(ValueId v) const {
+    return storages[static_cast<size_t>(value(v).storage)];
+  }
   const Value& value(ValueId v) const { return values[static_cast<size_t>(v)]; }
   Value& value(ValueId v) { return values[static_cast<size_t>(v)]; }
   ValueId add(Value v);
@@ -137,7 +141,8 @@ void for_each_input(Node& node, F&& f) {
 /// Row-major strides of a dense tensor.
 std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& sizes);
 
-/// Whether a value's elements fill one gapless range of memory, each once, in any order of dimensions.
+/// Whether a value's elements fill one gapless range of memory, each once, in any order of
+/// dimensions.
 bool is_dense(const Value& value);
 
 /// Bytes between a value's first and one past its last element.

@@ -33,9 +33,11 @@ class Parser {
 
  private:
   [[noreturn]] void fail(const std::string& expected) const {
-    const auto line = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at_), '\n') + 1;
-    throw Error(ErrorCode::kBadText, fmt::format("graph text, line {}: expected {} before \"{}\"", line, expected,
-                                                 text_.substr(at_, text_.find('\n', at_) - at_)));
+    const auto line =
+        std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at_), '\n') + 1;
+    throw Error(ErrorCode::kBadText,
+                fmt::format("graph text, line {}: expected {} before \"{}\"", line, expected,
+                            text_.substr(at_, text_.find('\n', at_) - at_)));
   }
 
   void skip_space(bool newlines = true) {
@@ -75,7 +77,9 @@ class Parser {
   std::string word(std::string_view extra) {
     skip_space();
     const size_t begin = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || extra.find(text_[at_]) != std::string_view::npos)) ++at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 ||
+                                  extra.find(text_[at_]) != std::string_view::npos))
+      ++at_;
     if (begin == at_) fail("a name");
     return std::string(text_.substr(begin, at_ - begin));
   }
@@ -127,7 +131,10 @@ class Parser {
       v->storage = graph_.value(base).storage;
       v->offset = graph_.value(base).offset;
     } else {
-      v->storage = graph_.add(Storage{.kind = Storage::Kind::kLocal, .index = kNone, .bytes = extent_bytes(*v), .derived = false});
+      v->storage = graph_.add(Storage{.kind = Storage::Kind::kLocal,
+                                      .index = kNone,
+                                      .bytes = extent_bytes(*v),
+                                      .derived = false});
     }
     skip_space();
     if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) v->offset += integer();
@@ -140,10 +147,11 @@ class Parser {
   }
 
   bool ending() {
-    const std::pair<std::string_view, Ending::Kind> kinds[] = {{"return", Ending::Kind::kReturn},
-                                                               {"continue_on_value", Ending::Kind::kHostRead},
-                                                               {"continue_on_shape", Ending::Kind::kDynamicShape},
-                                                               {"continue_joined", Ending::Kind::kJoin}};
+    const std::pair<std::string_view, Ending::Kind> kinds[] = {
+        {"return", Ending::Kind::kReturn},
+        {"continue_on_value", Ending::Kind::kHostRead},
+        {"continue_on_shape", Ending::Kind::kDynamicShape},
+        {"continue_joined", Ending::Kind::kJoin}};
     for (const auto& [token, kind] : kinds) {
       if (!accept(token)) continue;
       graph_.ending.kind = kind;
@@ -205,7 +213,8 @@ class Parser {
     graph_.setup.push_back(std::move(node));
   }
 
-  /// The values before an equals sign: definitions, or values known already; none when the statement has no results.
+  /// The values before an equals sign: definitions, or values known already; none when the
+  /// statement has no results.
   std::vector<ValueId> left_side(Node* node) {
     skip_space();
     const size_t end = std::min(text_.find('\n', at_), text_.size());

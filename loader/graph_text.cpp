@@ -43,7 +43,9 @@ struct ArgPrinter {
   std::string operator()(double v) const { return float_text(v); }
   std::string operator()(bool v) const { return v ? "true" : "false"; }
   std::string operator()(const std::string& s) const { return quoted(s); }
-  std::string operator()(const Arg::Ints& v) const { return fmt::format("[{}]", fmt::join(v, ", ")); }
+  std::string operator()(const Arg::Ints& v) const {
+    return fmt::format("[{}]", fmt::join(v, ", "));
+  }
   std::string operator()(const Arg::Floats& v) const {
     std::vector<std::string> items;
     for (const double d : v) items.push_back(float_text(d));
@@ -70,13 +72,17 @@ class Printer {
     if (!is_first) text += fmt::format(" @%{}", base->second);
     const int64_t offset = v.offset - (is_first ? 0 : graph_.value(base->second).offset);
     if (offset != 0) text += fmt::format("{:+}", offset);
-    if (v.has_scalar) text += fmt::format(" is {}", is_floating(v.dtype) ? float_text(v.scalar) : fmt::format("{}", static_cast<int64_t>(v.scalar)));
+    if (v.has_scalar)
+      text += fmt::format(" is {}", is_floating(v.dtype)
+                                        ? float_text(v.scalar)
+                                        : fmt::format("{}", static_cast<int64_t>(v.scalar)));
     return text;
   }
 
   std::string line(const Node& node) {
     std::vector<std::string> outs;
-    for (const ValueId id : node.outputs) outs.push_back(id == kNone ? "_" : known_.insert(id).second ? definition(id) : id_text(id));
+    for (const ValueId id : node.outputs)
+      outs.push_back(id == kNone ? "_" : known_.insert(id).second ? definition(id) : id_text(id));
     std::string text = outs.empty() ? "" : fmt::format("{} = ", fmt::join(outs, ", "));
     return text + call_text(node);
   }
@@ -103,10 +109,14 @@ class Printer {
 
 const char* ending_text(Ending::Kind kind) {
   switch (kind) {
-    case Ending::Kind::kReturn: return "return";
-    case Ending::Kind::kHostRead: return "continue_on_value";
-    case Ending::Kind::kDynamicShape: return "continue_on_shape";
-    case Ending::Kind::kJoin: return "continue_joined";
+    case Ending::Kind::kReturn:
+      return "return";
+    case Ending::Kind::kHostRead:
+      return "continue_on_value";
+    case Ending::Kind::kDynamicShape:
+      return "continue_on_shape";
+    case Ending::Kind::kJoin:
+      return "continue_joined";
   }
   return "";
 }
@@ -116,7 +126,8 @@ const char* ending_text(Ending::Kind kind) {
 std::string describe(const Graph& graph, ValueId value) {
   const Value& v = graph.value(value);
   std::string text = fmt::format("%{}: {}[{}]", value, name_of(v.dtype), fmt::join(v.sizes, ","));
-  if (v.strides != contiguous_strides(v.sizes)) text += fmt::format("{{{}}}", fmt::join(v.strides, ","));
+  if (v.strides != contiguous_strides(v.sizes))
+    text += fmt::format("{{{}}}", fmt::join(v.strides, ","));
   if (v.opaque) text += " opaque";
   return text;
 }
@@ -139,12 +150,14 @@ std::string to_text(const Graph& graph) {
   for (size_t i = 0; i + graph.setup.size() < graph.constants.size(); ++i) {
     const ValueId id = graph.constants[i];
     printer.declare(id);
-    text += fmt::format("  {} = {}({})\n", printer.definition(id), graph.storage_of(id).derived ? "derived" : "constant", i);
+    text += fmt::format("  {} = {}({})\n", printer.definition(id),
+                        graph.storage_of(id).derived ? "derived" : "constant", i);
   }
   for (const Node& node : graph.setup) text += fmt::format("  setup {}\n", printer.line(node));
   for (const Node& node : graph.nodes) text += fmt::format("  {}\n", printer.line(node));
   for (const ValueId id : graph.outputs) outputs.push_back(id_text(id));
-  text += fmt::format("  {}{}{}", ending_text(graph.ending.kind), outputs.empty() ? "" : " ", fmt::join(outputs, ", "));
+  text += fmt::format("  {}{}{}", ending_text(graph.ending.kind), outputs.empty() ? "" : " ",
+                      fmt::join(outputs, ", "));
   if (!graph.ending.source.empty()) text += "  # " + graph.ending.source;
   return text + "\n";
 }

@@ -8,8 +8,9 @@
 //     %3 <- aten::relu_(%3)
 //     return %4
 //
-// A value shows its strides in braces unless it is contiguous, and `@%3+8` when it lies in the storage of an earlier
-// value, 8 elements in; `setup` marks a node that runs once; `is 2.0` is the value of a constant of one element. `%3 <-` names the values that a node writes in place.
+// A value shows its strides in braces unless it is contiguous, and `@%3+8` when it lies in the
+// storage of an earlier value, 8 elements in; `setup` marks a node that runs once; `is 2.0` is the
+// value of a constant of one element. `%3 <-` names the values that a node writes in place.
 #pragma once
 
 #include <string>

@@ -41,8 +41,12 @@ void Machine::resume(const Place& place, const std::vector<c10::IValue>& environ
   for (const int index : place.data_hosts) from_data_[static_cast<size_t>(index)] = 1;
   frames_.clear();
   for (const Place::Level& level : place.levels) {
-    Frame frame{.block = code_.blocks[static_cast<size_t>(level.block)].get(), .next = level.next, .join = level.join,
-                .counted = level.counted, .trip = 0, .max_trips = std::numeric_limits<int64_t>::max()};
+    Frame frame{.block = code_.blocks[static_cast<size_t>(level.block)].get(),
+                .next = level.next,
+                .join = level.join,
+                .counted = level.counted,
+                .trip = 0,
+                .max_trips = std::numeric_limits<int64_t>::max()};
     if (level.counted) {
       frame.trip = environment[at++].toInt();
       frame.max_trips = environment[at++].toInt();
@@ -66,7 +70,8 @@ Place Machine::place() const {
       for (const CodeBlock* inner : frame.block->nodes[i]->blocks) read(inner->reads);
     }
     read(frame.block->returns);
-    if (frame.block->owner != nullptr && frame.block->owner->kind == Kind::kLoop) read(frame.block->reads);
+    if (frame.block->owner != nullptr && frame.block->owner->kind == Kind::kLoop)
+      read(frame.block->reads);
   }
   for (const int r : live) {
     if (defined_[static_cast<size_t>(r)] == 0) continue;
@@ -123,30 +128,45 @@ Machine::Stop Machine::run(Recorder* recorder) {
 Machine::Next Machine::step(const CodeNode& node, Recorder* recorder) {
   last_ = &node;
   switch (node.kind) {
-    case Kind::kOperator: return run_operator(node, recorder);
-    case Kind::kIf: enter_if(node, recorder); return Next::kGoOn;
-    case Kind::kLoop: enter_loop(node); return Next::kGoOn;
-    case Kind::kGetAttr: get_attribute(node); return Next::kGoOn;
-    case Kind::kSetAttr: set_attribute(node); return Next::kGoOn;
+    case Kind::kOperator:
+      return run_operator(node, recorder);
+    case Kind::kIf:
+      enter_if(node, recorder);
+      return Next::kGoOn;
+    case Kind::kLoop:
+      enter_loop(node);
+      return Next::kGoOn;
+    case Kind::kGetAttr:
+      get_attribute(node);
+      return Next::kGoOn;
+    case Kind::kSetAttr:
+      set_attribute(node);
+      return Next::kGoOn;
     case Kind::kRaise: {
       const c10::IValue& message = get(node.inputs[0]);
-      throw Error(ErrorCode::kModelRaised, fmt::format("the archive raised an exception at {}: {}", node.source,
-                                                       message.isString() ? message.toStringRef() : "(no message)"));
+      throw Error(ErrorCode::kModelRaised,
+                  fmt::format("the archive raised an exception at {}: {}", node.source,
+                              message.isString() ? message.toStringRef() : "(no message)"));
     }
-    case Kind::kWarn: case Kind::kNothing: return Next::kGoOn;
-    default: break;
+    case Kind::kWarn:
+    case Kind::kNothing:
+      return Next::kGoOn;
+    default:
+      break;
   }
   std::vector<c10::IValue> inputs;
   for (const int r : node.inputs) inputs.push_back(get(r));
   std::vector<c10::IValue> outputs = run_prim(node, std::move(inputs));
-  for (size_t i = 0; i < node.outputs.size(); ++i) set(node.outputs[i], std::move(outputs[i]), from_data(node));
+  for (size_t i = 0; i < node.outputs.size(); ++i)
+    set(node.outputs[i], std::move(outputs[i]), from_data(node));
   return Next::kGoOn;
 }
 
 Machine::Next Machine::run_operator(const CodeNode& node, Recorder* recorder) {
   if (recorder != nullptr && node.select_if != nullptr && node.select_if->may_select &&
       recorder->depends_on_inputs(get(node.inputs[0]))) {
-    set(node.outputs[0], get(node.inputs[0]), false);  // the tensor itself: the If that reads it becomes a select
+    set(node.outputs[0], get(node.inputs[0]),
+        false);  // the tensor itself: the If that reads it becomes a select
     return Next::kGoOn;
   }
   stack_.clear();
@@ -181,7 +201,8 @@ void Machine::enter_if(const CodeNode& node, Recorder* recorder) {
   frames_.push_back(Frame{.block = node.blocks[taken ? 0 : 1], .join = join});
 }
 
-/// Runs both branches and selects between their results; false, with the recording given up, when they differ in shape.
+/// Runs both branches and selects between their results; false, with the recording given up, when
+/// they differ in shape.
 bool Machine::try_select(const CodeNode& node, Recorder* recorder) {
   const at::Tensor condition = get(node.inputs[0]).toTensor();
   std::vector<c10::IValue> results;
@@ -189,16 +210,19 @@ bool Machine::try_select(const CodeNode& node, Recorder* recorder) {
     run_branch(*node.blocks[0], recorder);
     run_branch(*node.blocks[1], recorder);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
-      const auto selected = recorder->select(condition, get(node.blocks[0]->returns[i]), get(node.blocks[1]->returns[i]), node);
+      const auto selected = recorder->select(condition, get(node.blocks[0]->returns[i]),
+                                             get(node.blocks[1]->returns[i]), node);
       if (!selected) break;
       results.push_back(*selected);
     }
-  } catch (const Error&) {  // the branch that LibTorch would not run may fail: then it has to be a branch
+  } catch (const Error&) {  // the branch that LibTorch would not run may fail: then it has to be a
+                            // branch
     results.clear();
   }
   if (results.size() != node.outputs.size() || node.outputs.empty()) {
     node.may_select = false;
-    recorder->abandon("the branches of an If differ in shape; the next call records it as a branch", true);
+    recorder->abandon("the branches of an If differ in shape; the next call records it as a branch",
+                      true);
     return false;
   }
   for (size_t i = 0; i < results.size(); ++i) set(node.outputs[i], std::move(results[i]), false);
@@ -222,7 +246,12 @@ void Machine::enter_loop(const CodeNode& node) {
   set(body.params[0], int64_t{0}, false);
   const bool uses_trip = !node.node->blocks()[0]->inputs()[0]->uses().empty();
   const bool counted = uses_trip || max_trips != std::numeric_limits<int64_t>::max();
-  frames_.push_back(Frame{.block = &body, .next = 0, .join = false, .counted = counted, .trip = 0, .max_trips = max_trips});
+  frames_.push_back(Frame{.block = &body,
+                          .next = 0,
+                          .join = false,
+                          .counted = counted,
+                          .trip = 0,
+                          .max_trips = max_trips});
 }
 
 Machine::Next Machine::leave_block(Recorder* recorder) {
@@ -239,7 +268,8 @@ Machine::Next Machine::leave_block(Recorder* recorder) {
   const bool join = frame.join;
   for (size_t i = 0; i < values.size(); ++i) {
     const int r = frame.block->returns[i];
-    const bool data = (join && !values[i].isTensor()) || (r >= 0 && from_data_[static_cast<size_t>(r)] != 0);
+    const bool data =
+        (join && !values[i].isTensor()) || (r >= 0 && from_data_[static_cast<size_t>(r)] != 0);
     set(owner.outputs[i], std::move(values[i]), data);
   }
   frames_.pop_back();
@@ -272,7 +302,10 @@ Machine::Next Machine::leave_loop(Frame& frame) {
 void Machine::get_attribute(const CodeNode& node) {
   const auto object = get(node.inputs[0]).toObject();
   const auto slot = slots_.find({object.get(), node.attribute});
-  set(node.outputs[0], slot == slots_.end() ? object->getAttr(node.attribute) : (*state_)[static_cast<size_t>(slot->second)], false);
+  set(node.outputs[0],
+      slot == slots_.end() ? object->getAttr(node.attribute)
+                           : (*state_)[static_cast<size_t>(slot->second)],
+      false);
 }
 
 void Machine::set_attribute(const CodeNode& node) {

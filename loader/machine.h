@@ -1,5 +1,6 @@
-// Walks a method's code node by node, every operator by ATen. Frames are explicit, so that a walk can be picked up
-// in the middle with the values that are live there: that is how a call goes on after a block whose end depends on data.
+// Walks a method's code node by node, every operator by ATen. Frames are explicit, so that a walk
+// can be picked up in the middle with the values that are live there: that is how a call goes on
+// after a block whose end depends on data.
 #pragma once
 
 #include <ATen/core/ivalue.h>
@@ -16,16 +17,17 @@ namespace torchweld {
 
 class Recorder;
 
-/// Where the module's mutable attributes are kept: attribute `name` of `object` is slot `index` of a call's state.
+/// Where the module's mutable attributes are kept: attribute `name` of `object` is slot `index` of
+/// a call's state.
 using StateSlots = std::map<std::pair<const void*, std::string>, int>;
 
 /// A block being walked.
 struct Frame {
   const CodeBlock* block = nullptr;
-  int next = 0;                      ///< index of the next node
-  bool join = false;                 ///< a branch chosen by tensor data: what follows it is a block of its own
-  bool counted = false;              ///< a loop whose trip count or maximum matters
-  int64_t trip = 0, max_trips = 0;   ///< loops
+  int next = 0;          ///< index of the next node
+  bool join = false;     ///< a branch chosen by tensor data: what follows it is a block of its own
+  bool counted = false;  ///< a loop whose trip count or maximum matters
+  int64_t trip = 0, max_trips = 0;  ///< loops
 };
 
 /// The part of a walk's position that is the same for all signatures.
@@ -84,7 +86,8 @@ class Machine {
   void set_attribute(const CodeNode& node);
 
   const c10::IValue& get(int index) const {
-    return index < 0 ? code_.constants[static_cast<size_t>(-1 - index)] : registers_[static_cast<size_t>(index)];
+    return index < 0 ? code_.constants[static_cast<size_t>(-1 - index)]
+                     : registers_[static_cast<size_t>(index)];
   }
   void set(int index, c10::IValue value, bool from_data);
   bool from_data(const CodeNode& node) const;

@@ -16,30 +16,69 @@ using Names = std::unordered_set<std::string_view>;
 
 /// Take tensors, give host values that only shapes and types decide.
 const Names& metadata_ops() {
-  static const Names names = {
-      "aten::size", "aten::dim", "aten::numel", "aten::stride", "aten::len", "aten::storage_offset", "aten::is_contiguous",
-      "aten::is_floating_point", "aten::is_complex", "aten::is_signed", "aten::element_size", "aten::get_device",
-      "aten::is_inference", "aten::is_conj", "aten::is_neg", "aten::sym_size", "aten::sym_numel", "aten::sym_stride",
-      "aten::is_same_size", "aten::__is__", "aten::__isnot__", "aten::is_leaf", "aten::type", "aten::result_type",
-      "aten::ndimension", "aten::can_cast", "aten::is_set_to", "prim::dtype", "prim::device", "prim::layout",
-      "prim::is_cuda", "prim::is_cpu", "prim::is_xpu", "prim::is_sparse", "prim::is_quantized", "prim::is_nested",
-      "prim::is_mkldnn", "prim::is_vulkan", "prim::is_mps", "prim::is_meta", "prim::is_mtia", "prim::is_ipu",
-      "prim::is_xla", "prim::is_ort", "prim::is_maia", "prim::is_hpu", "prim::is_sparse_csr", "prim::requires_grad",
-      "prim::itemsize", "prim::name", "prim::nbytes", "prim::shape", "aten::requires_grad", "prim::index",
-      "aten::append", "aten::insert", "aten::extend", "aten::clear", "aten::_set_item", "aten::keys", "aten::items",
-      "aten::update", "aten::Delete", "aten::reverse", "aten::__contains__", "aten::add", "aten::add_",
-      "prim::unchecked_cast", "prim::data", "aten::warn", "aten::format", "aten::pop", "aten::copy", "aten::list",
-      "aten::dict", "aten::get", "aten::setdefault", "aten::popitem", "aten::__getitem__", "aten::values", "aten::mul",
-      "aten::slice", "aten::is_tracing", "aten::is_scripting", "prim::isinstance"};
+  static const Names names = {"aten::size",          "aten::dim",
+                              "aten::numel",         "aten::stride",
+                              "aten::len",           "aten::storage_offset",
+                              "aten::is_contiguous", "aten::is_floating_point",
+                              "aten::is_complex",    "aten::is_signed",
+                              "aten::element_size",  "aten::get_device",
+                              "aten::is_inference",  "aten::is_conj",
+                              "aten::is_neg",        "aten::sym_size",
+                              "aten::sym_numel",     "aten::sym_stride",
+                              "aten::is_same_size",  "aten::__is__",
+                              "aten::__isnot__",     "aten::is_leaf",
+                              "aten::type",          "aten::result_type",
+                              "aten::ndimension",    "aten::can_cast",
+                              "aten::is_set_to",     "prim::dtype",
+                              "prim::device",        "prim::layout",
+                              "prim::is_cuda",       "prim::is_cpu",
+                              "prim::is_xpu",        "prim::is_sparse",
+                              "prim::is_quantized",  "prim::is_nested",
+                              "prim::is_mkldnn",     "prim::is_vulkan",
+                              "prim::is_mps",        "prim::is_meta",
+                              "prim::is_mtia",       "prim::is_ipu",
+                              "prim::is_xla",        "prim::is_ort",
+                              "prim::is_maia",       "prim::is_hpu",
+                              "prim::is_sparse_csr", "prim::requires_grad",
+                              "prim::itemsize",      "prim::name",
+                              "prim::nbytes",        "prim::shape",
+                              "aten::requires_grad", "prim::index",
+                              "aten::append",        "aten::insert",
+                              "aten::extend",        "aten::clear",
+                              "aten::_set_item",     "aten::keys",
+                              "aten::items",         "aten::update",
+                              "aten::Delete",        "aten::reverse",
+                              "aten::__contains__",  "aten::add",
+                              "aten::add_",          "prim::unchecked_cast",
+                              "prim::data",          "aten::warn",
+                              "aten::format",        "aten::pop",
+                              "aten::copy",          "aten::list",
+                              "aten::dict",          "aten::get",
+                              "aten::setdefault",    "aten::popitem",
+                              "aten::__getitem__",   "aten::values",
+                              "aten::mul",           "aten::slice",
+                              "aten::is_tracing",    "aten::is_scripting",
+                              "prim::isinstance"};
   return names;
 }
 
 /// Their results' shapes follow tensor data, though no tag says so.
 const Names& shape_from_data_ops() {
-  static const Names names = {"aten::where", "aten::argwhere", "aten::nonzero", "aten::nonzero_numpy",
-                              "aten::_pack_padded_sequence", "aten::_pad_packed_sequence", "aten::bincount",
-                              "aten::unique_consecutive", "aten::unique_dim", "aten::_unique", "aten::_unique2",
-                              "aten::masked_select", "aten::to_sparse", "aten::combinations", "torchvision::nms"};
+  static const Names names = {"aten::where",
+                              "aten::argwhere",
+                              "aten::nonzero",
+                              "aten::nonzero_numpy",
+                              "aten::_pack_padded_sequence",
+                              "aten::_pad_packed_sequence",
+                              "aten::bincount",
+                              "aten::unique_consecutive",
+                              "aten::unique_dim",
+                              "aten::_unique",
+                              "aten::_unique2",
+                              "aten::masked_select",
+                              "aten::to_sparse",
+                              "aten::combinations",
+                              "torchvision::nms"};
   return names;
 }
 
@@ -56,9 +95,11 @@ bool is_tensor_like(const c10::TypePtr& type) {
 bool writes_tensors(const c10::Argument& argument) {
   const c10::AliasInfo* alias = argument.alias_info();
   if (alias == nullptr) return false;
-  if (argument.type()->kind() != c10::TypeKind::ListType) return alias->isWrite() && is_tensor_like(argument.type());
+  if (argument.type()->kind() != c10::TypeKind::ListType)
+    return alias->isWrite() && is_tensor_like(argument.type());
   const auto& inner = alias->containedTypes();
-  return std::any_of(inner.begin(), inner.end(), [](const c10::AliasInfo& i) { return i.isWrite(); });
+  return std::any_of(inner.begin(), inner.end(),
+                     [](const c10::AliasInfo& i) { return i.isWrite(); });
 }
 
 struct Tags {
@@ -91,16 +132,21 @@ OpTraits traits_of(const c10::FunctionSchema& schema) {
     traits.writes.push_back(writes_tensors(a));
     tensor_argument |= is_tensor_like(a.type());
   }
-  for (const c10::Argument& r : schema.returns()) traits.has_tensor_result |= is_tensor_like(r.type());
+  for (const c10::Argument& r : schema.returns())
+    traits.has_tensor_result |= is_tensor_like(r.type());
   traits.random = tags.random;
   const bool ours = space == "aten" || space == "prim";
   if (traits.has_tensor_result) {
     const bool where_mask = name == "aten::where" && schema.arguments().size() == 1;
-    const bool listed = shape_from_data_ops().contains(name) && (name != "aten::where" || where_mask);
-    const bool repeat_by_tensor = name == "aten::repeat_interleave" && schema.overload_name() != "self_int";
-    const bool split_by_tensor = name == "aten::tensor_split" && schema.overload_name() == "tensor_indices_or_sections";
+    const bool listed =
+        shape_from_data_ops().contains(name) && (name != "aten::where" || where_mask);
+    const bool repeat_by_tensor =
+        name == "aten::repeat_interleave" && schema.overload_name() != "self_int";
+    const bool split_by_tensor =
+        name == "aten::tensor_split" && schema.overload_name() == "tensor_indices_or_sections";
     traits.bool_index = name == "aten::index";
-    traits.dynamic_shape = tags.shape || listed || repeat_by_tensor || split_by_tensor || (!ours && !tags.known);
+    traits.dynamic_shape =
+        tags.shape || listed || repeat_by_tensor || split_by_tensor || (!ours && !tags.known);
     if (space == "torchvision" && name != "torchvision::nms") traits.dynamic_shape = false;
   } else {
     traits.reads_data = tags.data || (tensor_argument && !metadata_ops().contains(name));

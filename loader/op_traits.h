@@ -9,11 +9,11 @@ namespace torchweld {
 
 /// Facts about one operator, from its schema and its tags.
 struct OpTraits {
-  std::vector<bool> writes;       ///< by argument: written in place
-  bool random = false;            ///< draws from a generator
-  bool reads_data = false;        ///< gives host values that come from tensor data (item, bool, equal)
-  bool dynamic_shape = false;     ///< the shapes of its results depend on tensor data
-  bool bool_index = false;        ///< dynamic_shape only when an index is a mask (index.Tensor)
+  std::vector<bool> writes;    ///< by argument: written in place
+  bool random = false;         ///< draws from a generator
+  bool reads_data = false;     ///< gives host values that come from tensor data (item, bool, equal)
+  bool dynamic_shape = false;  ///< the shapes of its results depend on tensor data
+  bool bool_index = false;     ///< dynamic_shape only when an index is a mask (index.Tensor)
   bool has_tensor_result = false;
 };
 

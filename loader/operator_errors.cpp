@@ -29,13 +29,16 @@ bool is_out_of_memory(const std::exception& cause, const std::string& message) {
 
 }  // namespace
 
-Error operator_error(const std::string& op, const std::string& source, const std::vector<c10::IValue>& operands,
-                     const std::exception& cause) {
+Error operator_error(const std::string& op, const std::string& source,
+                     const std::vector<c10::IValue>& operands, const std::exception& cause) {
   std::vector<std::string> shown;
-  for (const c10::IValue& v : operands) for_each_tensor(v, [&](const at::Tensor& t) { shown.push_back(describe(t)); });
+  for (const c10::IValue& v : operands)
+    for_each_tensor(v, [&](const at::Tensor& t) { shown.push_back(describe(t)); });
   const std::string message = first_line(cause);
-  const ErrorCode code = is_out_of_memory(cause, message) ? ErrorCode::kOutOfMemory : ErrorCode::kOperatorFailed;
-  return Error(code, fmt::format("{}({}){}{}: {}", op, fmt::join(shown, ", "), source.empty() ? "" : " at ", source, message));
+  const ErrorCode code =
+      is_out_of_memory(cause, message) ? ErrorCode::kOutOfMemory : ErrorCode::kOperatorFailed;
+  return Error(code, fmt::format("{}({}){}{}: {}", op, fmt::join(shown, ", "),
+                                 source.empty() ? "" : " at ", source, message));
 }
 
 }  // namespace torchweld

@@ -11,13 +11,15 @@
 
 namespace torchweld {
 
-/// The Error for an exception that an operator threw: what it is, where, the operands, LibTorch's own first line.
-Error operator_error(const std::string& op, const std::string& source, const std::vector<c10::IValue>& operands,
-                     const std::exception& cause);
+/// The Error for an exception that an operator threw: what it is, where, the operands, LibTorch's
+/// own first line.
+Error operator_error(const std::string& op, const std::string& source,
+                     const std::vector<c10::IValue>& operands, const std::exception& cause);
 
 /// Runs `f`; on an exception throws operator_error with the operands that `operands()` gives.
 template <class Operands, class F>
-void run_reporting(const std::string& op, const std::string& source, const Operands& operands, F&& f) {
+void run_reporting(const std::string& op, const std::string& source, const Operands& operands,
+                   F&& f) {
   try {
     f();
   } catch (const Error&) {

@@ -33,7 +33,8 @@ PatternItem item_of(const c10::IValue& value, const Pattern::NumberTensor& numbe
     item.kind = Kind::kTuple;
     const auto& tuple = value.toTupleRef();
     item.type = tuple.type();
-    for (const c10::IValue& element : tuple.elements()) item.children.push_back(item_of(element, number));
+    for (const c10::IValue& element : tuple.elements())
+      item.children.push_back(item_of(element, number));
   } else if (value.isGenericDict()) {
     item.kind = Kind::kDict;
     const auto dict = value.toGenericDict();
@@ -64,9 +65,11 @@ bool same_host(const c10::IValue& a, const c10::IValue& b) {
   return a == b;
 }
 
-bool match_item(const PatternItem& item, const c10::IValue& value, std::vector<const at::Tensor*>* leaves);
+bool match_item(const PatternItem& item, const c10::IValue& value,
+                std::vector<const at::Tensor*>* leaves);
 
-bool match_list(const PatternItem& item, const c10::IValue& value, std::vector<const at::Tensor*>* leaves) {
+bool match_list(const PatternItem& item, const c10::IValue& value,
+                std::vector<const at::Tensor*>* leaves) {
   if (!value.isList()) return false;
   const c10::ArrayRef<c10::IValue> elements = value.toListRef();
   if (elements.size() != item.children.size()) return false;
@@ -76,7 +79,8 @@ bool match_list(const PatternItem& item, const c10::IValue& value, std::vector<c
   return true;
 }
 
-bool match_tuple(const PatternItem& item, const c10::IValue& value, std::vector<const at::Tensor*>* leaves) {
+bool match_tuple(const PatternItem& item, const c10::IValue& value,
+                 std::vector<const at::Tensor*>* leaves) {
   if (!value.isTuple()) return false;
   const auto& elements = value.toTupleRef().elements();
   if (elements.size() != item.children.size()) return false;
@@ -86,7 +90,8 @@ bool match_tuple(const PatternItem& item, const c10::IValue& value, std::vector<
   return true;
 }
 
-bool match_dict(const PatternItem& item, const c10::IValue& value, std::vector<const at::Tensor*>* leaves) {
+bool match_dict(const PatternItem& item, const c10::IValue& value,
+                std::vector<const at::Tensor*>* leaves) {
   if (!value.isGenericDict()) return false;
   const auto dict = value.toGenericDict();
   if (dict.size() * 2 != item.children.size()) return false;
@@ -98,17 +103,23 @@ bool match_dict(const PatternItem& item, const c10::IValue& value, std::vector<c
   return true;
 }
 
-bool match_item(const PatternItem& item, const c10::IValue& value, std::vector<const at::Tensor*>* leaves) {
+bool match_item(const PatternItem& item, const c10::IValue& value,
+                std::vector<const at::Tensor*>* leaves) {
   switch (item.kind) {
     case Kind::kTensor:
       if (!value.isTensor() || !item.meta.matches(value.toTensor())) return false;
       leaves->push_back(&value.toTensor());
       return true;
-    case Kind::kList: return match_list(item, value, leaves);
-    case Kind::kTuple: return match_tuple(item, value, leaves);
-    case Kind::kDict: return match_dict(item, value, leaves);
-    case Kind::kHost: return same_host(item.host, value);
-    case Kind::kHole: return false;
+    case Kind::kList:
+      return match_list(item, value, leaves);
+    case Kind::kTuple:
+      return match_tuple(item, value, leaves);
+    case Kind::kDict:
+      return match_dict(item, value, leaves);
+    case Kind::kHost:
+      return same_host(item.host, value);
+    case Kind::kHole:
+      return false;
   }
   return false;
 }
@@ -117,9 +128,12 @@ c10::IValue fill_item(const PatternItem& item, const std::vector<at::Tensor>& te
                       const std::vector<c10::IValue>& holes) {
   const auto child = [&](size_t i) { return fill_item(item.children[i], tensors, holes); };
   switch (item.kind) {
-    case Kind::kTensor: return tensors[static_cast<size_t>(item.leaf)];
-    case Kind::kHole: return holes[static_cast<size_t>(item.leaf)];
-    case Kind::kHost: return item.host;
+    case Kind::kTensor:
+      return tensors[static_cast<size_t>(item.leaf)];
+    case Kind::kHole:
+      return holes[static_cast<size_t>(item.leaf)];
+    case Kind::kHost:
+      return item.host;
     case Kind::kList: {
       c10::impl::GenericList list(item.type);
       list.reserve(item.children.size());
@@ -130,7 +144,8 @@ c10::IValue fill_item(const PatternItem& item, const std::vector<at::Tensor>& te
       std::vector<c10::IValue> elements;
       elements.reserve(item.children.size());
       for (size_t i = 0; i < item.children.size(); ++i) elements.push_back(child(i));
-      return c10::ivalue::Tuple::createNamed(std::move(elements), item.type->cast<c10::TupleType>());
+      return c10::ivalue::Tuple::createNamed(std::move(elements),
+                                             item.type->cast<c10::TupleType>());
     }
     case Kind::kDict: {
       const auto type = item.type->expect<c10::DictType>();
@@ -144,11 +159,13 @@ c10::IValue fill_item(const PatternItem& item, const std::vector<at::Tensor>& te
 
 std::string describe_item(const PatternItem& item) {
   if (item.kind == Kind::kTensor) {
-    return fmt::format("{}[{}]", name_of(dtype_of(item.meta.scalar_type)), fmt::join(item.meta.sizes, ","));
+    return fmt::format("{}[{}]", name_of(dtype_of(item.meta.scalar_type)),
+                       fmt::join(item.meta.sizes, ","));
   }
   if (item.kind == Kind::kHole) return "value read from data";
   if (item.kind == Kind::kHost) {
-    if (item.host.isString()) return fmt::format("str \"{}\"", item.host.toStringRef().substr(0, 40));
+    if (item.host.isString())
+      return fmt::format("str \"{}\"", item.host.toStringRef().substr(0, 40));
     if (item.host.isInt()) return fmt::format("int {}", item.host.toInt());
     if (item.host.isBool()) return item.host.toBool() ? "bool true" : "bool false";
     if (item.host.isDouble()) return fmt::format("float {}", item.host.toDouble());
@@ -164,21 +181,26 @@ std::string describe_item(const PatternItem& item) {
 }  // namespace
 
 TensorMeta::TensorMeta(const at::Tensor& tensor)
-    : scalar_type(tensor.scalar_type()), key_set(tensor.key_set().raw_repr()), device(tensor.device()) {
+    : scalar_type(tensor.scalar_type()),
+      key_set(tensor.key_set().raw_repr()),
+      device(tensor.device()) {
   if (tensor.layout() != c10::kStrided || tensor.is_nested()) return;
   sizes = tensor.sizes().vec();
   strides = tensor.strides().vec();
 }
 
 bool TensorMeta::matches(const at::Tensor& tensor) const {
-  if (!tensor.defined() || tensor.scalar_type() != scalar_type || tensor.key_set().raw_repr() != key_set) return false;
+  if (!tensor.defined() || tensor.scalar_type() != scalar_type ||
+      tensor.key_set().raw_repr() != key_set)
+    return false;
   if (tensor.device() != device || tensor.layout() != c10::kStrided) return false;
   return tensor.sizes() == c10::IntArrayRef(sizes) && tensor.strides() == c10::IntArrayRef(strides);
 }
 
 bool is_reference(const c10::IValue& value) {
-  return value.isObject() || value.isCapsule() || value.isGenerator() || value.isFuture() || value.isPyObject() ||
-         value.isBlob() || value.isStream() || value.isStorage() || value.isRRef() || value.isAwait();
+  return value.isObject() || value.isCapsule() || value.isGenerator() || value.isFuture() ||
+         value.isPyObject() || value.isBlob() || value.isStream() || value.isStorage() ||
+         value.isRRef() || value.isAwait();
 }
 
 Pattern Pattern::of(const std::vector<c10::IValue>& values, const NumberTensor& number_tensor) {
@@ -187,11 +209,13 @@ Pattern Pattern::of(const std::vector<c10::IValue>& values, const NumberTensor& 
   return pattern;
 }
 
-bool Pattern::match(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const {
+bool Pattern::match(const std::vector<c10::IValue>& values,
+                    std::vector<const at::Tensor*>* leaves) const {
   return values.size() == items_.size() && match_prefix(values, leaves);
 }
 
-bool Pattern::match_prefix(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const {
+bool Pattern::match_prefix(const std::vector<c10::IValue>& values,
+                           std::vector<const at::Tensor*>* leaves) const {
   leaves->clear();
   for (size_t i = 0; i < values.size(); ++i) {
     if (!match_item(items_[i], values[i], leaves)) return false;
@@ -230,7 +254,8 @@ void for_each_tensor(const c10::IValue& value, const std::function<void(const at
 std::string describe(const at::Tensor& tensor) {
   if (!tensor.defined()) return "undefined";
   if (tensor.layout() != c10::kStrided) return "sparse tensor";
-  return fmt::format("{}[{}]", name_of(dtype_of(tensor.scalar_type())), fmt::join(tensor.sizes(), ","));
+  return fmt::format("{}[{}]", name_of(dtype_of(tensor.scalar_type())),
+                     fmt::join(tensor.sizes(), ","));
 }
 
 c10::IValue deep_copy(const c10::IValue& value) {

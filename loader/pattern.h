@@ -1,5 +1,6 @@
-// The structure of a list of IValues with its tensors taken out: containers, host values, numbered tensor leaves.
-// As a signature it is matched against the inputs of a call; as a form it is filled with the tensors of a result.
+// The structure of a list of IValues with its tensors taken out: containers, host values, numbered
+// tensor leaves. As a signature it is matched against the inputs of a call; as a form it is filled
+// with the tensors of a result.
 #pragma once
 
 #include <ATen/core/ivalue.h>
@@ -27,10 +28,10 @@ struct TensorMeta {
 struct PatternItem {
   enum class Kind : uint8_t { kTensor, kHost, kList, kTuple, kDict, kHole };
   Kind kind = Kind::kHost;
-  int leaf = -1;                      ///< kTensor: number of the tensor; kHole: number of the host value
-  TensorMeta meta;                    ///< kTensor
-  c10::IValue host;                   ///< kHost: compared by value; an object by identity
-  c10::TypePtr type;                  ///< kList: element type; kTuple: its type; kDict: its type
+  int leaf = -1;      ///< kTensor: number of the tensor; kHole: number of the host value
+  TensorMeta meta;    ///< kTensor
+  c10::IValue host;   ///< kHost: compared by value; an object by identity
+  c10::TypePtr type;  ///< kList: element type; kTuple: its type; kDict: its type
   std::vector<PatternItem> children;  ///< kDict: key, value, key, value ...
 };
 
@@ -44,15 +45,18 @@ class Pattern {
 
   static Pattern of(const std::vector<c10::IValue>& values, const NumberTensor& number_tensor);
 
-  /// Whether `values` have this structure; if so, appends their tensors to `leaves` in leaf order. Never allocates
-  /// when `leaves` has room. Only for patterns whose leaves are numbered in order.
+  /// Whether `values` have this structure; if so, appends their tensors to `leaves` in leaf order.
+  /// Never allocates when `leaves` has room. Only for patterns whose leaves are numbered in order.
   bool match(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
 
   /// As match, for values that are only the pattern's first ones.
-  bool match_prefix(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
+  bool match_prefix(const std::vector<c10::IValue>& values,
+                    std::vector<const at::Tensor*>* leaves) const;
 
-  /// Appends the values again to `values`, with `tensors[leaf]` in place of each tensor and `holes[leaf]` in place of each hole.
-  void fill(const std::vector<at::Tensor>& tensors, const std::vector<c10::IValue>& holes, std::vector<c10::IValue>* values) const;
+  /// Appends the values again to `values`, with `tensors[leaf]` in place of each tensor and
+  /// `holes[leaf]` in place of each hole.
+  void fill(const std::vector<at::Tensor>& tensors, const std::vector<c10::IValue>& holes,
+            std::vector<c10::IValue>* values) const;
 
   /// A shallow description: "f32[3,4], int 5, (i64[2], none)".
   std::string describe() const;

@@ -18,7 +18,8 @@ using Kind = CodeNode::Kind;
 using Values = std::vector<c10::IValue>;
 
 [[noreturn]] void fail(const CodeNode& node, const std::string& what) {
-  throw Error(ErrorCode::kOperatorFailed, fmt::format("{} at {}: {}", node.name, node.source, what));
+  throw Error(ErrorCode::kOperatorFailed,
+              fmt::format("{} at {}: {}", node.name, node.source, what));
 }
 
 c10::IValue make_list(const CodeNode& node, Values inputs) {
@@ -38,7 +39,8 @@ c10::IValue make_dict(const CodeNode& node, const Values& inputs) {
 Values unpack_list(const CodeNode& node, const c10::IValue& value) {
   const auto elements = value.toListRef();
   if (elements.size() != node.outputs.size()) {
-    fail(node, fmt::format("expected {} elements in a list, found {}", node.outputs.size(), elements.size()));
+    fail(node, fmt::format("expected {} elements in a list, found {}", node.outputs.size(),
+                           elements.size()));
   }
   return elements.vec();
 }
@@ -48,7 +50,9 @@ c10::IValue index_tuple(const CodeNode& node, const Values& inputs) {
   const int64_t count = static_cast<int64_t>(elements.size());
   int64_t i = inputs[1].toInt();
   if (i < 0) i += count;
-  if (i < 0 || i >= count) fail(node, fmt::format("tuple index {} is out of range for {} elements", inputs[1].toInt(), count));
+  if (i < 0 || i >= count)
+    fail(node,
+         fmt::format("tuple index {} is out of range for {} elements", inputs[1].toInt(), count));
   return elements[static_cast<size_t>(i)];
 }
 
@@ -61,12 +65,14 @@ c10::IValue slice_tuple(const CodeNode& node, const c10::IValue& value) {
 
 bool is_instance(const CodeNode& node, const c10::IValue& value) {
   const c10::TypePtr type = value.type();
-  return std::any_of(node.types.begin(), node.types.end(), [&](const c10::TypePtr& t) { return type->isSubtypeOf(*t); });
+  return std::any_of(node.types.begin(), node.types.end(),
+                     [&](const c10::TypePtr& t) { return type->isSubtypeOf(*t); });
 }
 
 c10::IValue create_object(const CodeNode& node) {
   const auto type = node.type->expect<c10::ClassType>();
-  return c10::ivalue::Object::create(c10::StrongTypePtr(type->compilation_unit(), type), type->numAttributes());
+  return c10::ivalue::Object::create(c10::StrongTypePtr(type->compilation_unit(), type),
+                                     type->numAttributes());
 }
 
 }  // namespace
@@ -78,20 +84,30 @@ Values run_prim(const CodeNode& node, Values inputs) {
       return {type->name() ? c10::ivalue::Tuple::createNamed(std::move(inputs), type)
                            : c10::ivalue::Tuple::create(std::move(inputs))};
     }
-    case Kind::kList: return {make_list(node, std::move(inputs))};
-    case Kind::kDict: return {make_dict(node, inputs)};
+    case Kind::kList:
+      return {make_list(node, std::move(inputs))};
+    case Kind::kDict:
+      return {make_dict(node, inputs)};
     case Kind::kTupleUnpack: {
       const auto& elements = inputs[0].toTupleRef().elements();
       return Values(elements.begin(), elements.end());
     }
-    case Kind::kListUnpack: return unpack_list(node, inputs[0]);
-    case Kind::kTupleIndex: return {index_tuple(node, inputs)};
-    case Kind::kTupleSlice: return {slice_tuple(node, inputs[0])};
-    case Kind::kCast: return {std::move(inputs[0])};
-    case Kind::kUninitialized: return {c10::IValue::uninitialized()};
-    case Kind::kIsInstance: return {is_instance(node, inputs[0])};
-    case Kind::kCreateObject: return {create_object(node)};
-    default: return {};
+    case Kind::kListUnpack:
+      return unpack_list(node, inputs[0]);
+    case Kind::kTupleIndex:
+      return {index_tuple(node, inputs)};
+    case Kind::kTupleSlice:
+      return {slice_tuple(node, inputs[0])};
+    case Kind::kCast:
+      return {std::move(inputs[0])};
+    case Kind::kUninitialized:
+      return {c10::IValue::uninitialized()};
+    case Kind::kIsInstance:
+      return {is_instance(node, inputs[0])};
+    case Kind::kCreateObject:
+      return {create_object(node)};
+    default:
+      return {};
   }
 }
 

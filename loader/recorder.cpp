@@ -18,13 +18,15 @@ namespace {
 /// Write only what a tensor is, never its data.
 bool is_metadata_write(const std::string& name) {
   static const std::unordered_set<std::string> names = {
-      "aten::squeeze_", "aten::squeeze_.dim", "aten::squeeze_.dims", "aten::unsqueeze_", "aten::t_", "aten::transpose_",
-      "aten::swapaxes_", "aten::swapdims_", "aten::detach_", "aten::requires_grad_", "aten::as_strided_"};
+      "aten::squeeze_", "aten::squeeze_.dim",   "aten::squeeze_.dims", "aten::unsqueeze_",
+      "aten::t_",       "aten::transpose_",     "aten::swapaxes_",     "aten::swapdims_",
+      "aten::detach_",  "aten::requires_grad_", "aten::as_strided_"};
   return names.contains(name);
 }
 
 bool is_mask(const at::Tensor& t) {
-  return t.defined() && (t.scalar_type() == c10::ScalarType::Bool || t.scalar_type() == c10::ScalarType::Byte);
+  return t.defined() &&
+         (t.scalar_type() == c10::ScalarType::Bool || t.scalar_type() == c10::ScalarType::Byte);
 }
 
 bool has_mask_index(const c10::IValue& indices) {
@@ -35,8 +37,10 @@ bool has_mask_index(const c10::IValue& indices) {
 
 }  // namespace
 
-Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments, const std::vector<c10::IValue>& state)
-    : arguments_(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(arguments)), first_state_(state) {
+Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
+                   const std::vector<c10::IValue>& state)
+    : arguments_(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(arguments)),
+      first_state_(state) {
   const auto number = [&](const at::Tensor& tensor) {
     const int leaf = static_cast<int>(graph_.inputs.size());
     if (!is_recordable(tensor)) return leaf;
@@ -45,10 +49,14 @@ Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments, con
       const auto first = std::find(graph_.inputs.begin(), graph_.inputs.end(), known->second);
       same_inputs_.emplace_back(static_cast<int>(first - graph_.inputs.begin()), leaf);
       inputs_overlap_ = true;
-    } else if (!storages_.try_emplace(tensor.storage().unsafeGetStorageImpl(), static_cast<StorageId>(graph_.storages.size())).second) {
+    } else if (!storages_
+                    .try_emplace(tensor.storage().unsafeGetStorageImpl(),
+                                 static_cast<StorageId>(graph_.storages.size()))
+                    .second) {
       inputs_overlap_ = true;
     }
-    const StorageId storage = graph_.add(Storage{.kind = Storage::Kind::kInput, .index = leaf, .bytes = 0, .derived = false});
+    const StorageId storage = graph_.add(
+        Storage{.kind = Storage::Kind::kInput, .index = leaf, .bytes = 0, .derived = false});
     base_offset_.push_back(tensor.storage_offset());
     tainted_.push_back(1);
     const ValueId id = add_value(tensor, storage);
@@ -86,18 +94,25 @@ StorageId Recorder::storage_of(const at::Tensor& tensor, bool* is_new) {
   *is_new = false;
   const auto* impl = tensor.storage().unsafeGetStorageImpl();
   StorageId found = kNone;
-  for (const c10::IValue& operand : pending_) {  // of two inputs in one storage, the view is of the operand
+  for (const c10::IValue& operand :
+       pending_) {  // of two inputs in one storage, the view is of the operand
     for_each_tensor(operand, [&](const at::Tensor& t) {
-      if (found != kNone || !t.defined() || !t.has_storage() || t.storage().unsafeGetStorageImpl() != impl) return;
+      if (found != kNone || !t.defined() || !t.has_storage() ||
+          t.storage().unsafeGetStorageImpl() != impl)
+        return;
       const auto id = ids_.find(t.unsafeGetTensorImpl());
       if (id != ids_.end()) found = graph_.value(id->second).storage;
     });
   }
   if (found != kNone) return found;
-  const auto [it, inserted] = storages_.try_emplace(impl, static_cast<StorageId>(graph_.storages.size()));
+  const auto [it, inserted] =
+      storages_.try_emplace(impl, static_cast<StorageId>(graph_.storages.size()));
   if (!inserted) return it->second;
   *is_new = true;
-  graph_.add(Storage{.kind = Storage::Kind::kLocal, .index = kNone, .bytes = static_cast<int64_t>(tensor.storage().nbytes()), .derived = false});
+  graph_.add(Storage{.kind = Storage::Kind::kLocal,
+                     .index = kNone,
+                     .bytes = static_cast<int64_t>(tensor.storage().nbytes()),
+                     .derived = false});
   base_offset_.push_back(0);
   tainted_.push_back(0);
   return it->second;
@@ -110,7 +125,8 @@ ValueId Recorder::intern(const at::Tensor& tensor) {
   if (!is_recordable(tensor)) return kNone;
   bool is_new = false;
   const StorageId storage = storage_of(tensor, &is_new);
-  if (is_new) graph_.storages.back().kind = Storage::Kind::kConstant;  // no operator of this block made it
+  if (is_new)
+    graph_.storages.back().kind = Storage::Kind::kConstant;  // no operator of this block made it
   const ValueId id = add_value(tensor, storage);
   ids_.emplace(tensor.unsafeGetTensorImpl(), id);
   return id;
@@ -118,7 +134,8 @@ ValueId Recorder::intern(const at::Tensor& tensor) {
 
 Arg Recorder::argument(const c10::IValue& value) {
   if (value.isNone()) return {};
-  if (value.isTensor()) return value.toTensor().defined() ? Arg{Arg::Tensor{intern(value.toTensor())}} : Arg{};
+  if (value.isTensor())
+    return value.toTensor().defined() ? Arg{Arg::Tensor{intern(value.toTensor())}} : Arg{};
   if (value.isInt()) return {value.toInt()};
   if (value.isDouble()) return {value.toDouble()};
   if (value.isBool()) return {value.toBool()};
@@ -136,7 +153,8 @@ Arg Recorder::argument(const c10::IValue& value) {
     for (const c10::IValue& e : value.toListRef()) only_tensors &= e.isTensor() || e.isNone();
     if (only_tensors && (tensors || value.isTensorList() || value.isOptionalTensorList())) {
       Arg::TensorList list;
-      for (const c10::IValue& e : value.toListRef()) list.ids.push_back(e.isTensor() ? intern(e.toTensor()) : kNone);
+      for (const c10::IValue& e : value.toListRef())
+        list.ids.push_back(e.isTensor() ? intern(e.toTensor()) : kNone);
       return {list};
     }
   }
@@ -158,7 +176,9 @@ bool Recorder::rebind_if_moved(const at::Tensor& tensor) {
   if (known == ids_.end()) return false;
   const Value& v = graph_.value(known->second);
   const int64_t offset = tensor.storage_offset() - base_offset_[static_cast<size_t>(v.storage)];
-  if (c10::IntArrayRef(v.sizes) == tensor.sizes() && c10::IntArrayRef(v.strides) == tensor.strides() && v.offset == offset) return false;
+  if (c10::IntArrayRef(v.sizes) == tensor.sizes() &&
+      c10::IntArrayRef(v.strides) == tensor.strides() && v.offset == offset)
+    return false;
   known->second = add_value(tensor, v.storage);
   return true;
 }
@@ -166,7 +186,8 @@ bool Recorder::rebind_if_moved(const at::Tensor& tensor) {
 bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
   if (abandoned()) return false;
   bool tainted = node.traits.random, made = false;
-  for (const c10::IValue& v : pending_) for_each_tensor(v, [&](const at::Tensor& t) { tainted |= depends_on_inputs(t); });
+  for (const c10::IValue& v : pending_)
+    for_each_tensor(v, [&](const at::Tensor& t) { tainted |= depends_on_inputs(t); });
   const bool reads = node.traits.reads_data && tainted;
   std::vector<at::Tensor> outputs;
   for (const c10::IValue& v : stack) {
@@ -183,7 +204,8 @@ bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
   }
   if (!made && !written && !reads) return false;
   add_node(node, outputs, tainted, reads);
-  const bool new_shape = node.traits.dynamic_shape && tainted && (!node.traits.bool_index || has_mask_index(pending_[1]));
+  const bool new_shape = node.traits.dynamic_shape && tainted &&
+                         (!node.traits.bool_index || has_mask_index(pending_[1]));
   if (!reads && !new_shape) return false;
   ending_ = reads ? Ending::Kind::kHostRead : Ending::Kind::kDynamicShape;
   ended_by_ = node.name;
@@ -195,7 +217,8 @@ bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
   return true;
 }
 
-void Recorder::add_node(const CodeNode& node, const std::vector<at::Tensor>& outputs, bool tainted, bool reads) {
+void Recorder::add_node(const CodeNode& node, const std::vector<at::Tensor>& outputs, bool tainted,
+                        bool reads) {
   Node out;
   out.op = node.name;
   out.source = node.source;
@@ -204,12 +227,16 @@ void Recorder::add_node(const CodeNode& node, const std::vector<at::Tensor>& out
   if (node.vararg) out.args.pop_back();
   for (size_t i = 0; i < node.traits.writes.size() && i < out.args.size(); ++i) {
     if (!node.traits.writes[i]) continue;
-    if (const auto* t = out.args[i].tensor(); t != nullptr && t->id != kNone) out.writes.push_back(t->id);
-    if (const auto* list = out.args[i].tensor_list()) out.writes.insert(out.writes.end(), list->ids.begin(), list->ids.end());
+    if (const auto* t = out.args[i].tensor(); t != nullptr && t->id != kNone)
+      out.writes.push_back(t->id);
+    if (const auto* list = out.args[i].tensor_list())
+      out.writes.insert(out.writes.end(), list->ids.begin(), list->ids.end());
   }
   for (const ValueId id : out.writes) {
-    if (graph_.storage_of(id).kind == Storage::Kind::kConstant) abandon(fmt::format("{} writes a constant of the archive", node.name));
-    if (rebind_if_moved(tensors_[static_cast<size_t>(id)])) abandon(fmt::format("{} changes the shape of a tensor in place", node.name));
+    if (graph_.storage_of(id).kind == Storage::Kind::kConstant)
+      abandon(fmt::format("{} writes a constant of the archive", node.name));
+    if (rebind_if_moved(tensors_[static_cast<size_t>(id)]))
+      abandon(fmt::format("{} changes the shape of a tensor in place", node.name));
     tainted_[static_cast<size_t>(graph_.value(id).storage)] |= tainted ? 1 : 0;
   }
   out.pure = out.writes.empty() && !node.traits.random;
@@ -229,13 +256,14 @@ void Recorder::add_node(const CodeNode& node, const std::vector<at::Tensor>& out
   graph_.nodes.push_back(std::move(out));
 }
 
-std::optional<c10::IValue> Recorder::select(const at::Tensor& condition, const c10::IValue& yes, const c10::IValue& no,
-                                            const CodeNode& node) {
+std::optional<c10::IValue> Recorder::select(const at::Tensor& condition, const c10::IValue& yes,
+                                            const c10::IValue& no, const CodeNode& node) {
   if (yes.is(no)) return yes;
   if (!yes.isTensor() || !no.isTensor()) return std::nullopt;
   const at::Tensor& a = yes.toTensor();
   const at::Tensor& b = no.toTensor();
-  if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes() || condition.numel() != 1) return std::nullopt;
+  if (a.scalar_type() != b.scalar_type() || a.sizes() != b.sizes() || condition.numel() != 1)
+    return std::nullopt;
   const auto record = [&](const char* op, std::vector<c10::IValue> args, const at::Tensor& result) {
     CodeNode made;
     made.name = op;
@@ -245,8 +273,10 @@ std::optional<c10::IValue> Recorder::select(const at::Tensor& condition, const c
     return result;
   };
   at::Tensor flag = condition;
-  if (flag.dim() > 0) flag = record("aten::view", {flag, c10::List<int64_t>()}, flag.view(c10::IntArrayRef{}));
-  if (flag.scalar_type() != c10::ScalarType::Bool) flag = record("aten::ne.Scalar", {flag, int64_t{0}}, at::ne(flag, 0));
+  if (flag.dim() > 0)
+    flag = record("aten::view", {flag, c10::List<int64_t>()}, flag.view(c10::IntArrayRef{}));
+  if (flag.scalar_type() != c10::ScalarType::Bool)
+    flag = record("aten::ne.Scalar", {flag, int64_t{0}}, at::ne(flag, 0));
   const at::Tensor result = record("aten::where.self", {flag, a, b}, at::where(flag, a, b));
   selects_.emplace_back(&node, graph_.nodes.back().outputs[0]);
   return result;

@@ -1,4 +1,5 @@
-// Observes a walk and writes a Graph of what happened: shapes, strides, aliases and in-place writes as they really are.
+// Observes a walk and writes a Graph of what happened: shapes, strides, aliases and in-place writes
+// as they really are.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,12 +16,15 @@
 
 namespace torchweld {
 
-/// Records one block. Every tensor seen stays alive until the recorder is gone, so that identities stay unique.
+/// Records one block. Every tensor seen stays alive until the recorder is gone, so that identities
+/// stay unique.
 class Recorder {
  public:
-  /// `values`: what the block starts with (arguments or an environment, then the state); its tensors become inputs.
-  /// `arguments`: how many of them belong to the caller, whose lists the model may change in place.
-  Recorder(const std::vector<c10::IValue>& values, size_t arguments, const std::vector<c10::IValue>& state);
+  /// `values`: what the block starts with (arguments or an environment, then the state); its
+  /// tensors become inputs. `arguments`: how many of them belong to the caller, whose lists the
+  /// model may change in place.
+  Recorder(const std::vector<c10::IValue>& values, size_t arguments,
+           const std::vector<c10::IValue>& state);
 
   /// Called around each operator of the walk.
   void before(const CodeNode& node, const torch::jit::Stack& stack);
@@ -30,9 +34,10 @@ class Recorder {
   /// Whether a value is a tensor that is not the same for all calls of this signature.
   bool depends_on_inputs(const c10::IValue& value) const;
 
-  /// Records a choice between two results by a condition of one element; nullopt when they differ in dtype or shape.
-  std::optional<c10::IValue> select(const at::Tensor& condition, const c10::IValue& yes, const c10::IValue& no,
-                                    const CodeNode& node);
+  /// Records a choice between two results by a condition of one element; nullopt when they differ
+  /// in dtype or shape.
+  std::optional<c10::IValue> select(const at::Tensor& condition, const c10::IValue& yes,
+                                    const c10::IValue& no, const CodeNode& node);
 
   /// Gives the recording up. `transient`: a later call may be recorded all the same.
   void abandon(const std::string& why, bool transient = false);
@@ -45,9 +50,10 @@ class Recorder {
   void end_by_length();
   void end_by_join(const CodeNode& node);
 
-  /// Closes the block. `results`: what leaves it; `state`: the state now; `place`: where the walk goes on, or nullopt.
-  /// nullopt when the recording had to be given up; why() tells.
-  std::optional<Recording> finish(const std::vector<c10::IValue>& results, const std::vector<c10::IValue>& state,
+  /// Closes the block. `results`: what leaves it; `state`: the state now; `place`: where the walk
+  /// goes on, or nullopt. nullopt when the recording had to be given up; why() tells.
+  std::optional<Recording> finish(const std::vector<c10::IValue>& results,
+                                  const std::vector<c10::IValue>& state,
                                   const std::optional<Place>& place);
 
  private:
@@ -58,7 +64,8 @@ class Recorder {
   StorageId storage_of(const at::Tensor& tensor, bool* is_new);
   bool is_recordable(const at::Tensor& tensor);
   Arg argument(const c10::IValue& value);
-  void add_node(const CodeNode& node, const std::vector<at::Tensor>& outputs, bool tainted, bool reads);
+  void add_node(const CodeNode& node, const std::vector<at::Tensor>& outputs, bool tainted,
+                bool reads);
   bool rebind_if_moved(const at::Tensor& tensor);
   std::vector<char> constant_storages() const;
   void keep_constants(Recording* out, const std::vector<char>& constant);
@@ -71,19 +78,20 @@ class Recorder {
   Pattern inputs_;
   std::vector<c10::IValue> arguments_;
   std::vector<c10::IValue> first_state_;
-  std::vector<at::Tensor> tensors_;                     // by ValueId
-  std::unordered_map<const void*, ValueId> ids_;        // by TensorImpl
-  std::unordered_map<const void*, StorageId> storages_; // by StorageImpl
-  std::vector<int64_t> base_offset_;                    // by StorageId: storage offset of an input's first element
-  std::vector<char> tainted_;                           // by StorageId
+  std::vector<at::Tensor> tensors_;                      // by ValueId
+  std::unordered_map<const void*, ValueId> ids_;         // by TensorImpl
+  std::unordered_map<const void*, StorageId> storages_;  // by StorageImpl
+  std::vector<int64_t> base_offset_;  // by StorageId: storage offset of an input's first element
+  std::vector<char> tainted_;         // by StorageId
   std::unordered_map<ValueId, int> output_leaf_;
-  std::vector<std::pair<const CodeNode*, ValueId>> selects_;  // Ifs that became selects, and their results
-  std::vector<int> read_registers_;                     // of the read that ended the block
+  std::vector<std::pair<const CodeNode*, ValueId>>
+      selects_;                      // Ifs that became selects, and their results
+  std::vector<int> read_registers_;  // of the read that ended the block
   std::vector<std::pair<int, int>> same_inputs_;
   bool inputs_overlap_ = false;
   std::vector<c10::IValue> opaques_;
-  torch::jit::Stack pending_;                           // the operands of the operator that runs now
-  std::vector<c10::IValue> read_;                       // host values of the read that ended the block
+  torch::jit::Stack pending_;      // the operands of the operator that runs now
+  std::vector<c10::IValue> read_;  // host values of the read that ended the block
   std::string ended_by_, end_source_;
   Ending::Kind ending_ = Ending::Kind::kReturn;
   std::string why_;

@@ -11,26 +11,35 @@
 namespace torchweld {
 namespace {
 
-bool touches(const Graph& graph, const Node& node, const std::vector<char>& storages, bool outputs_too) {
+bool touches(const Graph& graph, const Node& node, const std::vector<char>& storages,
+             bool outputs_too) {
   bool all = true;
-  for_each_input(node, [&](ValueId id) { all &= storages[static_cast<size_t>(graph.value(id).storage)] != 0; });
+  for_each_input(node, [&](ValueId id) {
+    all &= storages[static_cast<size_t>(graph.value(id).storage)] != 0;
+  });
   if (!outputs_too) return all;
-  for (const ValueId id : node.outputs) all &= id == kNone || storages[static_cast<size_t>(graph.value(id).storage)] != 0;
-  for (const ValueId id : node.writes) all &= storages[static_cast<size_t>(graph.value(id).storage)] != 0;
+  for (const ValueId id : node.outputs)
+    all &= id == kNone || storages[static_cast<size_t>(graph.value(id).storage)] != 0;
+  for (const ValueId id : node.writes)
+    all &= storages[static_cast<size_t>(graph.value(id).storage)] != 0;
   return all;
 }
 
 double scalar_of(const at::Tensor& tensor) {
   const c10::Scalar s = tensor.item();
-  return s.isFloatingPoint() ? s.toDouble() : s.isBoolean() ? static_cast<double>(s.toBool()) : static_cast<double>(s.toLong());
+  return s.isFloatingPoint() ? s.toDouble()
+         : s.isBoolean()     ? static_cast<double>(s.toBool())
+                             : static_cast<double>(s.toLong());
 }
 
 /// Containers and objects inside a value, by identity.
-void collect_references(const c10::IValue& value, std::vector<const void*>* lists, std::vector<c10::IValue>* objects) {
+void collect_references(const c10::IValue& value, std::vector<const void*>* lists,
+                        std::vector<c10::IValue>* objects) {
   if (is_reference(value)) {
     objects->push_back(value);
   } else if (value.isTuple()) {
-    for (const c10::IValue& e : value.toTupleRef().elements()) collect_references(e, lists, objects);
+    for (const c10::IValue& e : value.toTupleRef().elements())
+      collect_references(e, lists, objects);
   } else if (value.isList()) {
     lists->push_back(value.internalToPointer());
     for (const c10::IValue& e : value.toListRef()) collect_references(e, lists, objects);
@@ -42,11 +51,13 @@ void collect_references(const c10::IValue& value, std::vector<const void*>* list
 
 }  // namespace
 
-/// Storages whose content no input and no generator influences. A least fixpoint from the top: a storage leaves the
-/// set when anything outside makes it, writes it, or reads it before its last write.
+/// Storages whose content no input and no generator influences. A least fixpoint from the top: a
+/// storage leaves the set when anything outside makes it, writes it, or reads it before its last
+/// write.
 std::vector<char> Recorder::constant_storages() const {
   std::vector<char> constant(graph_.storages.size());
-  for (size_t s = 0; s < constant.size(); ++s) constant[s] = graph_.storages[s].kind != Storage::Kind::kInput;
+  for (size_t s = 0; s < constant.size(); ++s)
+    constant[s] = graph_.storages[s].kind != Storage::Kind::kInput;
   const auto leave = [&](ValueId id, bool* changed) {
     char& flag = constant[static_cast<size_t>(graph_.value(id).storage)];
     *changed |= flag != 0;
@@ -59,13 +70,16 @@ std::vector<char> Recorder::constant_storages() const {
       const bool random = !node.pure && node.writes.empty();
       const bool folds = !random && !node.reads_host && touches(graph_, node, constant, false);
       for (const ValueId id : node.writes) {
-        if (!folds || read_outside[static_cast<size_t>(graph_.value(id).storage)] != 0) leave(id, &changed);
+        if (!folds || read_outside[static_cast<size_t>(graph_.value(id).storage)] != 0)
+          leave(id, &changed);
       }
       if (folds) continue;
       for (const ValueId id : node.outputs) {
         if (id != kNone) leave(id, &changed);
       }
-      for_each_input(node, [&](ValueId id) { read_outside[static_cast<size_t>(graph_.value(id).storage)] = 1; });
+      for_each_input(node, [&](ValueId id) {
+        read_outside[static_cast<size_t>(graph_.value(id).storage)] = 1;
+      });
     }
   }
   return constant;
@@ -79,7 +93,8 @@ void Recorder::keep_constants(Recording* out, const std::vector<char>& constant)
       if (id != kNone) made.insert(graph_.value(id).storage);
     }
   }
-  std::erase_if(graph_.nodes, [&](const Node& n) { return !n.reads_host && touches(graph_, n, constant, true); });
+  std::erase_if(graph_.nodes,
+                [&](const Node& n) { return !n.reads_host && touches(graph_, n, constant, true); });
   const auto keep = [&](ValueId id) {
     const StorageId s = graph_.value(id).storage;
     if (constant[static_cast<size_t>(s)] == 0 || !kept.insert(id).second) return;
@@ -104,7 +119,8 @@ void Recorder::keep_constants(Recording* out, const std::vector<char>& constant)
     }
   }
   for (const ValueId id : graph_.outputs) keep(id);
-  for (const ValueId id : graph_.constants) graph_.storages[static_cast<size_t>(graph_.value(id).storage)].kind = Storage::Kind::kConstant;
+  for (const ValueId id : graph_.constants)
+    graph_.storages[static_cast<size_t>(graph_.value(id).storage)].kind = Storage::Kind::kConstant;
 }
 
 Pattern Recorder::pattern_of(const std::vector<c10::IValue>& values) {
@@ -133,12 +149,15 @@ void Recorder::check_references(const std::vector<c10::IValue>& results, bool go
   for (const c10::IValue& v : arguments_) collect_references(v, &unused, &known);
   for (const c10::IValue& object : objects) {
     const bool module = object.isObject() && object.toObjectRef().type()->is_module();
-    const bool from_outside = std::any_of(known.begin(), known.end(), [&](const c10::IValue& k) { return k.is(object); });
+    const bool from_outside =
+        std::any_of(known.begin(), known.end(), [&](const c10::IValue& k) { return k.is(object); });
     if (!module && !from_outside) abandon("an object made by the model outlives the block");
   }
   std::sort(lists.begin(), lists.end());
   const bool shared = std::adjacent_find(lists.begin(), lists.end()) != lists.end();
-  const bool callers = goes_on && std::any_of(lists.begin(), lists.end(), [&](const void* l) { return std::find(unused.begin(), unused.end(), l) != unused.end(); });
+  const bool callers = goes_on && std::any_of(lists.begin(), lists.end(), [&](const void* l) {
+                         return std::find(unused.begin(), unused.end(), l) != unused.end();
+                       });
   if (shared || callers) abandon("a list or dict is held in two places where the block ends");
 }
 
@@ -147,21 +166,26 @@ void Recorder::check_selects() {
     const StorageId s = graph_.value(id).storage;
     const auto in_storage = [&](ValueId v) { return v != kNone && graph_.value(v).storage == s; };
     bool bad = std::any_of(graph_.outputs.begin(), graph_.outputs.end(), in_storage);
-    for (const Node& n : graph_.nodes) bad |= std::any_of(n.writes.begin(), n.writes.end(), in_storage);
+    for (const Node& n : graph_.nodes)
+      bad |= std::any_of(n.writes.begin(), n.writes.end(), in_storage);
     if (!bad) continue;
     node->may_select = false;  // the branch may hand on a tensor itself, which a select would copy
-    abandon("the result of an If leaves the block or is written; the next call records a branch", true);
+    abandon("the result of an If leaves the block or is written; the next call records a branch",
+            true);
   }
 }
 
-std::optional<Recording> Recorder::finish(const std::vector<c10::IValue>& results, const std::vector<c10::IValue>& state,
+std::optional<Recording> Recorder::finish(const std::vector<c10::IValue>& results,
+                                          const std::vector<c10::IValue>& state,
                                           const std::optional<Place>& place) {
   Recording out;
   std::vector<const at::Tensor*> leaves;
-  if (!inputs_.match_prefix(arguments_, &leaves)) abandon("the model changes a list, a dict or the shape of an argument of its caller");
+  if (!inputs_.match_prefix(arguments_, &leaves))
+    abandon("the model changes a list, a dict or the shape of an argument of its caller");
   for (size_t i = 0; i < leaves.size() && !abandoned(); ++i) {
     const auto id = ids_.find(leaves[i]->unsafeGetTensorImpl());
-    const bool same = id != ids_.end() && graph_.storage_of(id->second).kind == Storage::Kind::kInput;
+    const bool same =
+        id != ids_.end() && graph_.storage_of(id->second).kind == Storage::Kind::kInput;
     if (!same) abandon("the model puts another tensor into a list or dict of its caller");
   }
   check_references(results, place.has_value());
@@ -177,9 +201,11 @@ std::optional<Recording> Recorder::finish(const std::vector<c10::IValue>& result
   out.state = pattern_of(changed);
   check_selects();
   for (const Node& node : graph_.nodes) {
-    for (const ValueId id : node.writes) out.writes_inputs |= graph_.storage_of(id).kind == Storage::Kind::kInput;
+    for (const ValueId id : node.writes)
+      out.writes_inputs |= graph_.storage_of(id).kind == Storage::Kind::kInput;
   }
-  if (out.writes_inputs && inputs_overlap_) abandon("inputs that share memory, one of them written in place");
+  if (out.writes_inputs && inputs_overlap_)
+    abandon("inputs that share memory, one of them written in place");
   if (abandoned()) return std::nullopt;
   keep_constants(&out, constant_storages());
   graph_.ending = {place ? ending_ : Ending::Kind::kReturn, end_source_};

@@ -18,16 +18,17 @@ namespace torchweld {
 /// One block recorded for one signature.
 struct Recording {
   Graph graph;
-  std::vector<at::Tensor> constants;    ///< by constant number: a tensor that starts where the constant's value does
-  std::vector<c10::IValue> opaques;     ///< by Arg::Opaque::index
-  Pattern inputs;                       ///< the signature; leaves are graph.inputs
-  Pattern outputs;                      ///< results, or the environment of `next`; leaves are graph.outputs
-  Pattern state;                        ///< values of `state_slots` when the block ends; same leaves
-  std::vector<int> state_slots;         ///< state that the block changed
-  std::optional<Place> next;            ///< where the call goes on; nullopt when the method returned
+  std::vector<at::Tensor>
+      constants;  ///< by constant number: a tensor that starts where the constant's value does
+  std::vector<c10::IValue> opaques;  ///< by Arg::Opaque::index
+  Pattern inputs;                    ///< the signature; leaves are graph.inputs
+  Pattern outputs;  ///< results, or the environment of `next`; leaves are graph.outputs
+  Pattern state;    ///< values of `state_slots` when the block ends; same leaves
+  std::vector<int> state_slots;  ///< state that the block changed
+  std::optional<Place> next;     ///< where the call goes on; nullopt when the method returned
   std::vector<std::pair<int, int>> same_inputs;  ///< leaves that were one tensor
-  bool writes_inputs = false;           ///< inputs must not overlap
-  std::string ended_by;                 ///< operator that ended the block early
+  bool writes_inputs = false;                    ///< inputs must not overlap
+  std::string ended_by;                          ///< operator that ended the block early
 };
 
 }  // namespace torchweld

@@ -8,7 +8,8 @@ namespace {
 
 /// The taps of one output position, channel by channel; zeros outside the input.
 void gather_row(const ConvShape& s, const float* x, int64_t out_y, int64_t out_x, float* row) {
-  const int64_t y0 = out_y * s.stride_height - s.pad_height, x0 = out_x * s.stride_width - s.pad_width;
+  const int64_t y0 = out_y * s.stride_height - s.pad_height,
+                x0 = out_x * s.stride_width - s.pad_width;
   for (int64_t c = 0; c < s.in_channels; ++c) {
     const float* plane = x + c * s.x_channel_stride;
     for (int64_t ky = 0; ky < s.kernel_height; ++ky) {
@@ -16,7 +17,9 @@ void gather_row(const ConvShape& s, const float* x, int64_t out_y, int64_t out_x
       const bool inside = y >= 0 && y < s.in_height;
       for (int64_t kx = 0; kx < s.kernel_width; ++kx) {
         const int64_t at = x0 + kx * s.dilation_width;
-        *row++ = inside && at >= 0 && at < s.in_width ? plane[y * s.x_height_stride + at * s.x_width_stride] : 0.0f;
+        *row++ = inside && at >= 0 && at < s.in_width
+                     ? plane[y * s.x_height_stride + at * s.x_width_stride]
+                     : 0.0f;
       }
     }
   }
@@ -25,7 +28,8 @@ void gather_row(const ConvShape& s, const float* x, int64_t out_y, int64_t out_x
 void gather(const ConvShape& s, const float* x, float* rows) {
   for (int64_t b = 0; b < s.batch; ++b) {
     for (int64_t y = 0; y < s.out_height; ++y) {
-      for (int64_t i = 0; i < s.out_width; ++i, rows += s.taps()) gather_row(s, x + b * s.x_batch_stride, y, i, rows);
+      for (int64_t i = 0; i < s.out_width; ++i, rows += s.taps())
+        gather_row(s, x + b * s.x_batch_stride, y, i, rows);
     }
   }
 }
@@ -33,9 +37,11 @@ void gather(const ConvShape& s, const float* x, float* rows) {
 /// [positions, channels] to [channels, positions] for each image.
 void turn(const ConvShape& s, const float* product, float* out) {
   const int64_t positions = s.out_height * s.out_width;
-  for (int64_t b = 0; b < s.batch; ++b, product += positions * s.out_channels, out += positions * s.out_channels) {
+  for (int64_t b = 0; b < s.batch;
+       ++b, product += positions * s.out_channels, out += positions * s.out_channels) {
     for (int64_t c = 0; c < s.out_channels; ++c) {
-      for (int64_t p = 0; p < positions; ++p) out[c * positions + p] = product[p * s.out_channels + c];
+      for (int64_t p = 0; p < positions; ++p)
+        out[c * positions + p] = product[p * s.out_channels + c];
     }
   }
 }
@@ -43,15 +49,18 @@ void turn(const ConvShape& s, const float* product, float* out) {
 }  // namespace
 
 bool ConvShape::reads_in_place() const {
-  const bool one_row = batch == 1 && in_channels == 1 && in_height == 1 && kernel_height == 1 && out_height == 1;
+  const bool one_row =
+      batch == 1 && in_channels == 1 && in_height == 1 && kernel_height == 1 && out_height == 1;
   return one_row && x_width_stride == 1 && pad_width == 0 && pad_height == 0 && dilation_width == 1;
 }
 
 int64_t ConvShape::scratch_floats() const {
-  return (reads_in_place() ? 0 : positions() * taps()) + (writes_in_place() ? 0 : positions() * out_channels);
+  return (reads_in_place() ? 0 : positions() * taps()) +
+         (writes_in_place() ? 0 : positions() * out_channels);
 }
 
-void small_conv(const ConvShape& s, const float* x, const PackedMatrix& w, const float* bias, float* out, float* scratch) {
+void small_conv(const ConvShape& s, const float* x, const PackedMatrix& w, const float* bias,
+                float* out, float* scratch) {
   const float* rows = x;
   int64_t row_stride = s.stride_width;
   if (!s.reads_in_place()) {

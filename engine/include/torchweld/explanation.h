@@ -19,36 +19,37 @@ const char* name_of(StepKind kind);
 
 /// One node of the recorded graph as a member of a step.
 struct ExplainedNode {
-  std::string op;      ///< "aten::add.Tensor"
-  std::string source;  ///< archive source line, "code/__torch__/model.py:12", empty if the archive has none
-  std::string text;    ///< the node as the graph text shows it
+  std::string op;  ///< "aten::add.Tensor"
+  std::string
+      source;  ///< archive source line, "code/__torch__/model.py:12", empty if the archive has none
+  std::string text;  ///< the node as the graph text shows it
 };
 
 /// One step of a plan.
 struct ExplainedStep {
   StepKind kind = StepKind::kEager;
-  std::string name;                ///< kernel or operator name
-  std::string reason;              ///< why eager; empty otherwise
+  std::string name;    ///< kernel or operator name
+  std::string reason;  ///< why eager; empty otherwise
   std::vector<ExplainedNode> nodes;
-  std::vector<std::string> inputs;   ///< "%3 f32[4,4]"
+  std::vector<std::string> inputs;  ///< "%3 f32[4,4]"
   std::vector<std::string> outputs;
-  std::vector<int> depends_on;     ///< steps of the same block whose results this one reads
-  std::string kernel;              ///< the kernel spec as text; empty when not fused
-  double median_us = 0;            ///< measured while explaining
+  std::vector<int> depends_on;  ///< steps of the same block whose results this one reads
+  std::string kernel;           ///< the kernel spec as text; empty when not fused
+  double median_us = 0;         ///< measured while explaining
 };
 
 /// One block: a straight stretch of the call with one signature.
 struct ExplainedBlock {
-  std::string title;    ///< "forward", "after aten::item at code/...:12"
-  std::string ending;   ///< how it ends: "returns", or which value it reads before it goes on
-  std::string reason;   ///< why the block has no plan and is interpreted; empty if it has one
-  std::vector<std::string> inputs;   ///< name, dtype, shape
+  std::string title;   ///< "forward", "after aten::item at code/...:12"
+  std::string ending;  ///< how it ends: "returns", or which value it reads before it goes on
+  std::string reason;  ///< why the block has no plan and is interpreted; empty if it has one
+  std::vector<std::string> inputs;  ///< name, dtype, shape
   std::vector<std::string> outputs;
   std::vector<ExplainedStep> steps;
-  std::string graph;    ///< the recorded graph as text
-  int recorded_nodes = 0;      ///< nodes recorded, before simplification
-  int64_t arena_bytes = 0;     ///< memory for intermediates
-  int64_t unplanned_bytes = 0; ///< what the same intermediates take without reuse
+  std::string graph;            ///< the recorded graph as text
+  int recorded_nodes = 0;       ///< nodes recorded, before simplification
+  int64_t arena_bytes = 0;      ///< memory for intermediates
+  int64_t unplanned_bytes = 0;  ///< what the same intermediates take without reuse
   int64_t constant_bytes = 0;
 };
 

@@ -1,12 +1,12 @@
 // How an archive is loaded and run.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include <c10/core/Device.h>
 
 namespace torchweld {
 
@@ -32,10 +32,12 @@ struct Options {
   Planning planning = Planning::kBackground;
   Numerics numerics = Numerics::kDefault;
 
-  /// Signatures remembered for each block; past it, calls with new signatures are interpreted, which `explain` says.
+  /// Signatures remembered for each block; past it, calls with new signatures are interpreted,
+  /// which `explain` says.
   int max_plans = 64;
 
-  /// Iterations of a loop on host values that one recording unrolls; a longer loop ends the recording's block.
+  /// Iterations of a loop on host values that one recording unrolls; a longer loop ends the
+  /// recording's block.
   int max_unroll = 2048;
 
   /// Called from any thread, never while a lock is held; null is silence.
