@@ -9,6 +9,7 @@
 
 #include "engine/context.h"
 #include "engine/nvtx.h"
+#include "loader/operator_errors.h"
 
 namespace torchweld {
 namespace {
@@ -149,6 +150,17 @@ c10::IValue EngineState::call_whole(std::vector<c10::IValue> inputs, CallState* 
 
 c10::IValue EngineState::call(std::vector<c10::IValue> inputs, CallState* state, Planning planning,
                               CallTrace* trace) {
+  try {
+    return walk(std::move(inputs), state, planning, trace);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& cause) {  // memory for results, a view that can't be made
+    throw operator_error(module_->method, module_->name, {}, cause);
+  }
+}
+
+c10::IValue EngineState::walk(std::vector<c10::IValue> inputs, CallState* state, Planning planning,
+                              CallTrace* trace) {
   const NvtxRange range("torchweld: call");
   calls_.fetch_add(1, std::memory_order_relaxed);
   complete(&inputs);
@@ -238,7 +250,7 @@ void EngineState::interpret(Walk* walk) {
     try {
       stop = machine.run(recorder ? &*recorder : nullptr);
     } catch (...) {
-      if (ticket != Unit::kNoTicket) walk->unit->give_up(ticket, "the call failed", true);
+      if (ticket != Unit::kNoTicket) walk->unit->give_up(ticket, "", true);
       throw;
     }
     close_block(walk, recorder ? &*recorder : nullptr, ticket, machine,

@@ -63,6 +63,8 @@ class EngineState {
  private:
   struct Walk;
 
+  c10::IValue walk(std::vector<c10::IValue> inputs, CallState* state, Planning planning,
+                   CallTrace* trace);
   void complete(std::vector<c10::IValue>* inputs) const;
   c10::IValue call_whole(std::vector<c10::IValue> inputs, CallState* state);
   bool run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk);

@@ -3,8 +3,11 @@
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/TensorImpl.h>
 #include <fmt/format.h>
 
+#include "engine/page_pool.h"
 #include "kernels/x86/backend.h"
 #include "torchweld/error.h"
 
@@ -25,7 +28,15 @@ class CpuRuntime : public Runtime {
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
                       c10::ScalarType type) const override {
-    return at::detail::empty_strided_cpu(sizes, strides, type);
+    const size_t bytes = at::detail::computeStorageNbytes(sizes, strides, c10::elementSize(type));
+    if (bytes < kPooledBytes) return at::detail::empty_strided_cpu(sizes, strides, type);
+    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, allocate_pooled(bytes),
+                         c10::GetCPUAllocator(), /*resizable=*/true);
+    at::Tensor out = at::detail::make_tensor<c10::TensorImpl>(
+        std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),
+        c10::scalarTypeToTypeMeta(type));
+    out.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
+    return out;
   }
 
  private:

@@ -79,6 +79,7 @@ void Unit::give_up(int ticket, const std::string& why, bool transient) {
   const std::lock_guard lock(mutex_);
   --plans_;
   pending_.erase(ticket);
+  if (why.empty()) return;
   if (!transient || ++failures_ > kMostFailures) why_ = why;
 }
 

@@ -43,7 +43,8 @@ class Unit {
   /// unit has room. When it has none for good, why() tells.
   int begin_recording(const std::vector<c10::IValue>& values, int max_plans);
 
-  /// A recording begun was given up. `transient`: try again at the next call.
+  /// A recording begun was given up. `transient`: try again at the next call, a bounded number of
+  /// times. No reason: the call failed, which says nothing of the next one.
   void give_up(int ticket, const std::string& why, bool transient);
 
   void add(std::unique_ptr<UnitPlan> plan);

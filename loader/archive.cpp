@@ -140,6 +140,17 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   return out;
 }
 
+std::shared_ptr<const Module> prepared(const jit::Module& loaded, const std::string& name,
+                                       const LoadOptions& options) {
+  try {
+    return prepare(loaded, name, options);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& cause) {  // LibTorch's passes refuse the graph
+    throw archive_error(name, cause);
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const Module> load_module(const std::string& path, const LoadOptions& options) {
@@ -152,7 +163,7 @@ std::shared_ptr<const Module> load_module(const std::string& path, const LoadOpt
   } catch (const std::exception& cause) {
     throw archive_error(name, cause);
   }
-  return prepare(module, name, options);
+  return prepared(module, name, options);
 }
 
 std::shared_ptr<const Module> load_module(std::istream& archive, const LoadOptions& options) {
@@ -163,7 +174,7 @@ std::shared_ptr<const Module> load_module(std::istream& archive, const LoadOptio
   } catch (const std::exception& cause) {
     throw archive_error("the stream", cause);
   }
-  return prepare(module, "stream", options);
+  return prepared(module, "stream", options);
 }
 
 }  // namespace torchweld
