@@ -1,0 +1,35 @@
+// Graph text in, text out: what the tests of the passes compare.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "fusion/passes.h"
+#include "fusion/plan_text.h"
+#include "fusion/planner.h"
+#include "loader/graph_text.h"
+
+namespace torchweld::testing {
+
+/// The graph after one pass or several.
+template <class Passes>
+std::string after(std::string_view text, const Passes& passes) {
+  Graph graph = parse_graph(text);
+  passes(&graph);
+  return to_text(graph);
+}
+
+/// A machine with every kernel, by default.
+inline Target target(Rounding rounding = Rounding::kDefault) {
+  Target all;
+  all.rounding = rounding;
+  all.hand_kernels = true;
+  return all;
+}
+
+/// The plan of a graph.
+inline std::string planned(std::string_view text, const Target& on = target()) {
+  return to_text(plan(parse_graph(text), on));
+}
+
+}  // namespace torchweld::testing
