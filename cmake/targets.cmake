@@ -2,7 +2,9 @@
 
 find_program(TORCHWELD_CCACHE ccache)
 if(TORCHWELD_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${TORCHWELD_CCACHE}")
+  # Paths below the source folder are hashed relative to it, so that another clone finds what this one compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1
+    "${TORCHWELD_CCACHE}")
 endif()
 
 option(TORCHWELD_WARNINGS_AS_ERRORS "Warnings in Torchweld's own sources are errors" ${PROJECT_IS_TOP_LEVEL})
