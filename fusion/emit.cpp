@@ -50,12 +50,24 @@ class Emitter {
         steps->push_back(std::move(fused));
         return;
       }
+      if (group.nodes.size() > 1) return emit_halves(group, steps);
     }
     for (const NodeId n : group.nodes) steps->push_back(single(n, why));
   }
 
  private:
   const Node& node(NodeId n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  /// A group that is too much for one kernel, as two: members are in recorded order, so the first waits for nothing in
+  /// the second.
+  void emit_halves(const Group& group, std::vector<Step>* steps) {
+    const auto middle = group.nodes.begin() + static_cast<std::ptrdiff_t>(group.nodes.size() / 2);
+    Group half = group;
+    half.nodes.assign(group.nodes.begin(), middle);
+    emit(half, steps);
+    half.nodes.assign(middle, group.nodes.end());
+    emit(half, steps);
+  }
 
   Step single(NodeId n, const std::string& why) {
     Step step;

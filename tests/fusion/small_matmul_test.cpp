@@ -1,0 +1,110 @@
+// Which products are done by hand.
+#include "fusion/small_matmul.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/fusion/text_of.h"
+
+namespace torchweld::testing {
+namespace {
+
+/// The first line of the plan, which names its first step.
+std::string first_step(std::string_view text, const Target& on = target()) {
+  const std::string all = planned(text, on);
+  return all.substr(0, all.find('\n'));
+}
+
+constexpr const char* kLinear = R"(graph(%0: f32[1,4]):
+  %1: f32[8,4] = constant(0)
+  %2: f32[8] = constant(1)
+  %3: f32[1,8] = aten::linear(%0, %1, %2)
+  return %3
+)";
+
+TEST(SmallMatmulStep, OperandsOfALinearLayer) {
+  EXPECT_EQ(planned(kLinear), R"(step 0: small_matmul_1x4x8
+  %3: f32[1,8] = aten::linear(%0, %1, %2)
+  x in input 0 {4,1}
+  weight %1 {1,4}
+  bias in constant 1
+  out in output of 32 bytes {8,1}
+return %3 in output of 32 bytes
+arena 0 of 0 bytes
+)");
+}
+
+TEST(SmallMatmulStep, AddmmOfATransposedWeight) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[2,4]):
+  %1: f32[8,4] = constant(0)
+  %2: f32[4,8]{1,4} @%1 = aten::t(%1)
+  %3: f32[8] = constant(1)
+  %4: f32[2,8] = aten::addmm(%3, %0, %2, 1, 1)
+  return %4
+)"),
+            R"(step 0: small_matmul_2x4x8
+  %4: f32[2,8] = aten::addmm(%3, %0, %2, 1, 1)
+  x in input 0 {4,1}
+  weight %2 {1,4}
+  bias in constant 1
+  out in output of 64 bytes {8,1}
+return %4 in output of 64 bytes
+arena 0 of 0 bytes
+)");
+}
+
+TEST(SmallMatmulStep, WithoutHandWrittenKernelsTheLibraryDoesIt) {
+  Target none = target();
+  none.hand_kernels = false;
+  EXPECT_EQ(first_step(kLinear, none), "step 0: library aten::linear");
+}
+
+TEST(SmallMatmulStep, LargeProductsAreTheLibrarys) {
+  EXPECT_EQ(first_step(R"(graph(%0: f32[512,512]):
+  %1: f32[512,512] = constant(0)
+  %2: f32[512,512] = aten::linear(%0, %1, none)
+  return %2
+)"),
+            "step 0: library aten::linear");
+}
+
+TEST(SmallMatmulStep, AWeightThatIsNoConstantIsTheLibrarys) {
+  EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[4,4]):
+  %2: f32[1,4] = aten::mm(%0, %1)
+  return %2
+)"),
+            "step 0: library aten::mm");
+}
+
+TEST(SmallMatmulStep, OtherTypesScaledAddmmAndEmptyOnesAreTheLibrarys) {
+  EXPECT_EQ(first_step(R"(graph(%0: f64[1,4]):
+  %1: f64[4,4] = constant(0)
+  %2: f64[1,4] = aten::mm(%0, %1)
+  return %2
+)"),
+            "step 0: library aten::mm");
+  EXPECT_EQ(first_step(R"(graph(%0: f32[1,4]):
+  %1: f32[4,4] = constant(0)
+  %2: f32[4] = constant(1)
+  %3: f32[1,4] = aten::addmm(%2, %0, %1, 0.5, 1)
+  return %3
+)"),
+            "step 0: library aten::addmm");
+  EXPECT_EQ(first_step(R"(graph(%0: f32[0,4]):
+  %1: f32[4,4] = constant(0)
+  %2: f32[0,4] = aten::mm(%0, %1)
+  return %2
+)"),
+            "step 0: library aten::mm");
+}
+
+TEST(SmallMatmulStep, RowsThatAreNoOneWalkAreTheLibrarys) {
+  EXPECT_EQ(first_step(R"(graph(%0: f32[2,3,4]{4,8,1}):
+  %1: f32[4,4] = constant(0)
+  %2: f32[2,3,4] = aten::linear(%0, %1, none)
+  return %2
+)"),
+            "step 0: library aten::linear");
+}
+
+}  // namespace
+}  // namespace torchweld::testing
