@@ -232,12 +232,13 @@ arena 64 of 64 bytes
 }
 
 TEST(Group, AWriteThatReadsItsOwnMemoryElsewhereIsEager) {
-  EXPECT_EQ(planned(R"(graph(%0: f32[4,4]):
+  EXPECT_EQ(
+      planned(R"(graph(%0: f32[4,4]):
   %1: f32[4,4]{1,4} @%0 = aten::t(%0)
   %0 <- aten::add_.Tensor(%0, %1, 1)
   return
 )"),
-            R"(step 0: eager aten::add_.Tensor, since writes memory that it also reads at other places
+      R"(step 0: eager aten::add_.Tensor, since writes memory that it also reads at other places
   %0 <- aten::add_.Tensor(%0, %1, 1)
 return 
 arena 0 of 0 bytes
@@ -245,7 +246,8 @@ arena 0 of 0 bytes
 }
 
 TEST(Group, RandomDrawsKeepTheirOrder) {
-  // The first draw waits for a kernel that waits for the second one's neighbour; it still comes first.
+  // The first draw waits for a kernel that waits for the second one's neighbour; it still comes
+  // first.
   const Plan made = plan(parse_graph(R"(graph(%0: f32[4]):
   %1: f32[4] = aten::exp(%0)
   %2: f32[4] = aten::cumsum(%1, 0, none)
@@ -337,7 +339,8 @@ TEST(Group, ManyInputsSplitIntoKernels) {
   for (int i = 1; i <= 60; ++i) text += fmt::format(", %{}: f32[4]", i);
   text += "):\n";
   for (int i = 1; i <= 60; ++i) {
-    text += fmt::format("  %{}: f32[4] = aten::mul.Tensor(%{}, %{})\n", 60 + i, i == 1 ? 0 : 59 + i, i);
+    text +=
+        fmt::format("  %{}: f32[4] = aten::mul.Tensor(%{}, %{})\n", 60 + i, i == 1 ? 0 : 59 + i, i);
   }
   EXPECT_GE(kernels_of(text + "  return %120\n"), 3);
 }
