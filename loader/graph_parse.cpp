@@ -252,7 +252,7 @@ class Parser {
       return {opaque};
     }
     if (accept("\"")) return {string()};
-    if (text_[at_] == '%' || text_.substr(at_, 9) == "undefined") return {Arg::Tensor{reference()}};
+    if (text_.substr(at_, 1) == "%" || text_.substr(at_, 9) == "undefined") return {Arg::Tensor{reference()}};
     if (accept("[")) return list();
     return number();
   }
@@ -268,7 +268,7 @@ class Parser {
 
   Arg list() {
     skip_space();
-    if (text_[at_] != '%' && text_.substr(at_, 9) != "undefined") return {integers(']')};
+    if (text_.substr(at_, 1) != "%" && text_.substr(at_, 9) != "undefined") return {integers(']')};
     Arg::TensorList out;
     while (!accept("]")) {
       out.ids.push_back(reference());
@@ -299,8 +299,9 @@ class Parser {
   std::string string() {
     std::string out;
     while (at_ < text_.size() && text_[at_] != '"') {
-      if (text_[at_] == '\\') ++at_;
-      out += text_[at_] == 'n' && text_[at_ - 1] == '\\' ? '\n' : text_[at_];
+      const bool escaped = text_[at_] == '\\' && at_ + 1 < text_.size();
+      if (escaped) ++at_;
+      out += escaped && text_[at_] == 'n' ? '\n' : text_[at_];
       ++at_;
     }
     expect("\"");
