@@ -58,8 +58,8 @@ class Emitter {
  private:
   const Node& node(NodeId n) const { return graph_.nodes[static_cast<size_t>(n)]; }
 
-  /// A group that is too much for one kernel, as two: members are in recorded order, so the first waits for nothing in
-  /// the second.
+  /// A group that is too much for one kernel, as two: members are in recorded order, so the first
+  /// waits for nothing in the second.
   void emit_halves(const Group& group, std::vector<Step>* steps) {
     const auto middle = group.nodes.begin() + static_cast<std::ptrdiff_t>(group.nodes.size() / 2);
     Group half = group;

@@ -1,4 +1,4 @@
-// Sharing and folding of primitives.
+// Sharing, folding and contraction of primitives.
 #include "kernels/body_builder.h"
 
 #include <bit>
@@ -103,6 +103,26 @@ int16_t BodyBuilder::fold(const Inst& inst) {
 
 // a*b + c in one rounding is closer to the exact value, and the multiplication comes free. Never
 // when both sides are the same product: x*y - x*y is 0, and must stay so.
+/// A product and the sum that takes it, both of one operator, round once: so do ATen's kernels,
+/// whose compiler contracts within a loop body. Across operators nothing is contracted
+/// (docs/decisions/no-contraction.md).
+int16_t BodyBuilder::contract(Prim prim, DType type, int16_t a, int16_t b) {
+  if (a == b || !is_floating(type) || (prim != Prim::kAdd && prim != Prim::kSub)) return -1;
+  const auto is_own_product = [&](int16_t v) { return v >= op_begin_ && at(v).prim == Prim::kMul; };
+  if (is_own_product(a)) {
+    const Inst product = at(a);
+    const int16_t addend = prim == Prim::kSub ? emit(Prim::kNeg, type, b) : b;
+    return emit(Prim::kFma, type, product.args[0], product.args[1], addend);
+  }
+  if (is_own_product(b)) {
+    const Inst product = at(b);
+    const int16_t factor =
+        prim == Prim::kSub ? emit(Prim::kNeg, type, product.args[0]) : product.args[0];
+    return emit(Prim::kFma, type, factor, product.args[1], a);
+  }
+  return -1;
+}
+
 int16_t BodyBuilder::emit(Prim prim, DType type, int16_t a, int16_t b, int16_t c, DType to) {
   Inst inst;
   inst.prim = prim;
@@ -111,6 +131,7 @@ int16_t BodyBuilder::emit(Prim prim, DType type, int16_t a, int16_t b, int16_t c
   if (commutes(prim) && b < a) std::swap(a, b);
   inst.args = {a, b, c};
   if (const int16_t constant = fold(inst); constant >= 0) return constant;
+  if (const int16_t fused = contract(prim, type, a, b); fused >= 0) return fused;
   DType range = to;
   if (prim == Prim::kMin || prim == Prim::kMax) {
     const DType ra = range_[static_cast<size_t>(a)], rb = range_[static_cast<size_t>(b)];

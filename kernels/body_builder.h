@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "kernels/spec.h"
@@ -29,6 +30,9 @@ class BodyBuilder {
   int16_t emit(Prim prim, DType type, int16_t a, int16_t b = -1, int16_t c = -1,
                DType to = DType::kOther);
 
+  /// What follows is the definition of one operator, up to the next call.
+  void begin_op() { op_begin_ = static_cast<int16_t>(body_.size()); }
+
   /// `value` converted to compute type `type`.
   int16_t cast(int16_t value, DType type);
 
@@ -47,8 +51,10 @@ class BodyBuilder {
  private:
   int16_t append(const Inst& inst, DType range);
   int16_t fold(const Inst& inst);
+  int16_t contract(Prim prim, DType type, int16_t a, int16_t b);
 
   Rounding rounding_;
+  int16_t op_begin_ = std::numeric_limits<int16_t>::max();  // no contraction outside of operators
   std::vector<Inst> body_;
   std::vector<DType>
       range_;  // the narrow type that a value is known to fit exactly; kOther when unknown

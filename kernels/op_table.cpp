@@ -88,6 +88,7 @@ std::optional<int16_t> emit_op(BodyBuilder& body, const OpRow& row, std::span<co
     *why = "the result has a dtype that kernels do not compute on";
     return std::nullopt;
   }
+  body.begin_op();
   const Expr result = definition.define(call);
   if (!call.failure().empty()) {
     *why = call.failure();

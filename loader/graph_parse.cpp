@@ -252,7 +252,8 @@ class Parser {
       return {opaque};
     }
     if (accept("\"")) return {string()};
-    if (text_.substr(at_, 1) == "%" || text_.substr(at_, 9) == "undefined") return {Arg::Tensor{reference()}};
+    if (text_.substr(at_, 1) == "%" || text_.substr(at_, 9) == "undefined")
+      return {Arg::Tensor{reference()}};
     if (accept("[")) return list();
     return number();
   }

@@ -45,15 +45,16 @@ KernelSpec scale_and_shift(Rounding rounding, DType dtype) {
   return spec;
 }
 
-TEST(Spec, TextOfAContractedPair) {
+TEST(Spec, OperatorsAreNotContractedWithOneAnother) {
   EXPECT_EQ(to_text(scale_and_shift(Rounding::kDefault, DType::kF32)),
             "kernel scale_and_shift rank 1\n"
             "  in0: f32[1]\n"
             "  %0 = load f32 in0\n"
             "  %1 = const f32 2\n"
-            "  %2 = const f32 0.10000000149011612\n"
-            "  %3 = fma f32 %0 %1 %2\n"
-            "  out0: f32[1] = %3\n");
+            "  %2 = mul f32 %0 %1\n"
+            "  %3 = const f32 0.10000000149011612\n"
+            "  %4 = add f32 %2 %3\n"
+            "  out0: f32[1] = %4\n");
 }
 
 TEST(Spec, ExactRoundsAfterEachOp) {
