@@ -127,7 +127,7 @@ OpTraits traits_of(const c10::FunctionSchema& schema) {
   const std::string& name = schema.name();
   const std::string_view space = std::string_view(name).substr(0, name.find("::"));
   const Tags tags = tags_of(schema);
-  bool tensor_argument = false;
+  bool tensor_argument = schema.is_vararg();  // prim::tolist and the like name no types
   for (const c10::Argument& a : schema.arguments()) {
     traits.writes.push_back(writes_tensors(a));
     tensor_argument |= is_tensor_like(a.type());

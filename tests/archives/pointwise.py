@@ -187,8 +187,9 @@ def where_clamp_compare():
 
 @archive
 def special_values():
+    # Without gelu: in float32 LibTorch's is oneDNN's or its own by the tensor's layout, and they differ at infinity.
     def forward(x):
-        results = [x.exp(), x.log(), x.tanh(), x.sigmoid(), x.sqrt(), x.rsqrt(), x.sin(), x.erf(), F.gelu(x), x.relu()]
+        results = [x.exp(), x.log(), x.tanh(), x.sigmoid(), x.sqrt(), x.rsqrt(), x.sin(), x.erf(), x.relu()]
         return tuple(results) + (x.round(), x.floor(), x.sign(), x.log1p(), x.expm1(), x.clamp(-1, 1), x.reciprocal())
 
     infinity, nan = float("inf"), float("nan")
