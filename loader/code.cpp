@@ -55,7 +55,10 @@ class Builder {
   std::shared_ptr<const Code> build() {
     add_block(code_->graph->block(), nullptr);
     code_->registers = next_register_;
-    for (const auto& block : code_->blocks) mark_selects(*block);
+    for (const auto& block : code_->blocks) {
+      mark_selects(*block);
+      mark_last_uses(*block);
+    }
     return code_;
   }
 
@@ -158,6 +161,22 @@ class Builder {
         const CodeNode& user = *block.nodes[k];
         if (user.node != condition->uses()[0].user || user.kind != Kind::kIf) continue;
         if (is_cheap(*user.blocks[0]) && is_cheap(*user.blocks[1])) read.select_if = &user;
+      }
+    }
+  }
+
+  /// A register that a block defines is free after the last node that reads it, as in LibTorch.
+  /// Those that an If or a loop reads last stay until the block is walked again or the call ends.
+  static void mark_last_uses(CodeBlock& block) {
+    std::set<int> own(block.params.begin(), block.params.end());
+    std::set<int> later(block.returns.begin(), block.returns.end());
+    for (const auto& node : block.nodes) own.insert(node->outputs.begin(), node->outputs.end());
+    for (auto node = block.nodes.rbegin(); node != block.nodes.rend(); ++node) {
+      for (const CodeBlock* inner : (*node)->blocks)
+        later.insert(inner->reads.begin(), inner->reads.end());
+      const bool runs_at_once = (*node)->blocks.empty() && (*node)->select_if == nullptr;
+      for (const int r : (*node)->inputs) {
+        if (later.insert(r).second && runs_at_once && own.contains(r)) (*node)->frees.push_back(r);
       }
     }
   }

@@ -52,6 +52,7 @@ struct CodeNode {
   std::string source;        ///< "code/__torch__/model.py:12", empty if unknown
   std::vector<int> inputs;   ///< registers; below zero: constant -1 - input
   std::vector<int> outputs;  ///< registers
+  std::vector<int> frees;    ///< registers that nothing reads after this node
   std::vector<const CodeBlock*> blocks;
   std::function<void(torch::jit::Stack&)> operation;
   const c10::FunctionSchema* schema = nullptr;

@@ -116,6 +116,7 @@ Machine::Stop Machine::run(Recorder* recorder) {
     if (frame.next < static_cast<int>(frame.block->nodes.size())) {
       const CodeNode& node = *frame.block->nodes[static_cast<size_t>(frame.next++)];
       next = step(node, recorder);
+      for (const int r : node.frees) registers_[static_cast<size_t>(r)] = c10::IValue();
     } else {
       if (frames_.size() == 1) return Stop::kReturned;
       next = leave_block(recorder);

@@ -87,6 +87,9 @@ ValueId Recorder::add_value(const at::Tensor& tensor, StorageId storage) {
   v.offset = tensor.storage_offset() - base_offset_[static_cast<size_t>(storage)];
   v.storage = storage;
   tensors_.push_back(tensor);
+  names_.push_back(
+      {c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>(tensor.getIntrusivePtr()),
+       tensor.storage().getWeakStorageImpl()});
   return graph_.add(std::move(v));
 }
 
@@ -183,6 +186,18 @@ bool Recorder::rebind_if_moved(const at::Tensor& tensor) {
   return true;
 }
 
+/// Whether an operand of the operator that ran is no longer what it was.
+bool Recorder::pending_moved(ValueId id) {
+  bool moved = false;
+  for (const c10::IValue& operand : pending_) {
+    for_each_tensor(operand, [&](const at::Tensor& t) {
+      const auto known = t.defined() ? ids_.find(t.unsafeGetTensorImpl()) : ids_.end();
+      if (known != ids_.end() && known->second == id) moved |= rebind_if_moved(t);
+    });
+  }
+  return moved;
+}
+
 bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
   if (abandoned()) return false;
   bool tainted = node.traits.random, made = false;
@@ -235,7 +250,7 @@ void Recorder::add_node(const CodeNode& node, const std::vector<at::Tensor>& out
   for (const ValueId id : out.writes) {
     if (graph_.storage_of(id).kind == Storage::Kind::kConstant)
       abandon(fmt::format("{} writes a constant of the archive", node.name));
-    if (rebind_if_moved(tensors_[static_cast<size_t>(id)]))
+    if (pending_moved(id))
       abandon(fmt::format("{} changes the shape of a tensor in place", node.name));
     tainted_[static_cast<size_t>(graph_.value(id).storage)] |= tainted ? 1 : 0;
   }
@@ -251,7 +266,10 @@ void Recorder::add_node(const CodeNode& node, const std::vector<at::Tensor>& out
       ids_[t.unsafeGetTensorImpl()] = add_value(t, storage);
       if (is_new) tainted_[static_cast<size_t>(storage)] = tainted ? 1 : 0;
     }
-    out.outputs.push_back(ids_.at(t.unsafeGetTensorImpl()));
+    const ValueId id = ids_.at(t.unsafeGetTensorImpl());
+    if (tainted_[static_cast<size_t>(graph_.value(id).storage)] != 0)
+      tensors_[static_cast<size_t>(id)].reset();
+    out.outputs.push_back(id);
   }
   graph_.nodes.push_back(std::move(out));
 }

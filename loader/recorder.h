@@ -67,6 +67,7 @@ class Recorder {
   void add_node(const CodeNode& node, const std::vector<at::Tensor>& outputs, bool tainted,
                 bool reads);
   bool rebind_if_moved(const at::Tensor& tensor);
+  bool pending_moved(ValueId id);
   std::vector<char> constant_storages() const;
   void keep_constants(Recording* out, const std::vector<char>& constant);
   Pattern pattern_of(const std::vector<c10::IValue>& values);
@@ -78,7 +79,12 @@ class Recorder {
   Pattern inputs_;
   std::vector<c10::IValue> arguments_;
   std::vector<c10::IValue> first_state_;
-  std::vector<at::Tensor> tensors_;                      // by ValueId
+  struct Name {
+    c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> tensor;
+    c10::weak_intrusive_ptr<c10::StorageImpl> storage;
+  };
+  std::vector<at::Tensor> tensors_;  // by ValueId; undefined once it is known to depend on inputs
+  std::vector<Name> names_;          // by ValueId
   std::unordered_map<const void*, ValueId> ids_;         // by TensorImpl
   std::unordered_map<const void*, StorageId> storages_;  // by StorageImpl
   std::vector<int64_t> base_offset_;  // by StorageId: storage offset of an input's first element
