@@ -164,10 +164,15 @@ c10::IValue EngineState::walk(std::vector<c10::IValue> inputs, CallState* state,
   const NvtxRange range("torchweld: call");
   calls_.fetch_add(1, std::memory_order_relaxed);
   complete(&inputs);
-  if (!module_->why_whole.empty() || needs_autograd(inputs))
-    return call_whole(std::move(inputs), state);
-  const at::AutoGradMode no_grad(false);
-  const at::AutoDispatchBelowAutograd below_autograd;
+  if (!module_->why_whole.empty()) return call_whole(std::move(inputs), state);
+  std::optional<at::AutoGradMode> no_grad;
+  std::optional<at::AutoDispatchBelowAutograd> below_autograd;
+  if (needs_autograd(inputs)) {
+    planning = Planning::kOff;  // a plan builds no graph of gradients
+  } else {
+    no_grad.emplace(false);
+    below_autograd.emplace();
+  }
   thread_local std::vector<const at::Tensor*> leaves;
   Walk walk;
   walk.arguments = inputs.size();

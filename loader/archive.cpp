@@ -18,6 +18,7 @@
 #include <set>
 
 #include "loader/archive_errors.h"
+#include "loader/folded_constants.h"
 #include "loader/torchvision_ops.h"
 
 namespace torchweld {
@@ -115,6 +116,7 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   auto out = std::make_shared<Module>(loaded.get_method(options.method).function().getSchema());
   out->name = name;
   out->method = options.method;
+  const auto archived = archived_memory(loaded, options.method);
   const jit::Module module = frozen(loaded, options.method);
   const jit::Method method = module.get_method(options.method);
   auto graph = method.graph()->copy();
@@ -122,6 +124,7 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   jit::InlineForkWait(graph);
   retarget_devices(graph->block(), options.device);
   jit::ConstantPropagation(graph);
+  renew_folded_constants(graph.get(), archived);
   jit::EliminateDeadCode(graph);
   AttributeUses uses;
   collect_uses(graph->block(), &uses);

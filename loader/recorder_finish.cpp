@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "loader/recorder.h"
@@ -48,6 +49,23 @@ void collect_references(const c10::IValue& value, std::vector<const void*>* list
     for (const auto& e : value.toGenericDict()) collect_references(e.value(), lists, objects);
   }
 }
+
+/// Copies of constants that the first call hands out as well, so that its caller writes to memory
+/// of his own.
+class OwnCopies {
+ public:
+  at::Tensor of(StorageId storage, const at::Tensor& tensor) {
+    if (tensor.layout() != at::kStrided || tensor.is_quantized()) return tensor.clone();
+    const auto elements = static_cast<int64_t>(tensor.storage().nbytes() / tensor.element_size());
+    const auto [it, is_new] = copies_.try_emplace(storage);
+    if (is_new) it->second = tensor.as_strided({elements}, {1}, 0).clone();
+    if (it->second.scalar_type() != tensor.scalar_type()) return tensor.clone();
+    return it->second.as_strided(tensor.sizes(), tensor.strides(), tensor.storage_offset());
+  }
+
+ private:
+  std::unordered_map<StorageId, at::Tensor> copies_;
+};
 
 }  // namespace
 
@@ -95,6 +113,9 @@ void Recorder::keep_constants(Recording* out, const std::vector<char>& constant)
   }
   std::erase_if(graph_.nodes,
                 [&](const Node& n) { return !n.reads_host && touches(graph_, n, constant, true); });
+  std::unordered_set<StorageId> leaving;
+  for (const ValueId id : graph_.outputs) leaving.insert(graph_.value(id).storage);
+  OwnCopies copies;
   const auto keep = [&](ValueId id) {
     const StorageId s = graph_.value(id).storage;
     if (constant[static_cast<size_t>(s)] == 0 || !kept.insert(id).second) return;
@@ -110,7 +131,8 @@ void Recorder::keep_constants(Recording* out, const std::vector<char>& constant)
       v.scalar = scalar_of(tensor);
     }
     graph_.constants.push_back(id);
-    out->constants.push_back(tensor);
+    out->constants.push_back(storage.derived && leaving.contains(s) ? copies.of(s, tensor)
+                                                                    : tensor);
   };
   for (const Node& node : graph_.nodes) {
     for_each_input(node, keep);
