@@ -180,11 +180,20 @@ c10::IValue EngineState::walk(std::vector<c10::IValue> inputs, CallState* state,
   walk.planning = planning;
   walk.trace = trace;
   walk.unit = &root_;
-  walk.values = std::move(inputs);
-  walk.values.insert(walk.values.end(), state->slots.begin(), state->slots.end());
+  if (state->slots.empty()) {
+    walk.values = std::move(inputs);
+  } else {
+    walk.values.swap(state->spare);
+    walk.values.assign(std::move_iterator(inputs.begin()), std::move_iterator(inputs.end()));
+    walk.values.insert(walk.values.end(), state->slots.begin(), state->slots.end());
+  }
   while (!walk.done) {
     UnitPlan* plan = planning == Planning::kOff ? nullptr : walk.unit->find(walk.values, &leaves);
     if (plan == nullptr || !run_plan(plan, leaves, &walk)) interpret(&walk);
+  }
+  if (!state->slots.empty()) {
+    walk.values.clear();
+    walk.values.swap(state->spare);
   }
   return std::move(walk.result);
 }

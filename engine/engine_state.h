@@ -32,6 +32,7 @@ class CallTrace {
 /// One caller's attributes.
 struct CallState {
   std::vector<c10::IValue> slots;
+  std::vector<c10::IValue> spare;  ///< room for a call's values, kept from call to call
   c10::IValue whole_self;  ///< for methods that LibTorch's interpreter runs whole
 };
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace torchweld::x86 {
 namespace {
@@ -106,7 +107,7 @@ void Launcher::launch(const Geometry& geometry, void* const* pointers,
     // A unit is a row, or a piece of one where rows are long.
     const int64_t piece = std::min(columns, grain_);
     const int64_t pieces = (columns + piece - 1) / piece;
-    parallel(rows * pieces, std::max<int64_t>(1, grain_ / piece), [&](int64_t begin, int64_t end) {
+    const auto work = [&](int64_t begin, int64_t end) {
       if (pieces == 1) return run.rows(begin, end, 0, columns);
       while (begin < end) {
         const int64_t row = begin / pieces, first = begin % pieces;
@@ -115,7 +116,9 @@ void Launcher::launch(const Geometry& geometry, void* const* pointers,
         run.rows(row, row + 1, from, std::min(last * piece, columns) - from);
         begin += last - first;
       }
-    });
+    };
+    // By reference, since a std::function of its own would allocate.
+    parallel(rows * pieces, std::max<int64_t>(1, grain_ / piece), std::ref(work));
   }
 }
 

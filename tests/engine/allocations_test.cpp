@@ -1,0 +1,83 @@
+// A call on a known signature allocates its outputs and nothing else.
+#include "tests/support/allocations.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/archives.h"
+#include "tests/support/script_module.h"
+#include "torchweld/torchweld.h"
+
+namespace torchweld::testing {
+namespace {
+
+/// What LibTorch allocates for one tensor.
+int allocations_of_a_tensor(const at::Tensor& like) {
+  at::empty(like.sizes(), like.options());
+  AllocationCount counter;
+  const at::Tensor made = at::empty(like.sizes(), like.options());
+  return counter.stop();
+}
+
+void expect_only_outputs(const Engine& engine, const at::Tensor& input) {
+  c10::IValue answer;
+  for (int i = 0; i < 5; ++i) answer = engine.run({input});
+  ASSERT_GT(engine.counters().planned_blocks, 0);
+  const int allowed = allocations_of_a_tensor(answer.toTensor());
+  for (int i = 0; i < 3; ++i) {
+    answer = c10::IValue();
+    std::vector<c10::IValue> inputs{input};
+    AllocationCount counter;
+    answer = engine.run(std::move(inputs));
+    EXPECT_LE(counter.stop(), allowed) << AllocationCount::callers();
+  }
+}
+
+class OnlyOutputs : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(OnlyOutputs, AreAllocated) {
+  const Engine engine = load(archive_path(GetParam()), blocking());
+  expect_only_outputs(engine, archive_inputs(GetParam()).inputs[0].toTensor());
+}
+
+INSTANTIATE_TEST_SUITE_P(Archives, OnlyOutputs,
+                         ::testing::Values("layers/linear_relu_traced",
+                                           "layers/linear_relu_scripted", "pointwise/chain_small",
+                                           "pointwise/chain_memory"),
+                         [](const auto& info) {
+                           return info.param.substr(info.param.find('/') + 1);
+                         });
+
+TEST(Allocations, SeveralKernelsWithIntermediates) {
+  const ScriptModule module(
+      "def forward(self, x):\n  y = torch.relu(x) * 2\n  return torch.tanh(y.t() + y) - 1\n");
+  expect_only_outputs(module.load(blocking()), at::randn({8, 8}));
+}
+
+TEST(Allocations, AnMlpOfSmallLayers) {
+  const ScriptModule module(
+      "def forward(self, x):\n"
+      "  y = torch.relu(torch.linear(x, self.a, self.b))\n"
+      "  return torch.tanh(torch.linear(y, self.c))\n",
+      {{"a", at::randn({32, 16})}, {"b", at::randn({32})}, {"c", at::randn({4, 32})}});
+  expect_only_outputs(module.load(blocking()), at::randn({1, 16}));
+}
+
+TEST(Allocations, ASessionThatKeepsATensor) {
+  const ScriptModule module(
+      "def forward(self, x):\n  self.h = torch.tanh(self.h * 0.5 + x)\n  return self.h * 2\n",
+      {{"h", at::zeros({8})}});
+  const Engine engine = module.load(blocking());
+  Session session = engine.session();
+  const at::Tensor x = at::randn({8});
+  c10::IValue answer;
+  for (int i = 0; i < 5; ++i) answer = session.run({x});
+  const int allowed = 2 * allocations_of_a_tensor(x);  // the answer and the new state
+  std::vector<c10::IValue> inputs{x};
+  AllocationCount counter;
+  answer = session.run(std::move(inputs));
+  EXPECT_LE(counter.stop(), allowed) << AllocationCount::callers();
+}
+
+}  // namespace
+}  // namespace torchweld::testing
