@@ -63,6 +63,12 @@ Expr OpCall::in(size_t i, DType type) const {
   return {&body_, value};
 }
 
+Expr OpCall::factor(size_t i) const {
+  const OpArg& arg = args_[i];
+  const bool keeps = arg.kind == OpArg::Kind::kTensor && arg.dims == 0 && is_half(dtype_);
+  return keeps ? Expr{&body_, body_.cast(arg.value, compute_)} : in(i, compute_);
+}
+
 Expr OpCall::fail(std::string why) {
   failure_ = std::move(why);
   return number(0);

@@ -34,6 +34,9 @@ class OpCall {
 
   /// Argument i in the type in which the op computes.
   Expr operator[](size_t i) const { return in(i, compute_); }
+  /// As op[i], but a 0-dim tensor isn't rounded to a half first: so ATen reads factors and
+  /// divisors.
+  Expr factor(size_t i) const;
   /// Argument i as a truth value.
   Expr truth(size_t i) const { return in(i, DType::kBool); }
   /// A constant of the type in which the op computes.
