@@ -33,7 +33,7 @@ class CallTrace {
 struct CallState {
   std::vector<c10::IValue> slots;
   std::vector<c10::IValue> spare;  ///< room for a call's values, kept from call to call
-  c10::IValue whole_self;  ///< for methods that LibTorch's interpreter runs whole
+  c10::IValue whole_self;          ///< for methods that LibTorch's interpreter runs whole
 };
 
 /// Shared by all copies of an Engine.

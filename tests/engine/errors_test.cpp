@@ -164,9 +164,9 @@ TEST(Autograd, InputsThatNeedGradientsAreLibTorchs) {
 }
 
 TEST(Autograd, WhatTheModelRaisesIsStillTheModels) {
-  const Engine engine = ScriptModule(
-                            "def forward(self, x):\n  assert x.size(0) <= 3, 'too long'\n  return x * 2\n")
-                            .load(blocking());
+  const Engine engine =
+      ScriptModule("def forward(self, x):\n  assert x.size(0) <= 3, 'too long'\n  return x * 2\n")
+          .load(blocking());
   const at::AutoGradMode grad(true);
   expect_has(refusal(engine, {at::ones({5}).requires_grad_(true)}, ErrorCode::kModelRaised),
              {"too long"});

@@ -212,7 +212,8 @@ INSTANTIATE_TEST_SUITE_P(
         Chain{"multiply_add", "def forward(self, x, y):\n  return x * y + y * 0.1 - x * 3.7\n"},
         // No square root: ATen's is MKL's, which rounds one in 150 the other way.
         Chain{"division",
-              "def forward(self, x, y):\n  return (torch.relu(x) + 1) / torch.abs(y) / 3 - torch.reciprocal(y)\n"},
+              "def forward(self, x, y):\n  return (torch.relu(x) + 1) / torch.abs(y) / 3 - "
+              "torch.reciprocal(y)\n"},
         Chain{"alpha",
               "def forward(self, x, y):\n  return torch.sub(torch.add(x, y, alpha=0.3), x, "
               "alpha=1.7)\n"},

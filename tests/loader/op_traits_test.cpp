@@ -1,0 +1,50 @@
+// What the recorder is told of operators before they run.
+#include "loader/op_traits.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <gtest/gtest.h>
+
+namespace torchweld {
+namespace {
+
+OpTraits traits(const char* name, const char* overload = "") {
+  return traits_of(c10::Dispatcher::singleton().findSchemaOrThrow(name, overload).schema());
+}
+
+TEST(OpTraits, PureOperators) {
+  const OpTraits add = traits("aten::add", "Tensor");
+  EXPECT_EQ(add.writes, (std::vector<bool>{false, false, false}));
+  EXPECT_FALSE(add.random || add.reads_data || add.dynamic_shape);
+  EXPECT_TRUE(add.has_tensor_result);
+}
+
+TEST(OpTraits, Writes) {
+  EXPECT_TRUE(traits("aten::add_", "Tensor").writes[0]);
+  EXPECT_FALSE(traits("aten::add_", "Tensor").writes[1]);
+  EXPECT_TRUE(traits("aten::add", "out").writes[3]);
+}
+
+TEST(OpTraits, Random) {
+  EXPECT_TRUE(traits("aten::rand_like").random);
+  EXPECT_TRUE(traits("aten::multinomial").random);
+  EXPECT_TRUE(traits("aten::normal_").random);
+  EXPECT_FALSE(traits("aten::ones_like").random);
+}
+
+TEST(OpTraits, ReadsOfData) {
+  EXPECT_TRUE(traits("aten::item").reads_data);
+  EXPECT_TRUE(traits("aten::equal").reads_data);
+  EXPECT_TRUE(traits("aten::_local_scalar_dense").reads_data);
+  EXPECT_FALSE(traits("aten::size", "int").reads_data);
+}
+
+TEST(OpTraits, ShapesThatDependOnData) {
+  EXPECT_TRUE(traits("aten::nonzero").dynamic_shape);
+  EXPECT_TRUE(traits("aten::masked_select").dynamic_shape);
+  EXPECT_TRUE(traits("aten::_unique2").dynamic_shape);
+  EXPECT_FALSE(traits("aten::relu").dynamic_shape);
+  EXPECT_TRUE(traits("aten::index", "Tensor").bool_index);
+}
+
+}  // namespace
+}  // namespace torchweld
