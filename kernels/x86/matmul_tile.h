@@ -30,47 +30,58 @@ namespace {
 /// kRows rows by kVectors vectors of columns, of which the first `columns` exist.
 ///
 /// The sums of one vector depend on each other for four cycles and two can start every cycle, so a
-/// tile with few of them keeps kSets independent ones over k.
+/// tile with few of them keeps kSets independent ones over k. Blocks of k are summed by themselves,
+/// so that the error grows with the block and the number of blocks, not with k.
 template <class Isa, int kRows, int kVectors>
 void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns) {
   using V = typename Isa::V;
+  constexpr int64_t kBlock = 64;
   constexpr int kTiles = kRows * kVectors;
   constexpr int kSets = kTiles >= 6 ? 1 : kTiles >= 3 ? 2 : kTiles == 2 ? 4 : 8;
   const float* x = c.x + row * c.x_row_stride;
-  V sum[kSets][kRows][kVectors];
-  for (int s = 0; s < kSets; ++s)
-    for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) sum[s][r][v] = Isa::zero();
-  int64_t k = 0;
-  for (; k + kSets <= c.k; k += kSets) {
-    for (int s = 0; s < kSets; ++s) {
-      V b[kVectors];
-      for (int v = 0; v < kVectors; ++v) b[v] = Isa::load(w + (k + s) * c.panel + v * Isa::kLanes);
-      for (int r = 0; r < kRows; ++r) {
-        const V a = Isa::all(x[r * c.x_row_stride + k + s]);
-        for (int v = 0; v < kVectors; ++v) sum[s][r][v] = Isa::fma(a, b[v], sum[s][r][v]);
+  V total[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r)
+    for (int v = 0; v < kVectors; ++v) total[r][v] = Isa::zero();
+  for (int64_t begin = 0; begin < c.k; begin += kBlock) {
+    const int64_t end = begin + kBlock < c.k ? begin + kBlock : c.k;
+    V sum[kSets][kRows][kVectors];
+    for (int s = 0; s < kSets; ++s)
+      for (int r = 0; r < kRows; ++r)
+        for (int v = 0; v < kVectors; ++v) sum[s][r][v] = Isa::zero();
+    int64_t k = begin;
+    for (; k + kSets <= end; k += kSets) {
+      for (int s = 0; s < kSets; ++s) {
+        V b[kVectors];
+        for (int v = 0; v < kVectors; ++v)
+          b[v] = Isa::load(w + (k + s) * c.panel + v * Isa::kLanes);
+        for (int r = 0; r < kRows; ++r) {
+          const V a = Isa::all(x[r * c.x_row_stride + k + s]);
+          for (int v = 0; v < kVectors; ++v) sum[s][r][v] = Isa::fma(a, b[v], sum[s][r][v]);
+        }
       }
     }
-  }
-  for (; k < c.k; ++k) {
-    for (int r = 0; r < kRows; ++r) {
-      const V a = Isa::all(x[r * c.x_row_stride + k]);
-      for (int v = 0; v < kVectors; ++v)
-        sum[0][r][v] = Isa::fma(a, Isa::load(w + k * c.panel + v * Isa::kLanes), sum[0][r][v]);
-    }
-  }
-  for (int step = kSets / 2; step > 0; step /= 2)
-    for (int s = 0; s < step; ++s)
-      for (int r = 0; r < kRows; ++r)
+    for (; k < end; ++k) {
+      for (int r = 0; r < kRows; ++r) {
+        const V a = Isa::all(x[r * c.x_row_stride + k]);
         for (int v = 0; v < kVectors; ++v)
-          sum[s][r][v] = Isa::add(sum[s][r][v], sum[s + step][r][v]);
+          sum[0][r][v] = Isa::fma(a, Isa::load(w + k * c.panel + v * Isa::kLanes), sum[0][r][v]);
+      }
+    }
+    for (int step = kSets / 2; step > 0; step /= 2)
+      for (int s = 0; s < step; ++s)
+        for (int r = 0; r < kRows; ++r)
+          for (int v = 0; v < kVectors; ++v)
+            sum[s][r][v] = Isa::add(sum[s][r][v], sum[s + step][r][v]);
+    for (int r = 0; r < kRows; ++r)
+      for (int v = 0; v < kVectors; ++v) total[r][v] = Isa::add(total[r][v], sum[0][r][v]);
+  }
   for (int v = 0; v < kVectors; ++v) {
     const int left = columns - v * Isa::kLanes;
     if (left <= 0) break;
     const int64_t at = column + v * Isa::kLanes;
     const V bias = c.bias != nullptr ? Isa::load_first(c.bias + at, left) : Isa::zero();
     for (int r = 0; r < kRows; ++r)
-      Isa::store_first(c.out + (row + r) * c.out_row_stride + at, Isa::add(sum[0][r][v], bias),
+      Isa::store_first(c.out + (row + r) * c.out_row_stride + at, Isa::add(total[r][v], bias),
                        left);
   }
 }
