@@ -24,7 +24,14 @@ bool only_views(const Graph& graph, const Node& node) {
 }  // namespace
 
 void drop_views(Graph* graph) {
-  std::erase_if(graph->nodes, [&](const Node& n) { return only_views(*graph, n); });
+  // The views that end a block have shapes of their own in each call (tensor_split at indices).
+  const bool by_data = graph->ending.kind == Ending::Kind::kDynamicShape;
+  const Node* const last = by_data && !graph->nodes.empty() ? &graph->nodes.back() : nullptr;
+  std::vector<Node> kept;
+  for (Node& n : graph->nodes) {
+    if (&n == last || !only_views(*graph, n)) kept.push_back(std::move(n));
+  }
+  graph->nodes = std::move(kept);
 }
 
 void drop_dead(Graph* graph) {

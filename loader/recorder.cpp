@@ -166,7 +166,12 @@ Arg Recorder::argument(const c10::IValue& value) {
   return {Arg::Opaque{static_cast<int>(opaques_.size()) - 1}};
 }
 
-void Recorder::before(const CodeNode&, const torch::jit::Stack& stack) { pending_ = stack; }
+void Recorder::before(const CodeNode&, const torch::jit::Stack& stack) {
+  pending_ = stack;
+  for (c10::IValue& v : pending_) {
+    if (v.isList()) v = v.toList().copy();  // _unsafe_masked_index writes to the list it is given
+  }
+}
 
 bool Recorder::depends_on_inputs(const c10::IValue& value) const {
   if (!value.isTensor() || !value.toTensor().defined()) return false;

@@ -34,6 +34,14 @@ TEST(Views, WritesReadsAndOpaqueTensorsAreNoViews) {
   EXPECT_EQ(without_views(text), text);
 }
 
+TEST(Views, ThoseWhoseShapesDependOnDataAreMadeInEachCall) {
+  const std::string text = R"(graph(%0: f32[6], %1: i64[1]):
+  %2: f32[2] @%0, %3: f32[4] @%0+2 = aten::tensor_split.tensor_indices_or_sections(%0, %1, 0)
+  continue_on_shape %2, %3
+)";
+  EXPECT_EQ(without_views(text), text);
+}
+
 TEST(Views, ACopyIsNone) {
   const std::string text = R"(graph(%0: f32[2,3]{1,2}):
   %1: f32[2,3] = aten::contiguous(%0, 0)
