@@ -12,19 +12,13 @@
 #include "kernels/geometry.h"
 #include "kernels/op_table.h"
 #include "kernels/x86/backend.h"
+#include "loader/dtypes.h"
 
 namespace torchweld {
 namespace {
 
 constexpr at::ScalarType kAten[] = {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong,
                                     at::kInt,   at::kShort,  at::kChar, at::kByte,     at::kBool};
-
-DType dtype_of(at::ScalarType type) {
-  for (size_t i = 0; i < std::size(kAten); ++i) {
-    if (kAten[i] == type) return static_cast<DType>(i);
-  }
-  return DType::kOther;
-}
 
 // Ordinary values between the ones that break things.
 at::Tensor values(int64_t n, at::ScalarType dtype, int seed) {
