@@ -111,7 +111,7 @@ TEST(Diverges, ToldATolerancethatNothingMeetsNamesTheStepAndItsLine) {
   const Engine engine =
       ScriptModule("def forward(self, x):\n  return torch.exp(x) * 2\n").load(blocking());
   const auto found = engine.diverges({at::randn({1000}) * 10}, 0, 0);
-  if (!found) GTEST_SKIP() << "bit-equal on this machine";
+  ASSERT_TRUE(found) << "1000 values of exp, bit-equal to another polynomial's";
   EXPECT_FALSE(found->name.empty());
   EXPECT_NE(found->op.find("aten::"), std::string::npos) << found->op;
   EXPECT_NE(found->source.find(':'), std::string::npos) << found->source;

@@ -36,10 +36,6 @@ struct Options {
   /// which `explain` says.
   int max_plans = 64;
 
-  /// Iterations of a loop on host values that one recording unrolls; a longer loop ends the
-  /// recording's block.
-  int max_unroll = 2048;
-
   /// Called from any thread, never while a lock is held; null is silence.
   std::function<void(LogLevel, std::string_view)> log;
 };
