@@ -90,6 +90,8 @@ const char* name_of(ErrorCode code) {
       return "out of memory";
     case ErrorCode::kOperatorFailed:
       return "operator failed";
+    case ErrorCode::kDevice:
+      return "device";
     case ErrorCode::kBadText:
       return "bad text";
     case ErrorCode::kInternal:

@@ -19,6 +19,7 @@ enum class ErrorCode {
   kModelRaised,      ///< the archive's own code raised an exception
   kOutOfMemory,      ///< host or device memory is exhausted
   kOperatorFailed,   ///< an operator of LibTorch refused its arguments
+  kDevice,           ///< the GPU, its driver or one of CUDA's libraries is missing or failed
   kBadText,          ///< a graph, shape or option written as text doesn't parse
   kInternal,         ///< a bug of Torchweld; please report it with the message
 };
