@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
     const auto spec = backend ? unary_spec(row) : std::nullopt;
     if (!spec) continue;
     std::string why;
-    const auto kernel = backend->compile(*spec, &why);
+    const auto kernel = backend->compile(*spec, {}, &why);
     if (!kernel) continue;
     benchmark::RegisterBenchmark(spec->name.c_str(),
                                  [kernel](benchmark::State& state) { run_kernel(state, kernel); })

@@ -13,8 +13,9 @@ Target target_for(const Runtime& runtime, bool exact) {
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
   target.hand_kernels = runtime.has_hand_kernels();
   target.fuses = runtime.backend() != nullptr;
-  target.can_compile = [backend = runtime.backend()](const KernelSpec& spec, std::string* why) {
-    return backend->compile(spec, why) != nullptr;
+  target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
+                                                     const Geometry& geometry, std::string* why) {
+    return backend->accepts(spec, geometry, why);
   };
   return target;
 }
@@ -33,18 +34,29 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
   packed_.resize(plan_.steps.size());
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
     const Step& step = plan_.steps[i];
-    std::string why;
-    if (step.kind == Step::Kind::kFused) {
-      kernels_[i] = runtime_->backend()->compile(step.spec, &why);
-    } else if (step.kind == Step::Kind::kSmallMatmul || step.kind == Step::Kind::kSmallConv) {
+    if (step.kind == Step::Kind::kSmallMatmul || step.kind == Step::Kind::kSmallConv) {
       packed_[i] = pack_weight(step);
     } else if (step.kind == Step::Kind::kEager) {
       eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])],
                         recording_.opaques);
     }
   }
+  compile_kernels();
   build_us_ =
       std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+}
+
+void BoundPlan::compile_kernels() {
+  std::vector<KernelRequest> requests;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < plan_.steps.size(); ++i) {
+    if (plan_.steps[i].kind != Step::Kind::kFused) continue;
+    requests.push_back({&plan_.steps[i].spec, &plan_.steps[i].geometry});
+    places.push_back(i);
+  }
+  if (requests.empty()) return;
+  auto kernels = runtime_->backend()->compile_all(requests);
+  for (size_t i = 0; i < places.size(); ++i) kernels_[places[i]] = std::move(kernels[i]);
 }
 
 /// Runs the setup nodes; each result is the next constant.

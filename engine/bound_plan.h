@@ -50,6 +50,7 @@ class BoundPlan {
   double build_us() const { return build_us_; }
 
  private:
+  void compile_kernels();
   void run_setup();
   const float* constant_floats(ValueId id) const;
   x86::PackedMatrix pack_weight(const Step& step) const;

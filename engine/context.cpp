@@ -95,6 +95,7 @@ void Context::run(const std::vector<const at::Tensor*>& leaves, const AfterStep*
 
 void Context::bind(const std::vector<const at::Tensor*>& leaves) {
   leaves_ = &leaves;
+  site_ = bound_.runtime().site();
   const Graph& graph = plan_.graph;
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     bases_[static_cast<size_t>(graph.value(graph.inputs[i]).storage)] =
@@ -135,7 +136,7 @@ void Context::run_fused(size_t index) {
   const Step& step = plan_.steps[index];
   pointers_.clear();
   for (const Location& where : step.operands) pointers_.push_back(address(where));
-  bound_.kernel(index)->launch(step.geometry, pointers_.data(), bound_.runtime().parallel());
+  bound_.kernel(index)->launch(step.geometry, pointers_.data(), site_);
 }
 
 void Context::run_small_matmul(size_t index) {

@@ -68,6 +68,7 @@ class Context {
   std::vector<StorageId> output_storages_;
   std::vector<ValueId> output_values_;  // by output storage: a value that is all of it, or kNone
   const std::vector<const at::Tensor*>* leaves_ = nullptr;
+  LaunchSite site_;
   std::vector<void*> pointers_;
   torch::jit::Stack stack_;
   std::vector<c10::IValue> read_;

@@ -24,7 +24,7 @@ class CpuRuntime : public Runtime {
 
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return backend_ != nullptr; }  // both need AVX2
-  const ParallelFor& parallel() const override { return parallel_; }
+  LaunchSite site() const override { return {parallel_, nullptr}; }
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
                       c10::ScalarType type) const override {

@@ -22,7 +22,8 @@ class Runtime {
   /// Whether the hand-written kernels for small matmuls and sums run here.
   virtual bool has_hand_kernels() const = 0;
 
-  virtual const ParallelFor& parallel() const = 0;
+  /// Where the calling thread's launches go now: its threads, or its current stream.
+  virtual LaunchSite site() const = 0;
 
   /// A new tensor with these strides; the fast way round LibTorch's dispatcher.
   virtual at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,

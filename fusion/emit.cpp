@@ -228,7 +228,7 @@ class Emitter {
     step->geometry = layout->geometry;
     step->reads = loads;
     step->makes = stores;
-    return !target_.can_compile || target_.can_compile(spec, why);
+    return !target_.can_compile || target_.can_compile(spec, step->geometry, why);
   }
 
   /// "fused_mul_add_gelu_f32": what a profiler shows.

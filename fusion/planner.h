@@ -17,7 +17,8 @@ struct Target {
   bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
-  std::function<bool(const KernelSpec& spec, std::string* why)> can_compile;
+  std::function<bool(const KernelSpec& spec, const Geometry& geometry, std::string* why)>
+      can_compile;
 };
 
 /// Plans a graph. Never fails: what can't be fused is an eager step with its reason.

@@ -47,12 +47,23 @@ int16_t BodyBuilder::append(const Inst& inst, DType range) {
   return static_cast<int16_t>(body_.size() - 1);
 }
 
-int16_t BodyBuilder::load(int operand, DType dtype) {
+int16_t BodyBuilder::load(int operand, DType dtype) { return load_at(operand, dtype, -1, -1); }
+
+int16_t BodyBuilder::load_at(int operand, DType dtype, int16_t offset, int16_t predicate) {
   Inst inst;
   inst.prim = Prim::kLoad;
+  inst.args = {offset, predicate, -1};
   inst.type = compute_type(dtype);
   inst.operand = static_cast<int16_t>(operand);
   return append(inst, inst.type == dtype ? DType::kOther : dtype);
+}
+
+int16_t BodyBuilder::host_number(Prim prim, int which) {
+  Inst inst;
+  inst.prim = prim;
+  inst.type = DType::kI64;
+  inst.imm_int = which;
+  return append(inst, DType::kOther);
 }
 
 int16_t BodyBuilder::constant(DType type, double value) {
@@ -76,6 +87,7 @@ int16_t BodyBuilder::constant_int(DType type, int64_t value) {
 // The constant that `inst` evaluates to, or -1.
 int16_t BodyBuilder::fold(const Inst& inst) {
   const int arity = arity_of(inst.prim);
+  if (needs_row(inst.prim)) return -1;
   if (inst.prim == Prim::kSelect && at(inst.args[0]).prim == Prim::kConst) {
     return at(inst.args[0]).imm_int != 0 ? inst.args[1] : inst.args[2];
   }

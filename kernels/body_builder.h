@@ -23,6 +23,12 @@ class BodyBuilder {
 
   /// The value of operand `operand` at the current element, in its compute type.
   int16_t load(int operand, DType dtype);
+  /// The same, `offset` elements further (an i64 value), and 0 where `predicate` (a bool value) is
+  /// false; -1: none.
+  int16_t load_at(int operand, DType dtype, int16_t offset, int16_t predicate);
+  /// The element's place along a dimension of the domain, and a launch parameter; both i64.
+  int16_t coord(int dimension) { return host_number(Prim::kCoord, dimension); }
+  int16_t param(int index) { return host_number(Prim::kParam, index); }
   int16_t constant(DType type, double value);
   int16_t constant_int(DType type, int64_t value);
 
@@ -50,6 +56,7 @@ class BodyBuilder {
 
  private:
   int16_t append(const Inst& inst, DType range);
+  int16_t host_number(Prim prim, int which);
   int16_t fold(const Inst& inst);
   int16_t contract(Prim prim, DType type, int16_t a, int16_t b);
 

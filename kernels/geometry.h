@@ -17,6 +17,14 @@ struct Layout {
   Geometry geometry;
   std::vector<std::array<StrideClass, kMaxRank>> classes;  ///< one for each operand, in their order
   int rank = 1;
+  int reduced = 0;          ///< innermost dims that are a row
+  std::vector<int> places;  ///< by dim of the domain: where a pinned one is now; -1 for others
+};
+
+/// Dims of a domain that may not be treated alike.
+struct DimRoles {
+  std::vector<bool> reduced = {};  ///< by dim: part of the row; empty: none
+  std::vector<bool> pinned = {};   ///< by dim: its coordinate is read, so it stays a dim of its own
 };
 
 /// Coalesces a domain that several operands are addressed over.
@@ -28,12 +36,14 @@ struct Layout {
 /// first, then
 ///          loads in order. Dims of size 1 vanish, and dims that are one walk for every operand
 ///          merge.
+/// Rows     reduced dims, `roles` says which, become the innermost ones and keep their order, since
+/// positions in a row have one. There is then at least one dim of either kind, if of size 1.
 /// Result   rank 1 to kMaxRank. A domain of one element or none is a single dim in which every
 /// stride is 1, so
 ///          it shares the kernel of the contiguous case. Nullopt when more than kMaxRank dims
 ///          remain.
 std::optional<Layout> coalesce(std::span<const int64_t> domain,
                                const std::vector<std::vector<int64_t>>& strides,
-                               int store_count = 1);
+                               int store_count = 1, const DimRoles& roles = {});
 
 }  // namespace torchweld

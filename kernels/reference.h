@@ -9,7 +9,9 @@ namespace torchweld {
 /// Runs any spec element by element, with libm's accuracy and no speed.
 class ReferenceBackend final : public Backend {
  public:
-  std::shared_ptr<const Kernel> compile(const KernelSpec& spec, std::string* why) override;
+  bool accepts(const KernelSpec&, const Geometry&, std::string*) override { return true; }
+  std::shared_ptr<const Kernel> compile(const KernelSpec& spec, const Geometry& geometry,
+                                        std::string* why) override;
   std::string description() const override { return "reference (scalar)"; }
 };
 

@@ -1,6 +1,7 @@
 // Identity and text form of kernel specs.
 #include "kernels/spec.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -53,6 +54,11 @@ bool same_operand(const OperandSpec& a, const OperandSpec& b, int rank) {
   return true;
 }
 
+bool same_store(const StoreSpec& a, const StoreSpec& b) {
+  return a.value == b.value && a.offset == b.offset && a.predicate == b.predicate &&
+         a.per_row == b.per_row && a.accumulates == b.accumulates;
+}
+
 std::string operand_text(const OperandSpec& operand, int rank) {
   std::string text(name_of(operand.dtype));
   text += '[';
@@ -74,8 +80,12 @@ std::string inst_text(const Inst& inst) {
   if (inst.prim == Prim::kConst) {
     text += ' ';
     text += is_floating(inst.type) ? number_text(inst.imm) : std::to_string(inst.imm_int);
+  } else if (inst.prim == Prim::kCoord || inst.prim == Prim::kParam) {
+    text += ' ' + std::to_string(inst.imm_int);
   } else if (inst.prim == Prim::kLoad) {
     text += " in" + std::to_string(inst.operand);
+    if (inst.args[0] >= 0) text += " at %" + std::to_string(inst.args[0]);
+    if (inst.args[1] >= 0) text += " if %" + std::to_string(inst.args[1]);
   } else if (inst.prim == Prim::kRound || inst.prim == Prim::kWrap) {
     text += ' ';
     text += name_of(inst.to);
@@ -84,10 +94,30 @@ std::string inst_text(const Inst& inst) {
   return text;
 }
 
+std::string store_text(const StoreSpec& store) {
+  std::string text = (store.accumulates ? " += %" : " = %") + std::to_string(store.value);
+  if (store.per_row) text += " a row";
+  if (store.offset >= 0) text += " at %" + std::to_string(store.offset);
+  if (store.predicate >= 0) text += " if %" + std::to_string(store.predicate);
+  return text;
+}
+
 }  // namespace
 
+bool is_plain(const KernelSpec& spec) {
+  const auto here = [](const Inst& inst) {
+    return inst.prim != Prim::kCoord && inst.prim != Prim::kParam && !needs_row(inst.prim) &&
+           (inst.prim != Prim::kLoad || (inst.args[0] < 0 && inst.args[1] < 0));
+  };
+  const auto stores_here = [](const StoreSpec& s) {
+    return s.offset < 0 && s.predicate < 0 && !s.per_row && !s.accumulates;
+  };
+  return spec.reduced == 0 && std::all_of(spec.body.begin(), spec.body.end(), here) &&
+         std::all_of(spec.stores.begin(), spec.stores.end(), stores_here);
+}
+
 bool KernelSpec::same_kernel(const KernelSpec& other) const {
-  if (rank != other.rank || loads.size() != other.loads.size() ||
+  if (rank != other.rank || reduced != other.reduced || loads.size() != other.loads.size() ||
       body.size() != other.body.size() || stores.size() != other.stores.size()) {
     return false;
   }
@@ -98,7 +128,7 @@ bool KernelSpec::same_kernel(const KernelSpec& other) const {
     if (!same_inst(body[i], other.body[i])) return false;
   }
   for (size_t i = 0; i < stores.size(); ++i) {
-    if (stores[i].value != other.stores[i].value) return false;
+    if (!same_store(stores[i], other.stores[i])) return false;
     if (!same_operand(stores[i].operand, other.stores[i].operand, rank)) return false;
   }
   return true;
@@ -106,18 +136,22 @@ bool KernelSpec::same_kernel(const KernelSpec& other) const {
 
 uint64_t KernelSpec::hash() const {
   Hasher hasher;
-  hasher.add(static_cast<uint64_t>(rank));
+  hasher.add(static_cast<uint64_t>(rank) << 8 | static_cast<uint64_t>(reduced));
   for (const OperandSpec& load : loads) add_operand(load, rank, &hasher);
   for (const Inst& inst : body) add_inst(inst, &hasher);
   for (const StoreSpec& store : stores) {
     add_operand(store.operand, rank, &hasher);
     hasher.add(static_cast<uint16_t>(store.value));
+    hasher.add(static_cast<uint64_t>(static_cast<uint16_t>(store.offset)) << 16 |
+               static_cast<uint16_t>(store.predicate));
+    hasher.add(static_cast<uint64_t>(store.per_row) * 2 + static_cast<uint64_t>(store.accumulates));
   }
   return hasher.value();
 }
 
 std::string to_text(const KernelSpec& spec) {
-  std::string text = "kernel " + spec.name + " rank " + std::to_string(spec.rank) + "\n";
+  std::string text = "kernel " + spec.name + " rank " + std::to_string(spec.rank) +
+                     (spec.reduced > 0 ? " reduced " + std::to_string(spec.reduced) : "") + "\n";
   for (size_t i = 0; i < spec.loads.size(); ++i) {
     text += "  in" + std::to_string(i) + ": " + operand_text(spec.loads[i], spec.rank) + "\n";
   }
@@ -126,7 +160,7 @@ std::string to_text(const KernelSpec& spec) {
   }
   for (size_t i = 0; i < spec.stores.size(); ++i) {
     text += "  out" + std::to_string(i) + ": " + operand_text(spec.stores[i].operand, spec.rank) +
-            " = %" + std::to_string(spec.stores[i].value) + "\n";
+            store_text(spec.stores[i]) + "\n";
   }
   return text;
 }

@@ -44,8 +44,8 @@ class X86Kernel final : public Kernel {
   X86Kernel& operator=(const X86Kernel&) = delete;
 
   void launch(const Geometry& geometry, void* const* pointers,
-              const ParallelFor& parallel) const override {
-    launcher_.launch(geometry, pointers, parallel);
+              const LaunchSite& site) const override {
+    launcher_.launch(geometry, pointers, site.parallel);
   }
   const std::string& name() const override { return name_; }
   int64_t code_bytes() const override { return code_.code_bytes; }
@@ -63,7 +63,16 @@ class X86Backend final : public Backend {
  public:
   explicit X86Backend(Isa isa) : isa_(isa), runtime_(std::make_shared<asmjit::JitRuntime>()) {}
 
-  std::shared_ptr<const Kernel> compile(const KernelSpec& spec, std::string* why) override {
+  bool accepts(const KernelSpec& spec, const Geometry& geometry, std::string* why) override {
+    return compile(spec, geometry, why) != nullptr;
+  }
+
+  std::shared_ptr<const Kernel> compile(const KernelSpec& spec, const Geometry&,
+                                        std::string* why) override {
+    if (!is_plain(spec)) {
+      *why = "rows and gathers have no x86 code generator yet";
+      return nullptr;
+    }
     if (spec.loads.size() + spec.stores.size() > static_cast<size_t>(kMaxOperands)) {
       *why = "a kernel has at most " + std::to_string(kMaxOperands) + " operands";
       return nullptr;

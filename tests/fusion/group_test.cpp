@@ -300,7 +300,7 @@ arena 0 of 0 bytes
 
 TEST(Group, WhatTheGeneratorRefusesIsEagerWithItsReason) {
   Target refuses = target();
-  refuses.can_compile = [](const KernelSpec&, std::string* why) {
+  refuses.can_compile = [](const KernelSpec&, const Geometry&, std::string* why) {
     *why = "it is Monday";
     return false;
   };

@@ -149,7 +149,7 @@ Outcome walk(const Plan& plan) {
       continue;
     }
     std::string why;
-    const auto kernel = backend.compile(step.spec, &why);
+    const auto kernel = backend.compile(step.spec, step.geometry, &why);
     if (kernel == nullptr) throw std::logic_error(why);
     std::vector<void*> pointers;
     for (const Location& place : step.operands)

@@ -351,7 +351,7 @@ class OpTableAten : public testing::TestWithParam<int> {
 
   at::Tensor launched(const Built& built, Backend& backend, const at::Tensor& like) {
     std::string why;
-    const auto kernel = backend.compile(built.spec, &why);
+    const auto kernel = backend.compile(built.spec, built.geometry, &why);
     at::Tensor got = at::zeros_like(like);
     EXPECT_NE(kernel, nullptr) << why;
     if (kernel == nullptr) return got;
