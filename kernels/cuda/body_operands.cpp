@@ -26,7 +26,7 @@ std::string offset_text(const OperandSpec& operand, size_t index, int rank) {
 }  // namespace
 
 bool BodySource::is_transposed(size_t load) const {
-  if (schedule_.across < 0) return false;
+  if (schedule_.across < 0 || phases_of_load(load) == 0) return false;
   const auto& strides = spec_.loads[load].strides;
   return strides[last_] == StrideClass::kAny &&
          strides[static_cast<size_t>(schedule_.across)] == StrideClass::kOne;

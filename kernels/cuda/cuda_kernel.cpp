@@ -1,10 +1,9 @@
 #include "kernels/cuda/cuda_kernel.h"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/vector_width.h"
-#include "torchweld/error.h"
 
 namespace torchweld::cuda {
 namespace {
@@ -12,13 +11,6 @@ namespace {
 int64_t blocks_for(int64_t count, int64_t each) { return (count + each - 1) / each; }
 
 }  // namespace
-
-/// One launch under way.
-struct CudaKernel::Run {
-  const Geometry& geometry;
-  void* const* pointers;
-  Stream stream;
-};
 
 CudaKernel::CudaKernel(std::shared_ptr<Device> device, const KernelSpec& spec,
                        const Schedule& schedule, Source source, Program program)
@@ -52,8 +44,10 @@ void CudaKernel::launch(const Geometry& geometry, void* const* pointers,
   switch (schedule_.skeleton) {
     case Skeleton::kPointwise:
       return launch_pointwise(run);
+    case Skeleton::kTranspose:
+      return launch_transpose(run);
     default:
-      throw Error(ErrorCode::kInternal, "no such skeleton");
+      return launch_rows(run);
   }
 }
 
@@ -68,17 +62,31 @@ void CudaKernel::launch_pointwise(const Run& run) const {
   extents.length = blocks_for(inner, extents.vector);
   extents.count = run.geometry.elements / inner * extents.length;
   const auto blocks = static_cast<uint32_t>(blocks_for(extents.count, schedule_.threads));
-  launch_entry(run, scalar ? 1 : 0, extents, {blocks}, {static_cast<uint32_t>(schedule_.threads)});
+  launch_entry(run, scalar ? 1 : 0, extents, {blocks});
 }
 
-void CudaKernel::launch_entry(const Run& run, size_t entry, const Extents& extents, Dim3 grid,
-                              Dim3 block) const {
+void CudaKernel::launch_transpose(const Run& run) const {
+  if (run.geometry.elements == 0) return;
+  constexpr int64_t kTile = 32;
+  const int64_t inner = run.geometry.sizes.back();
+  const int64_t across = run.geometry.sizes[static_cast<size_t>(schedule_.across)];
+  Extents extents;
+  extents.aligned = true;
+  extents.length = blocks_for(inner, kTile);
+  extents.chunks = blocks_for(across, kTile);
+  const int64_t others = run.geometry.elements / (inner * across);
+  extents.count = extents.length * extents.chunks * others;
+  launch_entry(run, 0, extents, {static_cast<uint32_t>(extents.count)});
+}
+
+void CudaKernel::launch_entry(const Run& run, size_t entry, const Extents& extents,
+                              Dim3 grid) const {
   ArgumentBuffer arguments(spec_, run.geometry, run.pointers, schedule_, source_.params, extents);
   void* parameters[] = {arguments.data()};
   Launch launch;
   launch.function = functions_[entry];
   launch.grid = grid;
-  launch.block = block;
+  launch.block = {static_cast<uint32_t>(schedule_.threads)};
   launch.stream = run.stream;
   launch.arguments = parameters;
   device_->launch(launch);

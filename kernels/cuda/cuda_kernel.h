@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/arguments.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/schedule.h"
 #include "kernels/cuda/source.h"
@@ -23,7 +24,8 @@ struct Program {
 /// Launches the entries of one module.
 ///
 /// Memory  a split row's partial results lie in a workspace of its own for each stream, made by the
-/// first launch there, so launches on one stream follow one another; others allocate nothing.
+/// first launch there (a larger geometry waits for the stream and makes another); others allocate
+/// nothing. Launches on one stream follow one another, so they may share it.
 /// Throws  Error kInternal when rows are longer than those the kernel was compiled for.
 class CudaKernel final : public Kernel {
  public:
@@ -47,13 +49,17 @@ class CudaKernel final : public Kernel {
   }
 
  private:
-  struct Run;
+  /// One launch under way.
+  struct Run {
+    const Geometry& geometry;
+    void* const* pointers;
+    Stream stream;
+  };
   void launch_pointwise(const Run& run) const;
   void launch_transpose(const Run& run) const;
   void launch_rows(const Run& run) const;
-  void launch_split(const Run& run) const;
-  void launch_entry(const Run& run, size_t entry, const struct Extents& extents, Dim3 grid,
-                    Dim3 block) const;
+  void launch_split(const Run& run, Extents extents) const;
+  void launch_entry(const Run& run, size_t entry, const Extents& extents, Dim3 grid) const;
   void* workspace(int64_t bytes, Stream stream) const;
 
   std::shared_ptr<Device> device_;

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "kernels/cuda/vector_width.h"
+#include "kernels/cuda/choices.h"
 
 namespace torchweld::cuda {
 namespace {
@@ -28,14 +28,14 @@ bool needs_wide(const KernelSpec& spec, const Geometry& geometry) {
   return false;
 }
 
-bool choose_pointwise(const Problem& problem, Schedule* schedule) {
-  if (problem.spec.reduced > 0) return false;
-  schedule->vector = vector_width(problem);
-  return true;
-}
-
 constexpr SkeletonRow kSkeletons[] = {
+    {Skeleton::kTranspose, "transpose", choose_transpose},
     {Skeleton::kPointwise, "pointwise", choose_pointwise},
+    {Skeleton::kRowThread, "row_thread", choose_row_thread},
+    {Skeleton::kRowColumns, "row_columns", choose_row_columns},
+    {Skeleton::kRowSplit, "row_split", choose_row_split},
+    {Skeleton::kRowWarp, "row_warp", choose_row_warp},
+    {Skeleton::kRowBlock, "row_block", choose_row_block},
 };
 
 }  // namespace
@@ -56,8 +56,8 @@ const SkeletonRow& row_of(Skeleton skeleton) {
                        [&](const SkeletonRow& row) { return row.skeleton == skeleton; });
 }
 
-bool schedule_as(Skeleton skeleton, const KernelSpec& spec, const Geometry& geometry,
-                 Schedule* schedule) {
+Fit schedule_as(Skeleton skeleton, const KernelSpec& spec, const Geometry& geometry,
+                Schedule* schedule) {
   *schedule = Schedule{};
   schedule->skeleton = skeleton;
   schedule->wide = needs_wide(spec, geometry);
@@ -67,7 +67,7 @@ bool schedule_as(Skeleton skeleton, const KernelSpec& spec, const Geometry& geom
 Schedule schedule_of(const KernelSpec& spec, const Geometry& geometry) {
   Schedule schedule;
   for (const SkeletonRow& row : kSkeletons) {
-    if (schedule_as(row.skeleton, spec, geometry, &schedule)) break;
+    if (schedule_as(row.skeleton, spec, geometry, &schedule) == Fit::kBest) break;
   }
   return schedule;
 }

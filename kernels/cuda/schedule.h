@@ -44,12 +44,19 @@ struct Problem {
 
 Problem problem_of(const KernelSpec& spec, const Geometry& geometry);
 
-/// One skeleton: its text, and when it is the one. `choose` fills in what it decides and says
-/// whether the problem is its own; the first row of the table that says so wins.
+/// How well a skeleton suits a problem.
+enum class Fit : uint8_t {
+  kNone,      ///< gives no right answer
+  kPossible,  ///< right, but another one is expected to be faster
+  kBest,
+};
+
+/// One skeleton: its text, and when it is the one. `choose` fills in what it decides; the first row
+/// of the table that says kBest wins.
 struct SkeletonRow {
   Skeleton skeleton;
   std::string_view name;  ///< "row_warp": the .cuh and its kernel template
-  bool (*choose)(const Problem& problem, Schedule* schedule);
+  Fit (*choose)(const Problem& problem, Schedule* schedule);
 };
 
 /// All skeletons, in the order in which they are asked.
@@ -59,9 +66,9 @@ const SkeletonRow& row_of(Skeleton skeleton);
 /// Never fails: pointwise and block-a-row take everything that accepts() lets through.
 Schedule schedule_of(const KernelSpec& spec, const Geometry& geometry);
 
-/// The same skeleton and decisions, wherever `skeleton` applies to the spec at all; for tests.
-bool schedule_as(Skeleton skeleton, const KernelSpec& spec, const Geometry& geometry,
-                 Schedule* schedule);
+/// The decisions of a skeleton of the caller's choice.
+Fit schedule_as(Skeleton skeleton, const KernelSpec& spec, const Geometry& geometry,
+                Schedule* schedule);
 
 /// Whether a load reads its operand at the element's own place: no gather, no predicate.
 inline bool is_plain_load(const Inst& inst) {

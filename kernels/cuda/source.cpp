@@ -50,7 +50,7 @@ Source source_of(const KernelSpec& spec, const Schedule& schedule) {
       if (schedule.vector > 1) entry("_scalar", ", 1");
       break;
     case Skeleton::kTranspose:
-      entry("", "");
+      entry("", fmt::format(", {}", schedule.across));
       break;
     case Skeleton::kRowThread:
       entry("", fmt::format(", {}", schedule.vector));
