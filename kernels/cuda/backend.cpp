@@ -11,7 +11,6 @@
 #include "kernels/cuda/acceptance.h"
 #include "kernels/cuda/cuda_kernel.h"
 #include "kernels/cuda/nvrtc.h"
-#include "kernels/cuda/skeleton_headers.h"
 #include "kernels/cuda/source.h"
 
 namespace torchweld::cuda {
@@ -37,52 +36,18 @@ struct Same {
   }
 };
 
-std::string text_of_headers() {
-  std::string text;
-  for (const Header& header : skeleton_headers())
-    text.append(header.name).append("\n").append(header.text);
-  return text;
-}
-
 }  // namespace
 
 struct CudaBackend::State {
-  State(std::shared_ptr<Device> on, const CacheOptions& options)
-      : device(std::move(on)), cache(options) {}
-
-  Program program_of(const Source& source);
-
-  std::shared_ptr<Device> device;
-  KernelCache cache;
-  std::atomic<int64_t> compiled{0}, from_disk{0};
+  std::shared_ptr<Compiler> compiler;
   std::mutex mutex;
   std::unordered_map<Key, std::shared_ptr<const CudaKernel>, Hash, Same> kernels;
 };
 
-Program CudaBackend::State::program_of(const Source& source) {
-  static const std::string headers = text_of_headers();
-  const int capability = device->info().capability;
-  const std::string key = KernelCache::key_of(
-      fmt::format("{}\n{}\nNVRTC {} {}", source.text, headers, nvrtc_version(), capability));
-  if (std::optional<Program> known = cache.find(key)) {
-    ++from_disk;
-    return *std::move(known);
-  }
-  CompileRequest request;
-  request.name = source.entries.front() + ".cu";
-  request.source = source.text;
-  request.headers = skeleton_headers();
-  request.capability = capability;
-  Compiled compiled_now = torchweld::cuda::compile(request);
-  ++compiled;
-  Program program{std::move(compiled_now.image), std::move(compiled_now.kernels),
-                  compiled_now.compile_us};
-  cache.keep(key, program);
-  return program;
-}
-
 CudaBackend::CudaBackend(std::shared_ptr<Device> device, const CacheOptions& options)
-    : state_(std::make_unique<State>(std::move(device), options)) {}
+    : state_(std::make_unique<State>()) {
+  state_->compiler = std::make_shared<Compiler>(std::move(device), options);
+}
 CudaBackend::~CudaBackend() = default;
 
 bool CudaBackend::accepts(const KernelSpec& spec, const Geometry&, std::string* why) {
@@ -98,9 +63,9 @@ std::shared_ptr<const CudaKernel> CudaBackend::compile_as(const KernelSpec& spec
   }
   // Unlocked: compiles take long and run side by side. Of two equal ones the first is kept.
   Source source = source_of(spec, schedule);
-  Program program = state_->program_of(source);
-  auto kernel = std::make_shared<const CudaKernel>(state_->device, spec, schedule,
-                                                   std::move(source), std::move(program));
+  Program program = state_->compiler->program_of(source);
+  auto kernel = std::make_shared<const CudaKernel>(state_->compiler->shared_device(), spec,
+                                                   schedule, std::move(source), std::move(program));
   const std::scoped_lock lock(state_->mutex);
   return state_->kernels.emplace(key, std::move(kernel)).first->second;
 }
@@ -149,12 +114,14 @@ std::vector<std::shared_ptr<const Kernel>> CudaBackend::compile_all(
 }
 
 std::string CudaBackend::description() const {
-  return fmt::format("CUDA (sm_{}, NVRTC {})", state_->device->info().capability, nvrtc_version());
+  return fmt::format("CUDA (sm_{}, NVRTC {})", state_->compiler->device().info().capability,
+                     nvrtc_version());
 }
 
-BackendCounts CudaBackend::counts() const { return {state_->compiled, state_->from_disk}; }
+const std::shared_ptr<Compiler>& CudaBackend::compiler() const { return state_->compiler; }
 
-std::shared_ptr<Backend> make_backend(std::shared_ptr<Device> device, const CacheOptions& options) {
+std::shared_ptr<CudaBackend> make_backend(std::shared_ptr<Device> device,
+                                          const CacheOptions& options) {
   return std::make_shared<CudaBackend>(std::move(device), options);
 }
 

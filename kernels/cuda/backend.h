@@ -3,17 +3,12 @@
 
 #include <memory>
 
+#include "kernels/cuda/compiler.h"
+#include "kernels/cuda/cuda_kernel.h"
 #include "kernels/cuda/device.h"
-#include "kernels/cuda/kernel_cache.h"
 #include "kernels/kernel.h"
 
 namespace torchweld::cuda {
-
-/// How many kernels came from where, since the back end was made.
-struct BackendCounts {
-  int64_t compiled = 0;   ///< by NVRTC
-  int64_t from_disk = 0;  ///< compiled by this or another process before
-};
 
 /// Kernels for one device.
 ///
@@ -37,7 +32,8 @@ class CudaBackend final : public Backend {
 
   /// As compile, with a schedule of the caller's choice; for tests and measurements.
   std::shared_ptr<const CudaKernel> compile_as(const KernelSpec& spec, const Schedule& schedule);
-  BackendCounts counts() const;
+  /// Shared with the kernels that are not specs: attention.h, embedding_bag.h.
+  const std::shared_ptr<Compiler>& compiler() const;
 
  private:
   struct State;
@@ -45,7 +41,7 @@ class CudaBackend final : public Backend {
 };
 
 /// Throws  Error kDevice when NVRTC is missing.
-std::shared_ptr<Backend> make_backend(std::shared_ptr<Device> device,
-                                      const CacheOptions& options = {});
+std::shared_ptr<CudaBackend> make_backend(std::shared_ptr<Device> device,
+                                          const CacheOptions& options = {});
 
 }  // namespace torchweld::cuda

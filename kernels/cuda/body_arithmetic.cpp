@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/body_source.h"
 #include "kernels/cuda/expression.h"
+#include "kernels/cuda/needs.h"
 
 namespace torchweld::cuda {
 
@@ -20,27 +21,6 @@ int BodySource::params() const {
     if (inst.prim == Prim::kParam) count = std::max(count, inst.imm_int + 1);
   }
   return static_cast<int>(count);
-}
-
-std::vector<bool> BodySource::needed_in(int phase) const {
-  std::vector<bool> needed(spec_.body.size(), false);
-  const auto want = [&](int16_t value) {
-    if (value >= 0) needed[static_cast<size_t>(value)] = true;
-  };
-  if (phase + 1 == phases_.count) {
-    for (const StoreSpec& store : spec_.stores) {
-      if (store.per_row) continue;
-      for (const int16_t value : {store.value, store.offset, store.predicate}) want(value);
-    }
-  }
-  for (size_t i = spec_.body.size(); i-- > 0;) {
-    const Inst& inst = spec_.body[i];
-    const bool reduces_now = is_reduction(inst.prim) && phases_.ready[i] == phase + 1;
-    const bool of_row = has_rows() && phases_.per_row[i];
-    if (!reduces_now && (!needed[i] || of_row)) continue;
-    for (const int16_t arg : inst.args) want(arg);
-  }
-  return needed;
 }
 
 // What an instruction's value is called where it is used.
@@ -83,7 +63,7 @@ std::string BodySource::instruction_text(size_t i, bool of_row) const {
   if (inst.prim == Prim::kCoord) {
     const bool inner = static_cast<size_t>(inst.imm_int) == last_ && !of_row;
     right = fmt::format("static_cast<i64>(at[{}]{})", inst.imm_int, inner ? " + k" : "");
-  } else if (inst.prim == Prim::kLoad && !of_row && is_vector_load(inst, i)) {
+  } else if (inst.prim == Prim::kLoad && !of_row && is_vector_load(spec_, phases_, i)) {
     right = fmt::format("x.in{}[k]", inst.operand);
   } else if (inst.prim == Prim::kLoad) {
     const auto operand = static_cast<size_t>(inst.operand);
@@ -124,7 +104,7 @@ std::string BodySource::odd_store_text(size_t i, bool of_row) const {
 // The statements of one phase for element k of a vector.
 std::string BodySource::phase_text(int phase) const {
   std::string text;
-  const std::vector<bool> needed = needed_in(phase);
+  const std::vector<bool> needed = needed_in(spec_, phases_, phase);
   const auto line = [&](const std::string& statement) {
     if (!statement.empty()) text += "      " + statement + "\n";
   };

@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/body_source.h"
 #include "kernels/cuda/expression.h"
+#include "kernels/cuda/needs.h"
 
 namespace torchweld::cuda {
 namespace {
@@ -26,27 +27,10 @@ std::string offset_text(const OperandSpec& operand, size_t index, int rank) {
 }  // namespace
 
 bool BodySource::is_transposed(size_t load) const {
-  if (schedule_.across < 0 || phases_of_load(load) == 0) return false;
+  if (schedule_.across < 0 || phases_of_load(spec_, phases_, load) == 0) return false;
   const auto& strides = spec_.loads[load].strides;
   return strides[last_] == StrideClass::kAny &&
          strides[static_cast<size_t>(schedule_.across)] == StrideClass::kOne;
-}
-
-bool BodySource::is_vector_load(const Inst& inst, size_t index) const {
-  return is_plain_load(inst) && !(has_rows() && phases_.per_row[index]);
-}
-
-unsigned BodySource::phases_of_load(size_t load) const {
-  unsigned mask = 0;
-  for (int phase = 0; phase < phases_.count; ++phase) {
-    const std::vector<bool> needed = needed_in(phase);
-    for (size_t i = 0; i < spec_.body.size(); ++i) {
-      const Inst& inst = spec_.body[i];
-      if (needed[i] && is_vector_load(inst, i) && static_cast<size_t>(inst.operand) == load)
-        mask |= 1u << phase;
-    }
-  }
-  return mask;
 }
 
 std::string BodySource::offsets_text() const {
@@ -73,7 +57,7 @@ std::string BodySource::offsets_text() const {
 std::string BodySource::loaded_text() const {
   std::string loaded, stored;
   for (size_t i = 0; i < spec_.loads.size(); ++i) {
-    if (phases_of_load(i) == 0) continue;
+    if (phases_of_load(spec_, phases_, i) == 0) continue;
     loaded += fmt::format("    {} in{}[kVector];\n", value_type(spec_.loads[i].dtype), i);
   }
   for (size_t i = 0; i < spec_.stores.size(); ++i) {
@@ -109,7 +93,7 @@ std::string BodySource::load_call(size_t operand) const {
 std::string BodySource::load_text() const {
   std::string lines;
   for (size_t i = 0; i < spec_.loads.size(); ++i) {
-    const unsigned phases = phases_of_load(i);
+    const unsigned phases = phases_of_load(spec_, phases_, i);
     if (phases == 0 || is_transposed(i)) continue;
     const std::string when =
         has_rows() ? fmt::format("if constexpr (loads_now({}, kPhase, kKeeps)) ", phases) : "";

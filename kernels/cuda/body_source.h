@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "kernels/cuda/schedule.h"
 
@@ -39,14 +38,10 @@ class BodySource {
   std::string value(int16_t inst) const;
   std::string stored_value(const StoreSpec& store) const;
   std::string offset_of_element(size_t operand, bool is_store) const;
-  std::vector<bool> needed_in(int phase) const;
 
   bool has_rows() const { return spec_.reduced > 0; }
   bool is_per_row(int16_t inst) const { return phases_.per_row[static_cast<size_t>(inst)]; }
   bool is_transposed(size_t load) const;
-  bool is_vector_load(const Inst& inst, size_t index) const;
-  /// Bit p: some instruction of phase p reads the operand's vectors.
-  unsigned phases_of_load(size_t load) const;
 
   const KernelSpec& spec_;
   const Schedule& schedule_;

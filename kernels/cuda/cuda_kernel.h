@@ -9,17 +9,11 @@
 
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/program.h"
 #include "kernels/cuda/schedule.h"
 #include "kernels/cuda/source.h"
 
 namespace torchweld::cuda {
-
-/// What a compile left, from NVRTC or from the cache.
-struct Program {
-  Image image;
-  std::vector<std::pair<std::string, Resources>> kernels;  ///< by entry name
-  double compile_us = 0;
-};
 
 /// Launches the entries of one module.
 ///

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "kernels/cuda/cuda_kernel.h"
+#include "kernels/cuda/program.h"
 
 namespace torchweld::cuda {
 

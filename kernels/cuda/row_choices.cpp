@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "kernels/cuda/choices.h"
+#include "kernels/cuda/needs.h"
 #include "kernels/cuda/vector_width.h"
 
 namespace torchweld::cuda {
@@ -26,7 +27,7 @@ struct Rows {
   bool along = false;    // some operand is contiguous along the row
   bool across = false;   // some operand is contiguous from row to row
   int64_t row_step = 0;  // smallest stride from row to row; 0: no operand moves
-  int64_t words = 0;     // 32-bit registers that hold one element of every load
+  int64_t words = 0;     // registers of one element of each load that several phases read
   bool has_running_sum = false;
   int64_t reductions = 0;
 };
@@ -49,7 +50,8 @@ Rows rows_of(const Problem& problem) {
     if (!is_plain_load(inst) || problem.phases.per_row[i]) continue;
     const auto operand = static_cast<size_t>(inst.operand);
     add(spec.loads[operand], operand);
-    rows.words += size_of(inst.type) > 4 ? 2 : 1;
+    const unsigned phases = phases_of_load(spec, problem.phases, operand);
+    if (std::popcount(phases) > 1) rows.words += size_of(inst.type) > 4 ? 2 : 1;
   }
   for (size_t i = 0; i < spec.stores.size(); ++i) {
     if (is_plain_store(spec.stores[i])) add(spec.stores[i].operand, spec.loads.size() + i);

@@ -31,6 +31,16 @@ INLINE T sum_up_to(T value, int lane) {
   return value;
 }
 
+/// A butterfly: after log2(kLanes) exchanges every lane has merged all of them.
+template <int kLanes>
+struct MergeLanes {
+  template <class Reduction>
+  INLINE void operator()(Reduction& r) const {
+#pragma unroll
+    for (int mask = kLanes / 2; mask > 0; mask /= 2) r.merge(r.from_lane(mask));
+  }
+};
+
 /// One thread.
 struct ThreadGroup {
   static constexpr int kSize = 1;
@@ -51,10 +61,7 @@ struct WarpGroup {
   INLINE int rank() const { return threadIdx.x % kLanes; }
   template <int kPhase, class Body>
   INLINE void reduce(typename Body::Reductions& acc) {
-    Body::template each_reduction<kPhase>(acc, [](auto& r) {
-#pragma unroll
-      for (int mask = kLanes / 2; mask > 0; mask /= 2) r.merge(r.from_lane(mask));
-    });
+    Body::template each_reduction<kPhase>(acc, MergeLanes<kLanes>());
   }
   template <class T>
   INLINE T running_sum(T value, T& carry) {

@@ -10,7 +10,7 @@
 
 /// Whether a phase reads a load that the phases of `mask` need: each of them where a row is read
 /// again, the first of them where it is kept.
-constexpr bool loads_now(unsigned mask, int phase, bool keeps) {
+__device__ constexpr bool loads_now(unsigned mask, int phase, bool keeps) {
   const unsigned now = 1u << phase;
   return keeps ? (mask & (~mask + 1)) == now : (mask & now) != 0;
 }
