@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "tests/kernels/cuda_cases.h"
+#include "tests/kernels/cuda/cases.h"
 
 namespace torchweld {
 namespace {
