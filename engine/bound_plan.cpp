@@ -13,6 +13,7 @@ Target target_for(const Runtime& runtime, bool exact) {
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
   target.hand_kernels = runtime.has_hand_kernels();
   target.fuses = runtime.backend() != nullptr;
+  target.rows = target.fuses && runtime.backend()->takes_rows();
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
     return backend->accepts(spec, geometry, why);

@@ -38,6 +38,8 @@ class Context {
 
  private:
   void bind(const std::vector<const at::Tensor*>& leaves);
+  void take_site();
+  void make_arena();
   void list_fleeting();
   void allocate_outputs();
   void run_step(size_t step);

@@ -10,7 +10,7 @@ Plan plan(Graph graph, const Target& target) {
   plan.recorded_nodes = static_cast<int>(graph.nodes.size());
   functionalise(&graph);
   drop_views(&graph);
-  decompose(&graph);
+  decompose(&graph, target);
   simplify(&graph, target);
   drop_dead(&graph);
   std::vector<Group> groups = group(graph, target);

@@ -16,6 +16,8 @@ struct Target {
   bool hand_kernels = false;  ///< hand-written kernels for small matmuls and sums are there
   bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
+  bool rows = false;  ///< the code generator takes rows, gathers and scatters
+
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
   std::function<bool(const KernelSpec& spec, const Geometry& geometry, std::string* why)>
       can_compile;
