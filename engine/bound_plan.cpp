@@ -11,7 +11,7 @@ namespace torchweld {
 Target target_for(const Runtime& runtime, bool exact) {
   Target target;
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
-  target.hand_kernels = runtime.has_hand_kernels();
+  target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
   target.fuses = runtime.backend() != nullptr;
   target.rows = target.fuses && runtime.backend()->takes_rows();
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
