@@ -1,0 +1,45 @@
+#include "kernels/cuda/compiler.h"
+
+#include <fmt/format.h>
+
+#include "kernels/cuda/nvrtc.h"
+#include "kernels/cuda/skeleton_headers.h"
+
+namespace torchweld::cuda {
+namespace {
+
+std::string text_of_headers() {
+  std::string text;
+  for (const Header& header : skeleton_headers())
+    text.append(header.name).append("\n").append(header.text);
+  return text;
+}
+
+}  // namespace
+
+Compiler::Compiler(std::shared_ptr<Device> device, const CacheOptions& options)
+    : device_(std::move(device)), cache_(options) {}
+
+Program Compiler::program_of(const Source& source) {
+  static const std::string headers = text_of_headers();
+  const int capability = device_->info().capability;
+  // The options are those of nvrtc.cpp, which change with the headers or with Torchweld's version.
+  const std::string key = KernelCache::key_of(
+      fmt::format("{}\n{}\nNVRTC {} {}", source.text, headers, nvrtc_version(), capability));
+  if (std::optional<Program> known = cache_.find(key)) {
+    ++from_disk_;
+    return *std::move(known);
+  }
+  CompileRequest request;
+  request.name = source.entries.front() + ".cu";
+  request.source = source.text;
+  request.headers = skeleton_headers();
+  request.capability = capability;
+  Compiled compiled = compile(request);
+  ++compiled_;
+  Program program{std::move(compiled.image), std::move(compiled.kernels), compiled.compile_us};
+  cache_.keep(key, program);
+  return program;
+}
+
+}  // namespace torchweld::cuda

@@ -1,0 +1,37 @@
+// Compiles sources for one device, or takes from disk what was compiled before.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "kernels/cuda/device.h"
+#include "kernels/cuda/kernel_cache.h"
+#include "kernels/cuda/source.h"
+
+namespace torchweld::cuda {
+
+/// How many programs came from where.
+struct CompilerCounts {
+  int64_t compiled = 0;   ///< by NVRTC
+  int64_t from_disk = 0;  ///< compiled by this or another process before
+};
+
+/// Thread-safe; compiles on several threads run side by side.
+class Compiler {
+ public:
+  Compiler(std::shared_ptr<Device> device, const CacheOptions& options);
+
+  /// Throws  Error kDevice when NVRTC is missing; kInternal when the source is refused.
+  Program program_of(const Source& source);
+
+  Device& device() const { return *device_; }
+  const std::shared_ptr<Device>& shared_device() const { return device_; }
+  CompilerCounts counts() const { return {compiled_, from_disk_}; }
+
+ private:
+  std::shared_ptr<Device> device_;
+  KernelCache cache_;
+  std::atomic<int64_t> compiled_{0}, from_disk_{0};
+};
+
+}  // namespace torchweld::cuda

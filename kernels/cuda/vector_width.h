@@ -1,0 +1,16 @@
+// How many consecutive elements a thread takes at once, and when their addresses allow it.
+#pragma once
+
+#include "kernels/cuda/schedule.h"
+
+namespace torchweld::cuda {
+
+/// The widest vector, 1 to 8, that is no wider than 16 bytes in any operand and whose every row
+/// starts at a multiple of it, were the operands' first elements aligned.
+int vector_width(const Problem& problem);
+
+/// Whether the operands' first elements are aligned to `vector` of their elements.
+bool is_aligned(const KernelSpec& spec, const Geometry& geometry, void* const* pointers,
+                int vector);
+
+}  // namespace torchweld::cuda
