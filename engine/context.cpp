@@ -138,6 +138,8 @@ void Context::run_step(size_t index) {
   switch (plan_.steps[index].kind) {
     case Step::Kind::kFused:
       return run_fused(index);
+    case Step::Kind::kMatmul:
+      return run_matmul(plan_.steps[index].matmul);
     case Step::Kind::kSmallMatmul:
       return run_small_matmul(index);
     case Step::Kind::kSmallConv:
@@ -156,8 +158,18 @@ void Context::run_fused(size_t index) {
   bound_.kernel(index)->launch(step.geometry, pointers_.data(), site_);
 }
 
+void Context::run_matmul(const Matmul& m) {
+  const auto at = [this](const Location& where) -> void* {
+    return where.buffer == kNone ? nullptr : address(where);
+  };
+  const cuda::BlasOperands operands{at(m.a),    at(m.b),   at(m.c),
+                                    at(m.bias), at(m.out), at(m.workspace)};
+  bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
+                               static_cast<cuda::Stream>(site_.stream));
+}
+
 void Context::run_small_matmul(size_t index) {
-  const SmallMatmul& m = plan_.steps[index].matmul;
+  const SmallMatmul& m = plan_.steps[index].small_matmul;
   x86::small_matmul(floats(m.x), m.m, m.x_row_stride, bound_.packed(index), floats(m.bias),
                     floats(m.out), m.out_row_stride);
 }

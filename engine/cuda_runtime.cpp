@@ -1,6 +1,8 @@
 #include "engine/cuda_runtime.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/empty_strided.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
@@ -8,6 +10,7 @@
 #include <mutex>
 
 #include "kernels/cuda/backend.h"
+#include "kernels/cuda/cublaslt.h"
 #include "kernels/cuda/driver_device.h"
 #include "kernels/cuda/shared_library.h"
 #include "torchweld/error.h"
@@ -30,10 +33,14 @@ class CudaRuntime final : public Runtime {
         backend_(cuda::make_backend(cuda::driver_device(device.index()), cuda::CacheOptions{})) {
     open_libtorch_cuda();
     guard_.emplace(c10::DeviceType::CUDA);
+    const c10::DeviceGuard on_device(device_);  // the library's handle belongs to its context
+    blas_ = cuda::make_cublaslt();
   }
 
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return false; }
+  cuda::Blas* blas() const override { return blas_.get(); }
+  bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
 
   LaunchSite site() const override { return {nullptr, guard_->getStream(device_).native_handle()}; }
 
@@ -45,6 +52,7 @@ class CudaRuntime final : public Runtime {
  private:
   c10::Device device_;
   std::shared_ptr<Backend> backend_;
+  std::shared_ptr<cuda::Blas> blas_;
   std::optional<c10::impl::VirtualGuardImpl> guard_;
 };
 

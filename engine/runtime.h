@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "kernels/cuda/blas.h"
 #include "kernels/kernel.h"
 
 namespace torchweld {
@@ -22,6 +23,11 @@ class Runtime {
 
   /// Whether the hand-written x86 kernels for small matmuls and sums run here.
   virtual bool has_hand_kernels() const = 0;
+
+  /// The device's library for matrix products; null where LibTorch's operators run them.
+  virtual cuda::Blas* blas() const { return nullptr; }
+  /// Whether LibTorch's settings let float32 products run in TF32 now.
+  virtual bool allows_tf32() const { return false; }
 
   /// Where the calling thread's launches go now: its threads, or its current stream.
   virtual LaunchSite site() const = 0;

@@ -6,6 +6,7 @@
 
 #include "fusion/fuse.h"
 #include "fusion/library_ops.h"
+#include "fusion/matmul.h"
 #include "fusion/passes.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
@@ -52,6 +53,13 @@ class Emitter {
     step.name = node(n).op;
     collect(&step);
     if (target_.hand_kernels && by_hand(n, &step)) return step;
+    std::string why_not;
+    if (target_.blas && make_matmul(graph_, node(n), &step.matmul, &why_not)) {
+      const cuda::BlasShape& s = step.matmul.shape;
+      step.kind = Step::Kind::kMatmul;
+      step.name = fmt::format("matmul_{}x{}x{}_{}", s.n, s.k, s.m, name_of(s.dtype));
+      return step;
+    }
     step.kind = Step::Kind::kEager;
     step.library = is_library_op(node(n).op);
     if (!step.library) step.reason = why_eager(node(n), why);
@@ -67,10 +75,10 @@ class Emitter {
 
   bool by_hand(NodeId n, Step* step) const {
     if (node(n).outputs.size() != 1 || node(n).outputs[0] == kNone || !node(n).pure) return false;
-    if (make_small_matmul(graph_, node(n), &step->matmul)) {
+    if (make_small_matmul(graph_, node(n), &step->small_matmul)) {
       step->kind = Step::Kind::kSmallMatmul;
-      step->name =
-          fmt::format("small_matmul_{}x{}x{}", step->matmul.m, step->matmul.k, step->matmul.n);
+      step->name = fmt::format("small_matmul_{}x{}x{}", step->small_matmul.m, step->small_matmul.k,
+                               step->small_matmul.n);
     } else if (make_small_conv(graph_, node(n), &step->conv)) {
       const x86::ConvShape& s = step->conv.shape;
       step->kind = Step::Kind::kSmallConv;

@@ -45,7 +45,7 @@ void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Targ
                 Plan* plan);
 
 /// Chooses each storage's buffer and lays the arena out by liveness.
-void place_buffers(Plan* plan);
+void place_buffers(Plan* plan, const Target& target);
 
 /// Operands as buffers and offsets, once the buffers are placed.
 void locate_operands(Plan* plan);

@@ -1,6 +1,7 @@
 // The passes, in order.
 #include "fusion/planner.h"
 
+#include "fusion/matmul.h"
 #include "fusion/passes.h"
 
 namespace torchweld {
@@ -16,7 +17,8 @@ Plan plan(Graph graph, const Target& target) {
   std::vector<Group> groups = group(graph, target);
   emit_steps(graph, groups, target, &plan);
   plan.graph = std::move(graph);
-  place_buffers(&plan);
+  attach_epilogues(&plan);
+  place_buffers(&plan, target);
   locate_operands(&plan);
   return plan;
 }

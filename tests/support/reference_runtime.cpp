@@ -2,6 +2,7 @@
 
 #include "engine/cpu_runtime.h"
 #include "kernels/reference.h"
+#include "tests/support/host_blas.h"
 
 namespace torchweld::testing {
 namespace {
@@ -10,6 +11,7 @@ class ReferenceRuntime final : public Runtime {
  public:
   Backend* backend() const override { return &backend_; }
   bool has_hand_kernels() const override { return false; }
+  cuda::Blas* blas() const override { return &blas_; }
   LaunchSite site() const override { return cpu_runtime()->site(); }
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
                       c10::ScalarType type) const override {
@@ -18,6 +20,7 @@ class ReferenceRuntime final : public Runtime {
 
  private:
   mutable ReferenceBackend backend_;
+  mutable HostBlas blas_;
 };
 
 }  // namespace

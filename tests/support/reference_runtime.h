@@ -1,5 +1,5 @@
 // The host with the scalar reference evaluator as its code generator: every plan that a device with
-// rows would get, executed by the plainest code there is.
+// rows and a library for products would get, executed by the plainest code there is.
 #pragma once
 
 #include <memory>
