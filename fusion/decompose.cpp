@@ -96,6 +96,7 @@ void decompose(Graph* graph, const Target& target) {
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
     std::vector<Node> parts;
+    const std::string op = node.op;
     auto rows = target.rows ? row_nodes(graph, node) : std::nullopt;
     if (rows) {
       parts = std::move(*rows);
@@ -108,7 +109,10 @@ void decompose(Graph* graph, const Target& target) {
     } else {
       parts.push_back(std::move(node));
     }
-    for (Node& part : parts) nodes.push_back(std::move(part));
+    for (Node& part : parts) {
+      if (part.op != op) part.part_of = op;
+      nodes.push_back(std::move(part));
+    }
   }
   graph->nodes = std::move(nodes);
 }

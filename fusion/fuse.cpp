@@ -17,6 +17,15 @@ bool is_immediate(const Value& v) {
   return v.has_scalar && (is_floating(v.dtype) || std::abs(v.scalar) < 9e15);
 }
 
+/// "mul" of aten::mul.Tensor, "softmax" of what came of one.
+std::string short_name(const Node& node) {
+  const std::string& op = node.part_of.empty() ? node.op : node.part_of;
+  if (const OpRow* row = find_op(op)) return std::string(row->name);
+  const size_t colons = op.find("::");
+  const size_t begin = colons == std::string::npos ? 0 : colons + 2;
+  return op.substr(begin, op.find('.') - begin);
+}
+
 /// The body and operands of one kernel, as its members are added in order.
 class KernelBuilder {
  public:
@@ -166,15 +175,17 @@ bool Fuser::fuse(const Group& group, Step* step, std::string* why) const {
 /// "fused_mul_add_gelu_f32": what a profiler shows.
 std::string Fuser::name_of_kernel(const Group& group) const {
   constexpr size_t kMostNames = 6;
-  std::string name = group.nodes.size() > 1 ? "fused" : "single";
-  for (size_t i = 0; i < group.nodes.size() && i < kMostNames; ++i) {
-    const std::string& op = node(group.nodes[i]).op;
-    const OpRow* row = find_op(op);
-    name += fmt::format("_{}", row != nullptr ? row->name : std::string_view(op).substr(6));
+  std::vector<std::string> names;
+  const Node* previous = nullptr;
+  for (const NodeId n : group.nodes) {
+    const bool goes_on = previous != nullptr && !node(n).part_of.empty() &&
+                         previous->part_of == node(n).part_of && previous->source == node(n).source;
+    previous = &node(n);
+    if (!goes_on) names.push_back(short_name(node(n)));
   }
-  std::replace(name.begin(), name.end(), '.', '_');
-  if (group.nodes.size() > kMostNames)
-    name += fmt::format("_and_{}_more", group.nodes.size() - kMostNames);
+  std::string name = names.size() > 1 ? "fused" : "single";
+  for (size_t i = 0; i < names.size() && i < kMostNames; ++i) name += "_" + names[i];
+  if (names.size() > kMostNames) name += fmt::format("_and_{}_more", names.size() - kMostNames);
   return fmt::format("{}_{}", name,
                      name_of(graph_.value(result_of(node(group.nodes.back()))).dtype));
 }
