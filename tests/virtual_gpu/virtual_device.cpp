@@ -86,7 +86,8 @@ void check_launch(const cuda::Launch& l, const Kernel& kernel, const cuda::Devic
 
 }  // namespace
 
-VirtualDevice::VirtualDevice(uint64_t seed) : random_(seed * 2654435761u + 1) {
+VirtualDevice::VirtualDevice(uint64_t seed, int capability) : random_(seed * 2654435761u + 1) {
+  info_.capability = capability;
   info_.name = "virtual GPU";
   info_.l2_bytes = 50 << 20;
   options_.seed = seed;

@@ -27,7 +27,8 @@ struct Operation;
 /// Errors  what a kernel does wrong is thrown by the call that waits for it, or kept in reports().
 class VirtualDevice final : public cuda::Device {
  public:
-  explicit VirtualDevice(uint64_t seed = 1);
+  /// `capability` decides for which architecture back ends compile; the PTX runs all the same.
+  explicit VirtualDevice(uint64_t seed = 1, int capability = 90);
   ~VirtualDevice() override;
 
   const cuda::DeviceInfo& info() const override { return info_; }
