@@ -11,8 +11,13 @@ namespace torchweld {
 Target target_for(const Runtime& runtime, bool exact) {
   Target target;
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
-  target.hand_kernels = runtime.has_hand_kernels();
+  target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
   target.fuses = runtime.backend() != nullptr;
+  target.rows = target.fuses && runtime.backend()->takes_rows();
+  if (cuda::Blas* blas = runtime.blas()) {
+    target.blas = true;
+    target.blas_workspace_bytes = blas->workspace_bytes();
+  }
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
     return backend->accepts(spec, geometry, why);
@@ -80,7 +85,7 @@ const float* BoundPlan::constant_floats(ValueId id) const {
 }
 
 x86::PackedMatrix BoundPlan::pack_weight(const Step& step) const {
-  const SmallMatmul& m = step.matmul;
+  const SmallMatmul& m = step.small_matmul;
   const SmallConv& c = step.conv;
   if (step.kind == Step::Kind::kSmallMatmul)
     return x86::pack(constant_floats(m.weight), m.k, m.n, m.weight_k_stride, m.weight_n_stride);

@@ -36,13 +36,11 @@ Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
   holders_.resize(graph.storages.size());
   values_.resize(graph.values.size());
   pointers_.reserve(kMaxOperands);
-  if (plan_.arena_bytes > 0)
-    arena_ = bound.runtime().allocate({plan_.arena_bytes}, {1}, c10::ScalarType::Byte);
+  site_ = bound.runtime().site();
+  make_arena();
   for (size_t s = 0; s < plan_.buffers.size(); ++s) {
-    const Buffer& b = plan_.buffers[s];
-    if (b.kind == Buffer::Kind::kArena && arena_.defined())
-      bases_[s] = static_cast<char*>(arena_.mutable_data_ptr()) + b.offset;
-    if (b.kind == Buffer::Kind::kOutput) output_storages_.push_back(static_cast<StorageId>(s));
+    if (plan_.buffers[s].kind == Buffer::Kind::kOutput)
+      output_storages_.push_back(static_cast<StorageId>(s));
   }
   for (size_t i = 0; i < graph.constants.size(); ++i) {
     const at::Tensor& tensor = bound.recording().constants[i];
@@ -91,15 +89,34 @@ void Context::run(const std::vector<const at::Tensor*>& leaves, const AfterStep*
     if (after_step != nullptr) (*after_step)(i, *this);
     for (const StorageId s : plan_.releases[i]) holders_[static_cast<size_t>(s)].reset();
   }
+  bound_.runtime().drain(site_);
 }
 
 void Context::bind(const std::vector<const at::Tensor*>& leaves) {
   leaves_ = &leaves;
-  site_ = bound_.runtime().site();
+  take_site();
   const Graph& graph = plan_.graph;
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     bases_[static_cast<size_t>(graph.value(graph.inputs[i]).storage)] =
         static_cast<char*>(leaves[i]->mutable_data_ptr());
+  }
+}
+
+/// Where this call's launches go. An arena belongs to the stream that it was used on last: work of
+/// an earlier call may still be under way there, so another stream gets memory of its own.
+void Context::take_site() {
+  const void* const before = site_.stream;
+  site_ = bound_.runtime().site();
+  if (site_.stream != before && arena_.defined()) make_arena();
+}
+
+void Context::make_arena() {
+  if (plan_.arena_bytes == 0) return;
+  arena_ = bound_.runtime().allocate({plan_.arena_bytes}, {1}, c10::ScalarType::Byte);
+  for (size_t s = 0; s < plan_.buffers.size(); ++s) {
+    const Buffer& b = plan_.buffers[s];
+    if (b.kind == Buffer::Kind::kArena)
+      bases_[s] = static_cast<char*>(arena_.mutable_data_ptr()) + b.offset;
   }
 }
 
@@ -121,6 +138,8 @@ void Context::run_step(size_t index) {
   switch (plan_.steps[index].kind) {
     case Step::Kind::kFused:
       return run_fused(index);
+    case Step::Kind::kMatmul:
+      return run_matmul(plan_.steps[index].matmul);
     case Step::Kind::kSmallMatmul:
       return run_small_matmul(index);
     case Step::Kind::kSmallConv:
@@ -139,8 +158,18 @@ void Context::run_fused(size_t index) {
   bound_.kernel(index)->launch(step.geometry, pointers_.data(), site_);
 }
 
+void Context::run_matmul(const Matmul& m) {
+  const auto at = [this](const Location& where) -> void* {
+    return where.buffer == kNone ? nullptr : address(where);
+  };
+  const cuda::BlasOperands operands{at(m.a),    at(m.b),   at(m.c),
+                                    at(m.bias), at(m.out), at(m.workspace)};
+  bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
+                               static_cast<cuda::Stream>(site_.stream));
+}
+
 void Context::run_small_matmul(size_t index) {
-  const SmallMatmul& m = plan_.steps[index].matmul;
+  const SmallMatmul& m = plan_.steps[index].small_matmul;
   x86::small_matmul(floats(m.x), m.m, m.x_row_stride, bound_.packed(index), floats(m.bias),
                     floats(m.out), m.out_row_stride);
 }
@@ -161,7 +190,9 @@ void Context::run_row_sum(const RowSum& s) {
 void Context::run_eager(size_t index) {
   const Step& step = plan_.steps[index];
   const Node& node = plan_.graph.nodes[static_cast<size_t>(step.nodes[0])];
+  bound_.runtime().drain(site_);
   bound_.eager(index)->run(&stack_, [this](ValueId id) { return tensor_of(id); });
+  for (const ValueId id : node.writes) bound_.runtime().wrote(tensor_of(id));
   if (node.reads_host) {
     read_.assign(stack_.begin(), stack_.end());
   } else {

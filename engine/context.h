@@ -38,10 +38,13 @@ class Context {
 
  private:
   void bind(const std::vector<const at::Tensor*>& leaves);
+  void take_site();
+  void make_arena();
   void list_fleeting();
   void allocate_outputs();
   void run_step(size_t step);
   void run_fused(size_t index);
+  void run_matmul(const Matmul& m);
   void run_small_matmul(size_t index);
   void run_small_conv(size_t index);
   void run_row_sum(const RowSum& sum);

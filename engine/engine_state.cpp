@@ -68,7 +68,7 @@ struct EngineState::Walk {
 EngineState::EngineState(std::shared_ptr<const Module> module, Options options)
     : module_(std::move(module)),
       options_(std::move(options)),
-      runtime_(runtime_for(options_.device)) {
+      runtime_(options_.runtime ? options_.runtime : runtime_for(options_.device)) {
   for (const c10::Argument& a : module_->schema.arguments()) {
     arguments_.push_back({a.name(), a.type()->annotation_str(), a.default_value()});
   }

@@ -1,60 +1,19 @@
-// The CPU's runtime. CUDA's comes with its back end.
 #include "engine/runtime.h"
 
-#include <ATen/EmptyTensor.h>
-#include <ATen/Parallel.h>
-#include <c10/core/CPUAllocator.h>
-#include <c10/core/TensorImpl.h>
 #include <fmt/format.h>
 
-#include "engine/page_pool.h"
-#include "kernels/x86/backend.h"
+#include "engine/cpu_runtime.h"
+#include "engine/cuda_runtime.h"
 #include "torchweld/error.h"
 
 namespace torchweld {
-namespace {
-
-class CpuRuntime : public Runtime {
- public:
-  CpuRuntime() : backend_(x86::make_backend()) {
-    parallel_ = [](int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
-      at::parallel_for(0, count, grain, f);
-    };
-  }
-
-  Backend* backend() const override { return backend_.get(); }
-  bool has_hand_kernels() const override { return backend_ != nullptr; }  // both need AVX2
-  LaunchSite site() const override { return {parallel_, nullptr}; }
-
-  at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
-                      c10::ScalarType type) const override {
-    const size_t bytes = at::detail::computeStorageNbytes(sizes, strides, c10::elementSize(type));
-    if (bytes < kPooledBytes) return at::detail::empty_strided_cpu(sizes, strides, type);
-    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, allocate_pooled(bytes),
-                         c10::GetCPUAllocator(), /*resizable=*/true);
-    at::Tensor out = at::detail::make_tensor<c10::TensorImpl>(
-        std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),
-        c10::scalarTypeToTypeMeta(type));
-    out.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
-    return out;
-  }
-
- private:
-  std::shared_ptr<Backend> backend_;
-  ParallelFor parallel_;
-};
-
-}  // namespace
 
 std::shared_ptr<const Runtime> runtime_for(c10::Device device) {
-  if (!device.is_cpu()) {
-    throw Error(
-        ErrorCode::kBadInput,
-        fmt::format("this build runs on the CPU only, not on {}; set Options::device to cpu",
-                    device.str()));
-  }
-  static const std::shared_ptr<const Runtime> cpu = std::make_shared<CpuRuntime>();
-  return cpu;
+  if (device.is_cpu()) return cpu_runtime();
+  if (device.is_cuda()) return cuda_runtime(device);
+  throw Error(
+      ErrorCode::kBadInput,
+      fmt::format("Torchweld runs on cpu and cuda, not on {}; set Options::device", device.str()));
 }
 
 }  // namespace torchweld

@@ -1,12 +1,14 @@
-// What the engine asks of a device: memory for tensors, threads, a code generator. One object a
-// device kind.
+// What the engine asks of a device: memory for tensors, threads or a stream, a code generator. One
+// object a device.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include <memory>
+#include <string>
 
+#include "kernels/cuda/blas.h"
 #include "kernels/kernel.h"
 
 namespace torchweld {
@@ -19,8 +21,13 @@ class Runtime {
   /// Null when the device has no code generator: then every step is eager.
   virtual Backend* backend() const = 0;
 
-  /// Whether the hand-written kernels for small matmuls and sums run here.
+  /// Whether the hand-written x86 kernels for small matmuls and sums run here.
   virtual bool has_hand_kernels() const = 0;
+
+  /// The device's library for matrix products; null where LibTorch's operators run them.
+  virtual cuda::Blas* blas() const { return nullptr; }
+  /// Whether LibTorch's settings let float32 products run in TF32 now.
+  virtual bool allows_tf32() const { return false; }
 
   /// Where the calling thread's launches go now: its threads, or its current stream.
   virtual LaunchSite site() const = 0;
@@ -28,9 +35,16 @@ class Runtime {
   /// A new tensor with these strides; the fast way round LibTorch's dispatcher.
   virtual at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
                               c10::ScalarType type) const = 0;
+
+  /// For devices whose queue LibTorch doesn't know: kernels given to `site` have to be over before
+  /// LibTorch's operators read what they wrote, and before a call's results are handed out.
+  virtual void drain(const LaunchSite&) const {}
+  /// An operator of LibTorch wrote into memory that allocate() gave.
+  virtual void wrote(const at::Tensor&) const {}
 };
 
-/// The runtime of a device. Throws Error kBadInput for a device that this build can't run on.
+/// The runtime of a device. Throws Error: kDevice where CUDA's driver or libraries are missing,
+/// kBadInput for a kind of device that Torchweld doesn't know.
 std::shared_ptr<const Runtime> runtime_for(c10::Device device);
 
 }  // namespace torchweld

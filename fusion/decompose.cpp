@@ -4,6 +4,7 @@
 #include "fusion/batch_norm.h"
 #include "fusion/passes.h"
 #include "fusion/rewriter.h"
+#include "fusion/row_ops.h"
 
 namespace torchweld {
 namespace {
@@ -91,11 +92,15 @@ std::vector<Node> concatenation(Graph* graph, const Node& node) {
 
 }  // namespace
 
-void decompose(Graph* graph) {
+void decompose(Graph* graph, const Target& target) {
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
     std::vector<Node> parts;
-    if (is_plain_lstm_cell(*graph, node)) {
+    const std::string op = node.op;
+    auto rows = target.rows ? row_nodes(graph, node) : std::nullopt;
+    if (rows) {
+      parts = std::move(*rows);
+    } else if (is_plain_lstm_cell(*graph, node)) {
       parts = lstm_cell(graph, node);
     } else if (is_plain_batch_norm(*graph, node)) {
       parts = batch_norm(graph, node);
@@ -104,7 +109,10 @@ void decompose(Graph* graph) {
     } else {
       parts.push_back(std::move(node));
     }
-    for (Node& part : parts) nodes.push_back(std::move(part));
+    for (Node& part : parts) {
+      if (part.op != op) part.part_of = op;
+      nodes.push_back(std::move(part));
+    }
   }
   graph->nodes = std::move(nodes);
 }

@@ -1,12 +1,13 @@
-// Pointwise grouping: greedy along producer-consumer edges, never making a cycle.
+// Grouping of pointwise operators and reductions: greedy along producer-consumer edges, never
+// making a cycle.
 #include <algorithm>
 #include <functional>
 #include <queue>
 #include <set>
 
 #include "fusion/dependencies.h"
+#include "fusion/member.h"
 #include "fusion/passes.h"
-#include "fusion/pointwise.h"
 
 namespace torchweld {
 namespace {
@@ -37,6 +38,7 @@ class Grouper {
     waits_for_.assign(n, GroupSet(n));
     groups_.resize(n);
     group_of_.resize(n);
+    reduces_.resize(n, false);
   }
 
   std::vector<Group> run() {
@@ -50,69 +52,55 @@ class Grouper {
   Group& at(int g) { return groups_[static_cast<size_t>(g)]; }
   GroupSet& waits(int g) { return waits_for_[static_cast<size_t>(g)]; }
 
-  ValueId result(NodeId n) const {
-    return node(n).writes.empty() ? node(n).outputs[0] : node(n).writes[0];
-  }
-
-  /// Every node starts as a group of its own and, when pointwise, merges with the groups of its
+  /// Every node starts as a group of its own and, when it fuses, merges with the groups of its
   /// producers.
   void place(NodeId n) {
     Group& mine = at(n);
     group_of_[static_cast<size_t>(n)] = n;
     mine.nodes = {n};
-    if (!target_.fuses) {
-      mine.reason = "no code generator for this device";
-    } else {
-      mine.pointwise = is_pointwise(graph_, node(n), &mine.reason) && writes_safely(n);
-      if (!mine.pointwise && mine.reason.empty())
-        mine.reason = "writes memory that it also reads at other places";
+    if (const auto member = member_of(graph_, node(n), target_, &mine.reason)) {
+      mine.fuses = true;
+      mine.domain = member->domain;
+      reduces_[static_cast<size_t>(n)] = member->reduction.has_value();
     }
     for (const NodeId d : before_[static_cast<size_t>(n)]) {
       waits(n).add(group_of(d));
       waits(n).add(waits(group_of(d)));
     }
-    if (!mine.pointwise || !node(n).writes.empty()) return;
+    if (!mine.fuses || !node(n).writes.empty()) return;
     for (const NodeId d : before_[static_cast<size_t>(n)]) {
       const int g = group_of(d);
       if (g != group_of(n) && may_merge(g, group_of(n))) merge(g, group_of(n));
     }
   }
 
-  bool writes_safely(NodeId n) const {
-    if (node(n).writes.empty()) return true;
-    const Value& out = graph_.value(node(n).writes[0]);
-    bool safe = true;
-    for_each_input(node(n), [&](ValueId id) {
-      const Value& v = graph_.value(id);
-      safe &= v.storage != out.storage || v.same_layout(out);
-    });
-    return safe;
-  }
-
   bool may_merge(int a, int b) {
     const Group& x = at(a);
     const Group& y = at(b);
-    if (!x.pointwise || !y.pointwise || x.nodes.size() + y.nodes.size() > kMostMembers)
-      return false;
+    if (!x.fuses || !y.fuses || x.nodes.size() + y.nodes.size() > kMostMembers) return false;
     if (!node(x.nodes[0]).writes.empty()) return false;
-    if (graph_.value(result(x.nodes[0])).sizes != graph_.value(result(y.nodes[0])).sizes)
-      return false;
-    if (reads_through_view(y, x) || reads_through_view(x, y)) return false;
+    const auto domain = common_domain(x.domain, y.domain);
+    if (!domain || reads_moved(y, x, *domain) || reads_moved(x, y, *domain)) return false;
     return !is_between(a, b) && !is_between(b, a) &&
            operands(x, y) <= static_cast<size_t>(kMaxOperands);
   }
 
   /// Whether a member of `reader` reads a result of `made` at other places than where it is
   /// computed.
-  bool reads_through_view(const Group& reader, const Group& made) const {
+  bool reads_moved(const Group& reader, const Group& made, const Domain& domain) const {
     for (const NodeId m : made.nodes) {
-      const Value& out = graph_.value(result(m));
+      const Value& out = graph_.value(result_of(node(m)));
+      const auto made_at = strides_of_result(graph_, domain, node(m));
       for (const NodeId n : reader.nodes) {
-        bool view = false;
+        bool moved = false;
         for_each_input(node(n), [&](ValueId id) {
-          view |= graph_.value(id).storage == out.storage && !graph_.value(id).same_layout(out);
+          const Value& v = graph_.value(id);
+          if (v.storage != out.storage) return;
+          const auto read_at =
+              strides_of_operand(graph_, domain, node(n), id, reduces_[static_cast<size_t>(n)]);
+          moved |= !same_elements(domain, out, made_at, v, read_at);
         });
-        if (view) return true;
+        if (moved) return true;
       }
     }
     return false;
@@ -132,7 +120,7 @@ class Grouper {
   size_t operands(const Group& x, const Group& y) const {
     std::set<ValueId> loads, made;
     for (const Group* g : {&x, &y}) {
-      for (const NodeId n : g->nodes) made.insert(result(n));
+      for (const NodeId n : g->nodes) made.insert(result_of(node(n)));
       for (const NodeId n : g->nodes)
         for_each_input(node(n), [&](ValueId id) { loads.insert(id); });
     }
@@ -149,6 +137,7 @@ class Grouper {
     at(a).nodes.insert(at(a).nodes.end(), at(b).nodes.begin(), at(b).nodes.end());
     std::sort(at(a).nodes.begin(), at(a).nodes.end());
     at(b).nodes.clear();
+    at(a).domain = *common_domain(at(a).domain, at(b).domain);
     waits(a).add(waits(b));
     waits(a).remove(a);
     waits(a).remove(b);
@@ -197,6 +186,7 @@ class Grouper {
   std::vector<std::vector<NodeId>> before_;
   std::vector<Group> groups_;
   std::vector<int> group_of_;
+  std::vector<bool> reduces_;  // by node: it is a reduction
   std::vector<GroupSet> waits_for_;
 };
 

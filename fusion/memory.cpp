@@ -98,12 +98,17 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life) {
   }
 }
 
-void add_scratch(Plan* plan) {
+void add_scratch(Plan* plan, const Target& target) {
   for (Step& step : plan->steps) {
-    if (step.kind != Step::Kind::kSmallConv || step.conv.shape.scratch_floats() == 0) continue;
     Value v;
-    v.dtype = DType::kF32;
-    v.sizes = {step.conv.shape.scratch_floats()};
+    if (step.kind == Step::Kind::kSmallConv) {
+      v.dtype = DType::kF32;
+      v.sizes = {step.conv.shape.scratch_floats()};
+    } else if (step.kind == Step::Kind::kMatmul) {
+      v.dtype = DType::kU8;
+      v.sizes = {target.blas_workspace_bytes};
+    }
+    if (v.sizes.empty() || v.sizes[0] == 0) continue;
     v.strides = {1};
     v.storage = plan->graph.add(Storage{});
     plan->graph.storages.back().bytes = v.sizes[0] * size_of(v.dtype);
@@ -113,8 +118,8 @@ void add_scratch(Plan* plan) {
 
 }  // namespace
 
-void place_buffers(Plan* plan) {
-  add_scratch(plan);
+void place_buffers(Plan* plan, const Target& target) {
+  add_scratch(plan, target);
   choose_kinds(plan);
   const std::vector<Life> life = lives(*plan);
   lay_out_arena(plan, life);
@@ -140,9 +145,17 @@ void locate_operands(Plan* plan) {
       for (const ValueId id : step.makes) step.operands.push_back(locate(id));
     } else if (step.kind == Step::Kind::kSmallMatmul) {
       const SmallMatmulValues v = values_of(node);
-      step.matmul.x = locate(v.x);
-      step.matmul.out = locate(v.out);
-      if (v.bias != kNone) step.matmul.bias = locate(v.bias);
+      step.small_matmul.x = locate(v.x);
+      step.small_matmul.out = locate(v.out);
+      if (v.bias != kNone) step.small_matmul.bias = locate(v.bias);
+    } else if (step.kind == Step::Kind::kMatmul) {
+      Matmul& m = step.matmul;
+      m.a = locate(m.a_value);
+      m.b = locate(m.b_value);
+      m.out = locate(m.out_value);
+      if (m.c_value != kNone) m.c = locate(m.c_value);
+      if (m.bias_value != kNone) m.bias = locate(m.bias_value);
+      if (step.scratch != kNone) m.workspace = locate(step.scratch);
     } else if (step.kind == Step::Kind::kSmallConv) {
       step.conv.x = locate(node.args[0].tensor()->id);
       step.conv.out = locate(node.outputs[0]);

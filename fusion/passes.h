@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "fusion/domain.h"
 #include "fusion/plan.h"
 #include "fusion/planner.h"
 #include "loader/graph.h"
@@ -12,8 +13,9 @@ namespace torchweld {
 /// Nodes that become one step.
 struct Group {
   std::vector<NodeId> nodes;  ///< in recorded order
-  bool pointwise = false;     ///< one kernel over the members' common shape
-  std::string reason;         ///< why not pointwise; empty when it is
+  bool fuses = false;         ///< one kernel over `domain`
+  Domain domain;
+  std::string reason;  ///< why it doesn't fuse; empty when it does
 };
 
 /// In-place writes on values that nobody else can see become new values; the others stay, in their
@@ -23,8 +25,9 @@ void functionalise(Graph* graph);
 /// Views are metadata: nodes that only make views go away.
 void drop_views(Graph* graph);
 
-/// Composite operators become those that the planner knows: lstm_cell as two matmuls and its gates.
-void decompose(Graph* graph);
+/// Composite operators become those that the planner knows: lstm_cell as two matmuls and its gates,
+/// norms as reductions where the target has rows.
+void decompose(Graph* graph, const Target& target);
 
 /// Identities removed (x+0, x*1, x*2*3, b+b, copies), common subexpressions shared.
 void simplify(Graph* graph, const Target& target);
@@ -32,8 +35,9 @@ void simplify(Graph* graph, const Target& target);
 /// Pure nodes whose results nobody reads go away.
 void drop_dead(Graph* graph);
 
-/// Partitions the nodes: pointwise ones grown greedily along producer-consumer edges, the others
-/// alone. The groups come in an order in which each may run after those before it.
+/// Partitions the nodes: pointwise ones and reductions grown greedily along producer-consumer
+/// edges, the others alone. The groups come in an order in which each may run after those before
+/// it.
 std::vector<Group> group(const Graph& graph, const Target& target);
 
 /// Steps for the groups; fused ones with their kernel specs.
@@ -41,7 +45,7 @@ void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Targ
                 Plan* plan);
 
 /// Chooses each storage's buffer and lays the arena out by liveness.
-void place_buffers(Plan* plan);
+void place_buffers(Plan* plan, const Target& target);
 
 /// Operands as buffers and offsets, once the buffers are placed.
 void locate_operands(Plan* plan);

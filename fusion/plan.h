@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/blas.h"
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/small_conv.h"
@@ -43,6 +44,13 @@ struct SmallMatmul {
   int64_t weight_k_stride = 0, weight_n_stride = 0;
 };
 
+/// A product by the device's own library.
+struct Matmul {
+  cuda::BlasShape shape;
+  ValueId a_value = kNone, b_value = kNone, c_value = kNone, bias_value = kNone, out_value = kNone;
+  Location a, b, c, bias, out, workspace;  ///< buffer is kNone for an operand that isn't there
+};
+
 /// A convolution with few output positions and constant weights, float32.
 struct SmallConv {
   x86::ConvShape shape;
@@ -62,7 +70,7 @@ struct RowSum {
 
 /// One element of a plan.
 struct Step {
-  enum class Kind : uint8_t { kFused, kSmallMatmul, kSmallConv, kRowSum, kEager };
+  enum class Kind : uint8_t { kFused, kMatmul, kSmallMatmul, kSmallConv, kRowSum, kEager };
   Kind kind = Kind::kEager;
   std::string name;
   std::string
@@ -74,7 +82,8 @@ struct Step {
   KernelSpec spec;                 ///< kFused
   Geometry geometry;               ///< kFused
   std::vector<Location> operands;  ///< kFused: loads, then stores
-  SmallMatmul matmul;              ///< kSmallMatmul
+  Matmul matmul;                   ///< kMatmul
+  SmallMatmul small_matmul;        ///< kSmallMatmul
   SmallConv conv;                  ///< kSmallConv
   RowSum row_sum;                  ///< kRowSum
   ValueId scratch = kNone;         ///< memory that only this step uses

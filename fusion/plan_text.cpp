@@ -35,7 +35,8 @@ class Printer {
     std::string text = fmt::format("step {}: {}\n", index, heading(s));
     for (const NodeId n : s.nodes) text += fmt::format("  {}\n", node(n));
     if (s.kind == Step::Kind::kFused) text += fused_operands(s);
-    if (s.kind == Step::Kind::kSmallMatmul) text += matmul_operands(s.matmul);
+    if (s.kind == Step::Kind::kSmallMatmul) text += small_matmul_operands(s.small_matmul);
+    if (s.kind == Step::Kind::kMatmul) text += matmul_operands(s.matmul);
     for (const StorageId r : plan_.releases[index]) text += fmt::format("  release {}\n", names(r));
     return text;
   }
@@ -79,7 +80,17 @@ class Printer {
     return text;
   }
 
-  std::string matmul_operands(const SmallMatmul& m) const {
+  std::string matmul_operands(const Matmul& m) const {
+    std::string text = fmt::format("  {}\n", cuda::describe(m.shape));
+    text += fmt::format("  a %{} in {}, b %{} in {}", m.a_value, location(m.a), m.b_value,
+                        location(m.b));
+    if (m.c.buffer != kNone) text += fmt::format(", c %{} in {}", m.c_value, location(m.c));
+    if (m.bias.buffer != kNone)
+      text += fmt::format(", bias %{} in {}", m.bias_value, location(m.bias));
+    return text + fmt::format("\n  out %{} in {}\n", m.out_value, location(m.out));
+  }
+
+  std::string small_matmul_operands(const SmallMatmul& m) const {
     std::string text = fmt::format("  x in {} {{{},1}}\n", location(m.x), m.x_row_stride);
     text += fmt::format("  weight %{} {{{},{}}}\n", m.weight, m.weight_k_stride, m.weight_n_stride);
     if (m.bias.buffer != kNone) text += fmt::format("  bias in {}\n", location(m.bias));

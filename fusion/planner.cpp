@@ -1,6 +1,7 @@
 // The passes, in order.
 #include "fusion/planner.h"
 
+#include "fusion/matmul.h"
 #include "fusion/passes.h"
 
 namespace torchweld {
@@ -10,13 +11,14 @@ Plan plan(Graph graph, const Target& target) {
   plan.recorded_nodes = static_cast<int>(graph.nodes.size());
   functionalise(&graph);
   drop_views(&graph);
-  decompose(&graph);
+  decompose(&graph, target);
   simplify(&graph, target);
   drop_dead(&graph);
   std::vector<Group> groups = group(graph, target);
   emit_steps(graph, groups, target, &plan);
   plan.graph = std::move(graph);
-  place_buffers(&plan);
+  attach_epilogues(&plan);
+  place_buffers(&plan, target);
   locate_operands(&plan);
   return plan;
 }

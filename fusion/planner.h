@@ -16,6 +16,11 @@ struct Target {
   bool hand_kernels = false;  ///< hand-written kernels for small matmuls and sums are there
   bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
+  bool rows = false;  ///< the code generator takes rows, gathers and scatters
+
+  bool blas = false;  ///< the device's library for matrix products is there
+  int64_t blas_workspace_bytes = 0;
+
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
   std::function<bool(const KernelSpec& spec, const Geometry& geometry, std::string* why)>
       can_compile;

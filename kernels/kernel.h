@@ -84,6 +84,9 @@ class Backend {
   virtual std::vector<std::shared_ptr<const Kernel>> compile_all(
       std::span<const KernelRequest> requests);
 
+  /// Whether specs with rows, gathers and scatters are worth making for it.
+  virtual bool takes_rows() const { return false; }
+
   /// "x86 (AVX-512)", for reports.
   virtual std::string description() const = 0;
 };

@@ -12,6 +12,7 @@ class ReferenceBackend final : public Backend {
   bool accepts(const KernelSpec&, const Geometry&, std::string*) override { return true; }
   std::shared_ptr<const Kernel> compile(const KernelSpec& spec, const Geometry& geometry,
                                         std::string* why) override;
+  bool takes_rows() const override { return true; }
   std::string description() const override { return "reference (scalar)"; }
 };
 

@@ -83,6 +83,7 @@ struct Node {
   bool pure = true;              ///< no writes, same result for same arguments
   bool reads_host = false;  ///< the last node of a block whose results are host values (item, bool)
   std::string source;       ///< archive source line
+  std::string part_of = {};  ///< the composite operator that the planner took it from; empty: none
 };
 
 /// How a block ends.

@@ -28,6 +28,7 @@ class CudaBackend final : public Backend {
   /// Side by side, on as many threads as the machine has cores.
   std::vector<std::shared_ptr<const Kernel>> compile_all(
       std::span<const KernelRequest> requests) override;
+  bool takes_rows() const override { return true; }
   std::string description() const override;
 
   /// As compile, with a schedule of the caller's choice; for tests and measurements.

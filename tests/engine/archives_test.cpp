@@ -23,17 +23,10 @@ std::vector<std::string> all_but_operators() {
   return names;
 }
 
-std::string test_name(const ::testing::TestParamInfo<std::string>& info) {
-  std::string name = info.param;
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  }
-  return name;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, Archives, ::testing::ValuesIn(all_but_operators()), test_name);
+INSTANTIATE_TEST_SUITE_P(All, Archives, ::testing::ValuesIn(all_but_operators()),
+                         archive_test_name);
 INSTANTIATE_TEST_SUITE_P(All, Operators, ::testing::ValuesIn(archive_names("operators")),
-                         test_name);
+                         archive_test_name);
 
 }  // namespace
 }  // namespace torchweld::testing

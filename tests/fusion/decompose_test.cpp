@@ -28,7 +28,7 @@ step 1: small_matmul_1x2x8
   weight %4 {1,2}
   bias in constant 3
   out in arena 64..96 {8,1}
-step 2: fused fused_add_sigmoid_add_sigmoid_add_tanh_and_7_more_f32 over [2]
+step 2: fused single_lstm_cell_f32 over [2]
   %13: f32[1,2] = aten::add.Tensor(%11, %12, 1)  # code/m.py:3
   %14: f32[1,2] = aten::sigmoid(%13)  # code/m.py:3
   %17: f32[1,2] = aten::add.Tensor(%15, %16, 1)  # code/m.py:3

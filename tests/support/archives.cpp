@@ -35,4 +35,12 @@ cli::InputsFile archive_inputs(const std::string& name) {
   return cli::read_inputs_file((folder() / (name + std::string(kInputs))).string());
 }
 
+std::string archive_test_name(const ::testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name;
+}
+
 }  // namespace torchweld::testing

@@ -1,6 +1,8 @@
 // The archives that tests/archives writes while building.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <vector>
 
@@ -16,5 +18,8 @@ std::string archive_path(const std::string& name);
 
 /// The inputs of "GROUP/NAME", and the original model's outputs, as they were saved.
 cli::InputsFile archive_inputs(const std::string& name);
+
+/// The name as GoogleTest takes it, for tests of one archive each.
+std::string archive_test_name(const ::testing::TestParamInfo<std::string>& info);
 
 }  // namespace torchweld::testing

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -19,15 +20,23 @@ enum class Planning {
 
 /// What the planner may change about rounding.
 enum class Numerics {
-  kDefault,  ///< x+0 and x*2*3 are simplified, which may change the sign of a zero or the last bit
-  kExact,    ///< every operator rounds as it does in LibTorch's eager mode
+  kDefault,  ///< x+0 and x*2*3 are simplified, which may change the sign of a zero or the last bit;
+             ///< small products and sums take another order than the library's
+  kExact,    ///< every operator rounds as it does in LibTorch's eager mode: products and sums are
+             ///< LibTorch's own calls
 };
+
+class Runtime;
 
 enum class LogLevel { kDebug, kInfo, kWarning };
 
 /// Everything that `load` can be told. The defaults are what a service wants.
 struct Options {
   c10::Device device = c10::kCPU;  ///< weights, baked device constants and plans live here
+  /// Whose memory, code generator and queue serve the engine; null: those of `device`. Tests put
+  /// the virtual GPU here.
+  std::shared_ptr<const Runtime> runtime = nullptr;
+
   std::string method = "forward";  ///< which method of the archive `run` calls
   Planning planning = Planning::kBackground;
   Numerics numerics = Numerics::kDefault;

@@ -1,0 +1,73 @@
+#include "engine/cuda_runtime.h"
+
+#include <ATen/Context.h>
+#include <ATen/ops/empty_strided.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <fmt/format.h>
+
+#include <map>
+#include <mutex>
+
+#include "kernels/cuda/backend.h"
+#include "kernels/cuda/cublaslt.h"
+#include "kernels/cuda/driver_device.h"
+#include "kernels/cuda/shared_library.h"
+#include "torchweld/error.h"
+
+namespace torchweld {
+namespace {
+
+/// Registers LibTorch's CUDA operators and allocator, which a service on the CPU never loads.
+void open_libtorch_cuda() {
+  static const cuda::SharedLibrary library({"libtorch_cuda.so"});
+  if (!c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA))
+    throw Error(ErrorCode::kDevice,
+                "libtorch_cuda.so is of another LibTorch than the one in this process");
+}
+
+class CudaRuntime final : public Runtime {
+ public:
+  explicit CudaRuntime(c10::Device device)
+      : device_(device),
+        backend_(cuda::make_backend(cuda::driver_device(device.index()), cuda::CacheOptions{})) {
+    open_libtorch_cuda();
+    guard_.emplace(c10::DeviceType::CUDA);
+    const c10::DeviceGuard on_device(device_);  // the library's handle belongs to its context
+    blas_ = cuda::make_cublaslt();
+  }
+
+  Backend* backend() const override { return backend_.get(); }
+  bool has_hand_kernels() const override { return false; }
+  cuda::Blas* blas() const override { return blas_.get(); }
+  bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
+
+  LaunchSite site() const override { return {nullptr, guard_->getStream(device_).native_handle()}; }
+
+  at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
+                      c10::ScalarType type) const override {
+    return at::empty_strided(sizes, strides, at::TensorOptions().dtype(type).device(device_));
+  }
+
+ private:
+  c10::Device device_;
+  std::shared_ptr<Backend> backend_;
+  std::shared_ptr<cuda::Blas> blas_;
+  std::optional<c10::impl::VirtualGuardImpl> guard_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Runtime> cuda_runtime(c10::Device device) {
+  static std::mutex mutex;
+  static std::map<int, std::shared_ptr<const Runtime>> runtimes;
+  const int ordinal = device.has_index() ? device.index() : 0;
+  const std::scoped_lock lock(mutex);
+  std::shared_ptr<const Runtime>& runtime = runtimes[ordinal];
+  if (runtime == nullptr)
+    runtime = std::make_shared<CudaRuntime>(
+        c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(ordinal)));
+  return runtime;
+}
+
+}  // namespace torchweld

@@ -1,0 +1,193 @@
+#include "fusion/fuse.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "fusion/member.h"
+#include "fusion/pointwise.h"
+#include "kernels/geometry.h"
+#include "kernels/op_table.h"
+
+namespace torchweld {
+namespace {
+
+bool is_immediate(const Value& v) {
+  return v.has_scalar && (is_floating(v.dtype) || std::abs(v.scalar) < 9e15);
+}
+
+/// "mul" of aten::mul.Tensor, "softmax" of what came of one.
+std::string short_name(const Node& node) {
+  const std::string& op = node.part_of.empty() ? node.op : node.part_of;
+  if (const OpRow* row = find_op(op)) return std::string(row->name);
+  const size_t colons = op.find("::");
+  const size_t begin = colons == std::string::npos ? 0 : colons + 2;
+  return op.substr(begin, op.find('.') - begin);
+}
+
+/// The body and operands of one kernel, as its members are added in order.
+class KernelBuilder {
+ public:
+  KernelBuilder(const Graph& graph, const Domain& domain) : graph_(graph), domain_(domain) {}
+
+  /// Appends the node's definition. False, and `why`, when it has none here.
+  bool add(const Node& node, const Target& target, std::string* why) {
+    const auto member = member_of(graph_, node, target, why);
+    if (!member) return false;
+    const ValueId out = result_of(node);
+    std::optional<int16_t> value;
+    if (member->reduction) {
+      value = emit_reduction(body_, *member->reduction,
+                             operand(node, member->reduction->operand, true));
+    } else {
+      value = emit_node(
+          body_, graph_, node, [&](ValueId id) { return operand(node, id, false); }, why);
+    }
+    if (!value) return false;
+    if (reads_moved_) {
+      *why = "reads a member's result through a view";
+      return false;
+    }
+    known_.push_back({out, strides_of_result(graph_, domain_, node),
+                      body_.settle(*value, graph_.value(out).dtype)});
+    return true;
+  }
+
+  /// The result of the member added last leaves the kernel.
+  void store_last() { stores_.push_back(known_.back()); }
+  bool stores_nothing() const { return stores_.empty(); }
+
+  bool finish(Step* step, std::string* why) const {
+    std::vector<std::vector<int64_t>> strides;
+    for (const auto* list : {&loads_, &stores_}) {
+      for (const Known& k : *list) strides.push_back(k.strides);
+    }
+    if (strides.size() > static_cast<size_t>(kMaxOperands)) {
+      *why = "too many operands for one kernel";
+      return false;
+    }
+    const auto layout =
+        coalesce(domain_.sizes, strides, static_cast<int>(stores_.size()), {domain_.reduced, {}});
+    if (!layout) {
+      *why = fmt::format("more than {} dimensions", kMaxRank);
+      return false;
+    }
+    KernelSpec& spec = step->spec;
+    spec.rank = layout->rank;
+    spec.reduced = layout->reduced;
+    std::vector<int16_t> roots;
+    for (const Known& k : stores_) roots.push_back(k.value);
+    spec.body = body_.finish(&roots);
+    for (size_t i = 0; i < loads_.size(); ++i)
+      spec.loads.push_back({graph_.value(loads_[i].id).dtype, layout->classes[i]});
+    for (size_t i = 0; i < stores_.size(); ++i) {
+      const Value& v = graph_.value(stores_[i].id);
+      StoreSpec store{{v.dtype, layout->classes[loads_.size() + i]}, roots[i]};
+      store.per_row = space_of(domain_, v.sizes) != Space::kFull;
+      spec.stores.push_back(store);
+    }
+    step->geometry = layout->geometry;
+    step->reads = ids(loads_);
+    step->makes = ids(stores_);
+    return true;
+  }
+
+ private:
+  /// A value that is in the kernel: made, or loaded from these strides over the domain.
+  struct Known {
+    ValueId id;
+    std::vector<int64_t> strides;
+    int16_t value;
+  };
+
+  static std::vector<ValueId> ids(const std::vector<Known>& list) {
+    std::vector<ValueId> out;
+    for (const Known& k : list) out.push_back(k.id);
+    return out;
+  }
+
+  int16_t operand(const Node& node, ValueId id, bool reduces) {
+    const Value& v = graph_.value(id);
+    const auto strides = strides_of_operand(graph_, domain_, node, id, reduces);
+    for (const Known& k : known_) {
+      if (same_elements(domain_, graph_.value(k.id), k.strides, v, strides)) return k.value;
+    }
+    for (const Known& k : known_) reads_moved_ |= graph_.value(k.id).storage == v.storage;
+    if (is_immediate(v)) {
+      const DType type = compute_type(v.dtype);
+      return is_floating(type) ? body_.constant(type, v.scalar)
+                               : body_.constant_int(type, static_cast<int64_t>(v.scalar));
+    }
+    for (const Known& k : loads_) {
+      if (same_elements(domain_, graph_.value(k.id), k.strides, v, strides)) return k.value;
+    }
+    const int16_t value = body_.load(static_cast<int>(loads_.size()), v.dtype);
+    loads_.push_back({id, strides, value});
+    return value;
+  }
+
+  const Graph& graph_;
+  const Domain& domain_;
+  // Halves round after every operator, in every mode: LibTorch's answer is the product, and a chain
+  // that keeps float32 differs from it by more than torch.testing's tolerances where terms cancel
+  // (docs/decisions/half-rounding.md).
+  BodyBuilder body_{Rounding::kExact};
+  std::vector<Known> known_;  // results of members
+  std::vector<Known> loads_, stores_;
+  bool reads_moved_ = false;
+};
+
+}  // namespace
+
+Fuser::Fuser(const Graph& graph, const Target& target) : graph_(graph), target_(target) {
+  for (const ValueId id : graph.outputs) leaving_.insert(graph.value(id).storage);
+  for (NodeId n = 0; n < static_cast<NodeId>(graph.nodes.size()); ++n) {
+    for_each_input(graph.nodes[static_cast<size_t>(n)],
+                   [&](ValueId id) { readers_[graph.value(id).storage].push_back(n); });
+  }
+}
+
+/// Whether a member's result is read by anyone but the members of its group.
+bool Fuser::leaves(ValueId id, const Group& group) const {
+  const StorageId s = graph_.value(id).storage;
+  if (leaving_.contains(s)) return true;
+  const auto it = readers_.find(s);
+  return it != readers_.end() &&
+         std::any_of(it->second.begin(), it->second.end(), [&](NodeId reader) {
+           return !std::binary_search(group.nodes.begin(), group.nodes.end(), reader);
+         });
+}
+
+bool Fuser::fuse(const Group& group, Step* step, std::string* why) const {
+  KernelBuilder builder(graph_, group.domain);
+  for (const NodeId n : group.nodes) {
+    if (!builder.add(node(n), target_, why)) return false;
+    if (!node(n).writes.empty() || leaves(result_of(node(n)), group)) builder.store_last();
+  }
+  if (builder.stores_nothing() || !builder.finish(step, why)) return false;
+  step->kind = Step::Kind::kFused;
+  step->nodes = group.nodes;
+  step->spec.name = step->name = name_of_kernel(group);
+  return !target_.can_compile || target_.can_compile(step->spec, step->geometry, why);
+}
+
+/// "fused_mul_add_gelu_f32": what a profiler shows.
+std::string Fuser::name_of_kernel(const Group& group) const {
+  constexpr size_t kMostNames = 6;
+  std::vector<std::string> names;
+  const Node* previous = nullptr;
+  for (const NodeId n : group.nodes) {
+    const bool goes_on = previous != nullptr && !node(n).part_of.empty() &&
+                         previous->part_of == node(n).part_of && previous->source == node(n).source;
+    previous = &node(n);
+    if (!goes_on) names.push_back(short_name(node(n)));
+  }
+  std::string name = names.size() > 1 ? "fused" : "single";
+  for (size_t i = 0; i < names.size() && i < kMostNames; ++i) name += "_" + names[i];
+  if (names.size() > kMostNames) name += fmt::format("_and_{}_more", names.size() - kMostNames);
+  return fmt::format("{}_{}", name,
+                     name_of(graph_.value(result_of(node(group.nodes.back()))).dtype));
+}
+
+}  // namespace torchweld

@@ -1,0 +1,50 @@
+#include "fusion/member.h"
+
+#include "fusion/pointwise.h"
+
+namespace torchweld {
+namespace {
+
+/// In-place: the elements that are written are those that are read, if any of them are.
+bool writes_safely(const Graph& graph, const Node& node) {
+  if (node.writes.empty()) return true;
+  const Value& out = graph.value(node.writes[0]);
+  bool safe = true;
+  for_each_input(node, [&](ValueId id) {
+    const Value& v = graph.value(id);
+    safe &= v.storage != out.storage || v.same_layout(out);
+  });
+  return safe;
+}
+
+}  // namespace
+
+std::optional<Member> member_of(const Graph& graph, const Node& node, const Target& target,
+                                std::string* why) {
+  if (!target.fuses) {
+    *why = "no code generator for this device";
+    return std::nullopt;
+  }
+  if (target.rows) {
+    if (auto reduction = as_reduction(graph, node)) return Member{reduction->domain, reduction};
+  }
+  if (!is_pointwise(graph, node, why)) return std::nullopt;
+  if (!writes_safely(graph, node)) {
+    *why = "writes memory that it also reads at other places";
+    return std::nullopt;
+  }
+  return Member{{graph.value(result_of(node)).sizes, {}}, std::nullopt};
+}
+
+std::vector<int64_t> strides_of_result(const Graph& graph, const Domain& domain, const Node& node) {
+  const Value& out = graph.value(result_of(node));
+  return strides_in(domain, out.sizes, out);
+}
+
+std::vector<int64_t> strides_of_operand(const Graph& graph, const Domain& domain, const Node& node,
+                                        ValueId operand, bool reduces) {
+  const std::vector<int64_t>& sizes = reduces ? domain.sizes : graph.value(result_of(node)).sizes;
+  return strides_in(domain, sizes, graph.value(operand));
+}
+
+}  // namespace torchweld
