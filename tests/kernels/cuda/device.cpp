@@ -11,13 +11,19 @@
 namespace torchweld {
 
 std::shared_ptr<cuda::Device> make_virtual_device(int capability) {
-  return std::make_shared<virtual_gpu::VirtualDevice>(capability);
+  return std::make_shared<virtual_gpu::VirtualDevice>(1, capability);
 }
 
 Traffic take_traffic(cuda::Device& device) {
-  auto& st = dynamic_cast<virtual_gpu::VirtualDevice&>(device).st;
-  Traffic t{(int64_t)st.sect, (int64_t)st.ideal, (int64_t)st.wave, (int64_t)st.waveideal};
-  st = {};
+  auto& virtual_device = dynamic_cast<virtual_gpu::VirtualDevice&>(device);
+  Traffic t;
+  for (const auto& [name, statistics] : virtual_device.statistics()) {
+    t.sectors += statistics.sectors;
+    t.ideal_sectors += statistics.ideal_sectors;
+    t.wavefronts += statistics.wavefronts;
+    t.ideal_wavefronts += statistics.ideal_wavefronts;
+  }
+  virtual_device.reset_statistics();
   return t;
 }
 
