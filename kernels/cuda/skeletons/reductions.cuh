@@ -40,66 +40,76 @@ INLINE bool shuffled(bool value, int mask) {
   return __shfl_xor_sync(kAllLanes, static_cast<i32>(value), mask) != 0;
 }
 
+/// A value in eight bytes, all of which are written: reductions are copied through memory whole,
+/// and padding would be read there without ever having been written.
+template <class T, int kRest = 8 - sizeof(T)>
+struct Word {
+  T value;
+  unsigned char rest[kRest];
+};
+template <class T>
+struct Word<T, 0> {
+  T value;
+};
+
 template <class T>
 struct Sum {
-  T value = 0;
-  INLINE void add(T x, i64) { value = prim::add(value, x); }
-  INLINE void merge(const Sum& other) { add(other.value, 0); }
-  INLINE Sum from_lane(int mask) const { return {shuffled(value, mask)}; }
-  INLINE T result() const { return value; }
+  Word<T> word = {T(0)};
+  INLINE void add(T x, i64) { word.value = prim::add(word.value, x); }
+  INLINE void merge(const Sum& other) { add(other.word.value, 0); }
+  INLINE Sum from_lane(int mask) const { return {{shuffled(word.value, mask)}}; }
+  INLINE T result() const { return word.value; }
 };
 
 template <class T>
 struct Product {
-  T value = 1;
-  INLINE void add(T x, i64) { value = prim::mul(value, x); }
-  INLINE void merge(const Product& other) { add(other.value, 0); }
-  INLINE Product from_lane(int mask) const { return {shuffled(value, mask)}; }
-  INLINE T result() const { return value; }
+  Word<T> word = {T(1)};
+  INLINE void add(T x, i64) { word.value = prim::mul(word.value, x); }
+  INLINE void merge(const Product& other) { add(other.word.value, 0); }
+  INLINE Product from_lane(int mask) const { return {{shuffled(word.value, mask)}}; }
+  INLINE T result() const { return word.value; }
 };
 
 /// NaN wins.
 template <class T>
 struct Largest {
-  T value = Extremes<T>::lowest();
-  INLINE void add(T x, i64) { value = prim::max(value, x); }
-  INLINE void merge(const Largest& other) { add(other.value, 0); }
-  INLINE Largest from_lane(int mask) const { return {shuffled(value, mask)}; }
-  INLINE T result() const { return value; }
+  Word<T> word = {Extremes<T>::lowest()};
+  INLINE void add(T x, i64) { word.value = prim::max(word.value, x); }
+  INLINE void merge(const Largest& other) { add(other.word.value, 0); }
+  INLINE Largest from_lane(int mask) const { return {{shuffled(word.value, mask)}}; }
+  INLINE T result() const { return word.value; }
 };
 
 template <class T>
 struct Smallest {
-  T value = Extremes<T>::highest();
-  INLINE void add(T x, i64) { value = prim::min(value, x); }
-  INLINE void merge(const Smallest& other) { add(other.value, 0); }
-  INLINE Smallest from_lane(int mask) const { return {shuffled(value, mask)}; }
-  INLINE T result() const { return value; }
+  Word<T> word = {Extremes<T>::highest()};
+  INLINE void add(T x, i64) { word.value = prim::min(word.value, x); }
+  INLINE void merge(const Smallest& other) { add(other.word.value, 0); }
+  INLINE Smallest from_lane(int mask) const { return {{shuffled(word.value, mask)}}; }
+  INLINE T result() const { return word.value; }
 };
 
 /// Where the best stands: the first of equal ones, the first NaN before all others.
 template <class T, bool kLargest>
 struct ArgBest {
   static constexpr i64 kNowhere = 9223372036854775807ll;
-  T value = kLargest ? Extremes<T>::lowest() : Extremes<T>::highest();
+  Word<T> best = {kLargest ? Extremes<T>::lowest() : Extremes<T>::highest()};
   i64 place = kNowhere;
 
   INLINE void add(T x, i64 at) {
+    const T value = best.value;
     const bool x_nan = x != x, nan = value != value;
     const bool better = (x_nan && !nan) || (!nan && (kLargest ? x > value : x < value));
     const bool equal = x == value || (x_nan && nan);
     if (better || (equal && at < place)) {
-      value = x;
+      best.value = x;
       place = at;
     }
   }
   // Nothing seen is at no place, and equal to the worst: it never replaces what was seen.
-  INLINE void merge(const ArgBest& other) { add(other.value, other.place); }
+  INLINE void merge(const ArgBest& other) { add(other.best.value, other.place); }
   INLINE ArgBest from_lane(int mask) const {
-    ArgBest other;
-    other.value = shuffled(value, mask);
-    other.place = shuffled(place, mask);
-    return other;
+    return {{shuffled(best.value, mask)}, shuffled(place, mask)};
   }
   INLINE i64 result() const { return place == kNowhere ? 0 : place; }
 };
