@@ -40,8 +40,45 @@ INLINE bool shuffled(bool value, int mask) {
   return __shfl_xor_sync(kAllLanes, static_cast<i32>(value), mask) != 0;
 }
 
-/// A value in eight bytes, all of which are written: reductions are copied through memory whole,
-/// and padding would be read there without ever having been written.
+template <class T>
+struct Sum {
+  T value = 0;
+  INLINE void add(T x, i64) { value = prim::add(value, x); }
+  INLINE void merge(const Sum& other) { add(other.value, 0); }
+  INLINE Sum from_lane(int mask) const { return {shuffled(value, mask)}; }
+  INLINE T result() const { return value; }
+};
+
+template <class T>
+struct Product {
+  T value = 1;
+  INLINE void add(T x, i64) { value = prim::mul(value, x); }
+  INLINE void merge(const Product& other) { add(other.value, 0); }
+  INLINE Product from_lane(int mask) const { return {shuffled(value, mask)}; }
+  INLINE T result() const { return value; }
+};
+
+/// NaN wins.
+template <class T>
+struct Largest {
+  T value = Extremes<T>::lowest();
+  INLINE void add(T x, i64) { value = prim::max(value, x); }
+  INLINE void merge(const Largest& other) { add(other.value, 0); }
+  INLINE Largest from_lane(int mask) const { return {shuffled(value, mask)}; }
+  INLINE T result() const { return value; }
+};
+
+template <class T>
+struct Smallest {
+  T value = Extremes<T>::highest();
+  INLINE void add(T x, i64) { value = prim::min(value, x); }
+  INLINE void merge(const Smallest& other) { add(other.value, 0); }
+  INLINE Smallest from_lane(int mask) const { return {shuffled(value, mask)}; }
+  INLINE T result() const { return value; }
+};
+
+/// A value in eight bytes, all of which are written: what stands beside an i64 is copied through
+/// memory with its padding, which would be read there without ever having been written.
 template <class T, int kRest = 8 - sizeof(T)>
 struct Word {
   T value;
@@ -50,43 +87,6 @@ struct Word {
 template <class T>
 struct Word<T, 0> {
   T value;
-};
-
-template <class T>
-struct Sum {
-  Word<T> word = {T(0)};
-  INLINE void add(T x, i64) { word.value = prim::add(word.value, x); }
-  INLINE void merge(const Sum& other) { add(other.word.value, 0); }
-  INLINE Sum from_lane(int mask) const { return {{shuffled(word.value, mask)}}; }
-  INLINE T result() const { return word.value; }
-};
-
-template <class T>
-struct Product {
-  Word<T> word = {T(1)};
-  INLINE void add(T x, i64) { word.value = prim::mul(word.value, x); }
-  INLINE void merge(const Product& other) { add(other.word.value, 0); }
-  INLINE Product from_lane(int mask) const { return {{shuffled(word.value, mask)}}; }
-  INLINE T result() const { return word.value; }
-};
-
-/// NaN wins.
-template <class T>
-struct Largest {
-  Word<T> word = {Extremes<T>::lowest()};
-  INLINE void add(T x, i64) { word.value = prim::max(word.value, x); }
-  INLINE void merge(const Largest& other) { add(other.word.value, 0); }
-  INLINE Largest from_lane(int mask) const { return {{shuffled(word.value, mask)}}; }
-  INLINE T result() const { return word.value; }
-};
-
-template <class T>
-struct Smallest {
-  Word<T> word = {Extremes<T>::highest()};
-  INLINE void add(T x, i64) { word.value = prim::min(word.value, x); }
-  INLINE void merge(const Smallest& other) { add(other.word.value, 0); }
-  INLINE Smallest from_lane(int mask) const { return {{shuffled(word.value, mask)}}; }
-  INLINE T result() const { return word.value; }
 };
 
 /// Where the best stands: the first of equal ones, the first NaN before all others.
@@ -117,3 +117,27 @@ template <class T>
 using ArgLargest = ArgBest<T, true>;
 template <class T>
 using ArgSmallest = ArgBest<T, false>;
+
+/// Visitors that carry reductions through memory, one in each slot of kSlot bytes.
+///
+/// at      the first reduction's slot
+/// stride  bytes from one reduction's slot to the next one's
+constexpr int kSlot = 16;
+struct PutReductions {
+  unsigned char* at;
+  i64 stride;
+  template <class Reduction>
+  INLINE void operator()(Reduction& r) {
+    *reinterpret_cast<Reduction*>(at) = r;
+    at += stride;
+  }
+};
+struct MergeReductions {
+  const unsigned char* at;
+  i64 stride;
+  template <class Reduction>
+  INLINE void operator()(Reduction& r) {
+    r.merge(*reinterpret_cast<const Reduction*>(at));
+    at += stride;
+  }
+};
