@@ -15,9 +15,9 @@ Contender ours(const Engine& engine, const std::vector<c10::IValue>& inputs) {
           [engine, inputs] { engine.prepare(inputs); }};
 }
 
-Contender frozen(const std::string& archive, const std::string& method,
+Contender frozen(const std::string& archive, const std::string& method, c10::Device device,
                  const std::vector<c10::IValue>& inputs) {
-  LibTorchModule loaded(archive, method);
+  LibTorchModule loaded(archive, method, device);
   std::vector<std::string> others;
   if (method != "forward") others.push_back(method);
   const c10::AutoGradMode no_grad(false);
@@ -37,13 +37,14 @@ std::vector<Contender> contenders(const Engine& engine, const std::string& archi
                                   const std::vector<c10::IValue>& inputs,
                                   std::vector<Unavailable>& unavailable) {
   const std::string& method = engine.options().method;
-  const auto eager = std::make_shared<LibTorchModule>(archive, method);
-  const auto script = std::make_shared<LibTorchModule>(archive, method);
+  const c10::Device device = engine.options().device;
+  const auto eager = std::make_shared<LibTorchModule>(archive, method, device);
+  const auto script = std::make_shared<LibTorchModule>(archive, method, device);
   std::vector<Contender> all{ours(engine, inputs),
                              {"eager", [eager, inputs] { eager->run_eager(inputs); }, nullptr},
                              {"torchscript", [script, inputs] { script->run(inputs); }, nullptr}};
   try {
-    all.push_back(frozen(archive, method, inputs));
+    all.push_back(frozen(archive, method, device, inputs));
   } catch (const std::exception& error) {
     const std::string text = error.what();
     unavailable.push_back({"frozen", text.substr(0, text.find('\n'))});

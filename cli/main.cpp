@@ -30,6 +30,12 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, CallArg
                    "\"outputs\"")
       ->excludes(inputs);
   command->add_option("--method", call.method, "which method to call")->capture_default_str();
+  command
+      ->add_option(
+          "--device", call.device,
+          "cpu, cuda, cuda:N, or virtual: the CUDA path on an interpreted GPU, which checks "
+          "every access and is slow")
+      ->capture_default_str();
   command->add_option("--seed", call.seed, "seed of random inputs and operators")
       ->capture_default_str();
   command->add_option("--threads", call.threads, "threads of LibTorch's pool; 0: its own choice")
