@@ -1,7 +1,10 @@
 // Composite operators as those that the planner knows.
 #include <algorithm>
+#include <set>
 
 #include "fusion/batch_norm.h"
+#include "fusion/indexed.h"
+#include "fusion/member.h"
 #include "fusion/passes.h"
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
@@ -59,6 +62,20 @@ bool is_plain_concatenation(const Graph& graph, const Node& node) {
          });
 }
 
+/// Whether no kernel of the nodes `before` makes a piece: then one kernel that reads all of them
+/// beats a copy of each, which would otherwise be part of the kernel that makes it.
+bool reads_only_memory(const Graph& graph, const std::vector<Node>& before, const Node& node,
+                       const Target& target) {
+  std::set<StorageId> pieces;
+  for (const ValueId id : node.args[0].tensor_list()->ids) pieces.insert(graph.value(id).storage);
+  return std::none_of(before.begin(), before.end(), [&](const Node& maker) {
+    std::string why;
+    return !maker.outputs.empty() && maker.outputs[0] != kNone &&
+           pieces.contains(graph.value(maker.outputs[0]).storage) &&
+           member_of(graph, maker, target, &why);
+  });
+}
+
 std::vector<Node> concatenation(Graph* graph, const Node& node) {
   std::vector<Node> parts;
   const bool stack = node.op == "aten::stack";
@@ -104,7 +121,9 @@ void decompose(Graph* graph, const Target& target) {
       parts = lstm_cell(graph, node);
     } else if (is_plain_batch_norm(*graph, node)) {
       parts = batch_norm(graph, node);
-    } else if (is_plain_concatenation(*graph, node)) {
+    } else if (is_plain_concatenation(*graph, node) &&
+               !(target.rows && reads_only_memory(*graph, nodes, node, target) &&
+                 indexed_domain(*graph, node))) {
       parts = concatenation(graph, node);
     } else {
       parts.push_back(std::move(node));

@@ -1,5 +1,5 @@
-// Archives on the CUDA path: the production planner, NVRTC's code, the engine's own launches, on the
-// virtual GPU, against LibTorch. One test an archive.
+// Archives on the CUDA path: the production planner, NVRTC's code, the engine's own launches, on
+// the virtual GPU, against LibTorch. One test an archive.
 #include <gtest/gtest.h>
 
 #include "tests/support/archives.h"
@@ -20,8 +20,7 @@ TEST_P(VirtualGpu, AgreesWithLibTorch) {
   expect_agrees_with_libtorch(GetParam(), oracle);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, VirtualGpu, ::testing::ValuesIn(archive_names()),
-                         archive_test_name);
+INSTANTIATE_TEST_SUITE_P(All, VirtualGpu, ::testing::ValuesIn(archive_names()), archive_test_name);
 
 }  // namespace
 }  // namespace torchweld::testing
