@@ -137,7 +137,7 @@ std::string BodySource::tiles_text() const {
   for (size_t i = 0; i < spec_.loads.size(); ++i) {
     if (!is_transposed(i)) continue;
     const std::string_view type = element_type(spec_.loads[i].dtype);
-    members += fmt::format("    {} in{}[kTile][kTile + 1];\n", type, i);
+    members += fmt::format("    {} in{}[kTile][kTileLine<{}>];\n", type, i, type);
     fill += fmt::format(
         "    tiles.in{}[line][column] = static_cast<const {}*>(a.pointers[{}])[o.in{}];\n", i, type,
         i, i);

@@ -18,23 +18,23 @@ std::string text_of_headers() {
 }  // namespace
 
 Compiler::Compiler(std::shared_ptr<Device> device, const CacheOptions& options)
-    : device_(std::move(device)), cache_(options) {}
+    : device_(std::move(device)), cache_(options), line_numbers_(options.line_numbers) {}
 
 Program Compiler::program_of(const Source& source) {
   static const std::string headers = text_of_headers();
-  const int capability = device_->info().capability;
-  // The options are those of nvrtc.cpp, which change with the headers or with Torchweld's version.
-  const std::string key = KernelCache::key_of(
-      fmt::format("{}\n{}\nNVRTC {} {}", source.text, headers, nvrtc_version(), capability));
-  if (std::optional<Program> known = cache_.find(key)) {
-    ++from_disk_;
-    return *std::move(known);
-  }
   CompileRequest request;
   request.name = source.entries.front() + ".cu";
   request.source = source.text;
   request.headers = skeleton_headers();
-  request.capability = capability;
+  request.capability = device_->info().capability;
+  request.line_numbers = line_numbers_;
+  const std::string key =
+      KernelCache::key_of(fmt::format("{}\n{}\nNVRTC {} {}", source.text, headers, nvrtc_version(),
+                                      fmt::join(options_of(request), " ")));
+  if (std::optional<Program> known = cache_.find(key)) {
+    ++from_disk_;
+    return *std::move(known);
+  }
   Compiled compiled = compile(request);
   ++compiled_;
   Program program{std::move(compiled.image), std::move(compiled.kernels), compiled.compile_us};

@@ -31,6 +31,7 @@ class Compiler {
  private:
   std::shared_ptr<Device> device_;
   KernelCache cache_;
+  bool line_numbers_;
   std::atomic<int64_t> compiled_{0}, from_disk_{0};
 };
 

@@ -16,6 +16,7 @@ struct CacheOptions {
   /// ~/.cache/torchweld/kernels.
   std::filesystem::path folder = {};
   bool on_disk = true;
+  bool line_numbers = false;  ///< kernels name their source lines, for debuggers and checkers
   int64_t limit_bytes = int64_t{512} << 20;  ///< of the folder; the least recently used go first
 };
 

@@ -91,6 +91,14 @@ class Program {
     return result == NVRTC_SUCCESS;
   }
 
+  /// As result, for texts: NVRTC counts their terminating zero.
+  template <class Size, class Get>
+  std::string text(Size size_of_result, Get get) {
+    std::string text = result(size_of_result, get);
+    while (!text.empty() && text.back() == '\0') text.pop_back();
+    return text;
+  }
+
   /// A text or binary that NVRTC hands out by size and content.
   template <class Size, class Get>
   std::string result(Size size_of_result, Get get) {
@@ -146,29 +154,34 @@ std::vector<std::pair<std::string, Resources>> parse_report(const std::string& l
 
 }  // namespace
 
-Compiled compile(const CompileRequest& request) {
-  const auto start = std::chrono::steady_clock::now();
-  const std::vector<int>& known = nvrtc().architectures;
-  const bool newer = request.capability > known.back();
-  const int target = newer ? known.back() : request.capability;
+std::vector<std::string> options_of(const CompileRequest& request) {
+  const int newest = nvrtc().architectures.back();
+  const bool newer = request.capability > newest;
   std::vector<std::string> options = {
-      fmt::format("--gpu-architecture={}_{}", newer ? "compute" : "sm", target),
+      fmt::format("--gpu-architecture={}_{}", newer ? "compute" : "sm",
+                  newer ? newest : request.capability),
       "--std=c++17",
       "--fmad=false",
       "--ptxas-options=-v",
   };
   if (request.line_numbers) options.emplace_back("--generate-line-info");
+  return options;
+}
+
+Compiled compile(const CompileRequest& request) {
+  const auto start = std::chrono::steady_clock::now();
   Program program(request);
-  const bool good = program.compile(options);
+  const bool good = program.compile(options_of(request));
   Compiled out;
-  out.log = program.result(nvrtc().GetProgramLogSize, nvrtc().GetProgramLog);
-  while (!out.log.empty() && out.log.back() == '\0') out.log.pop_back();
+  out.log = program.text(nvrtc().GetProgramLogSize, nvrtc().GetProgramLog);
   if (!good) {
     throw Error(ErrorCode::kInternal,
                 fmt::format("NVRTC {} refuses {}:\n{}", nvrtc().version, request.name, out.log));
   }
-  if (!newer) out.image.cubin = program.result(nvrtc().GetCUBINSize, nvrtc().GetCUBIN);
-  out.image.ptx = program.result(nvrtc().GetPTXSize, nvrtc().GetPTX);
+  // Devices newer than this NVRTC get PTX, which their driver compiles.
+  if (request.capability <= nvrtc().architectures.back())
+    out.image.cubin = program.result(nvrtc().GetCUBINSize, nvrtc().GetCUBIN);
+  out.image.ptx = program.text(nvrtc().GetPTXSize, nvrtc().GetPTX);
   out.kernels = parse_report(out.log);
   out.compile_us =
       std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();

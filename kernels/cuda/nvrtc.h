@@ -39,6 +39,9 @@ struct Compiled {
 /// Throws   Error kDevice when NVRTC is missing; kInternal with its log when the source is refused.
 Compiled compile(const CompileRequest& request);
 
+/// What NVRTC is told beside the source; part of the key of what is cached.
+std::vector<std::string> options_of(const CompileRequest& request);
+
 /// "13.0", part of the key of what is cached.
 std::string nvrtc_version();
 

@@ -10,12 +10,11 @@
 namespace torchweld::cuda {
 namespace {
 
-constexpr int64_t kShortRow = 32;           // elements that one thread walks without much regret
-constexpr int64_t kWarpRow = 1024;          // columns
-constexpr int64_t kKeptWords = 64;          // registers a thread that hold its part of a row
-constexpr int64_t kLongRow = 64 * 1024;     // elements that one block alone would wait for
-constexpr int64_t kFewRows = 64;            // too few blocks to fill a device of some hundred SMs
-constexpr int64_t kMostLineReductions = 8;  // 256 threads' partial results in 32 KB
+constexpr int64_t kShortRow = 32;        // elements that one thread walks without much regret
+constexpr int64_t kWarpRow = 1024;       // columns
+constexpr int64_t kKeptWords = 64;       // registers a thread that hold its part of a row
+constexpr int64_t kLongRow = 64 * 1024;  // elements that one block alone would wait for
+constexpr int64_t kFewRows = 64;         // too few blocks to fill a device of some hundred SMs
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t power_of_two(int64_t n) {
@@ -29,7 +28,6 @@ struct Rows {
   int64_t row_step = 0;  // smallest stride from row to row; 0: no operand moves
   int64_t words = 0;     // registers of one element of each load that several phases read
   bool has_running_sum = false;
-  int64_t reductions = 0;
 };
 
 Rows rows_of(const Problem& problem) {
@@ -46,7 +44,6 @@ Rows rows_of(const Problem& problem) {
   for (size_t i = 0; i < spec.body.size(); ++i) {
     const Inst& inst = spec.body[i];
     rows.has_running_sum = rows.has_running_sum || inst.prim == Prim::kRunningSum;
-    rows.reductions += is_reduction(inst.prim);
     if (!is_plain_load(inst) || problem.phases.per_row[i]) continue;
     const auto operand = static_cast<size_t>(inst.operand);
     add(spec.loads[operand], operand);
@@ -85,8 +82,8 @@ Fit choose_row_thread(const Problem& problem, Schedule* schedule) {
 Fit choose_row_columns(const Problem& problem, Schedule* schedule) {
   if (problem.spec.reduced == 0) return Fit::kNone;
   const Rows rows = rows_of(problem);
-  if (rows.has_running_sum || rows.reductions > kMostLineReductions) return Fit::kNone;
-  schedule->lanes = problem.cols >= 512 && rows.reductions * 2 <= kMostLineReductions ? 16 : 8;
+  if (rows.has_running_sum) return Fit::kNone;
+  schedule->lanes = problem.cols >= 512 ? 16 : 8;
   schedule->threads = 32 * schedule->lanes;
   return rows.across && !rows.along ? Fit::kBest : Fit::kPossible;
 }

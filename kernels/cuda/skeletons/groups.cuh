@@ -116,13 +116,32 @@ struct BlockGroup {
   }
 };
 
+/// Merges the results of the kLines threads below one another, one reduction after the other: laid
+/// side by side, neighbouring threads' results lie in neighbouring banks.
+template <int kLines>
+struct MergeLines {
+  unsigned char* bytes;
+  template <class Reduction>
+  INLINE void operator()(Reduction& r) const {
+    auto* const partial = reinterpret_cast<Reduction*>(bytes);
+    const int column = threadIdx.x % kWarp;
+    __syncthreads();  // the previous reduction's results have been read
+    partial[threadIdx.x] = r;
+    __syncthreads();
+    r = partial[column];
+#pragma unroll
+    for (int line = 1; line < kLines; ++line) r.merge(partial[line * kWarp + column]);
+  }
+};
+
 /// The kLines threads of a block that stand below one another, one line of kWarp threads each: a
 /// warp's lanes take neighbouring rows, which lie side by side in memory.
 template <class Body, int kLines>
 struct ColumnGroup {
   static constexpr int kSize = kLines;
+  static constexpr int kMostBytes = 16;  // of one reduction
   struct Shared {
-    alignas(16) unsigned char partial[kLines * kWarp * sizeof(typename Body::Reductions)];
+    alignas(16) unsigned char partial[kLines * kWarp * kMostBytes];
   };
   Shared& shared;
 
@@ -130,15 +149,7 @@ struct ColumnGroup {
 
   template <int kPhase, class>
   INLINE void reduce(typename Body::Reductions& acc) {
-    auto* const partial = reinterpret_cast<typename Body::Reductions*>(shared.partial);
-    const int column = threadIdx.x % kWarp;
-    __syncthreads();  // the previous phase's results have been read
-    partial[threadIdx.x] = acc;
-    __syncthreads();
-    acc = partial[column];
-#pragma unroll
-    for (int line = 1; line < kLines; ++line)
-      Body::template merge<kPhase>(acc, partial[line * kWarp + column]);
+    Body::template each_reduction<kPhase>(acc, MergeLines<kLines>{shared.partial});
   }
   /// Never asked: rows with running sums go to other groups.
   template <class T>

@@ -98,8 +98,10 @@ UNARY(rsqrt)
 UNARY(floor)
 UNARY(ceil)
 UNARY(trunc)
-UNARY(rint) UNARY(exp) UNARY(expm1) UNARY(log) UNARY(log1p) UNARY(tanh) UNARY(erf) UNARY(erfc)
-    UNARY(sin) UNARY(cos) UNARY(atan)
+UNARY(rint)
+UNARY(exp)
+UNARY(expm1) UNARY(log) UNARY(log1p) UNARY(tanh) UNARY(erf) UNARY(erfc) UNARY(sin) UNARY(cos)
+    UNARY(atan)
 #undef UNARY
         INLINE f32 abs(f32 a) {
   return ::fabsf(a);

@@ -10,6 +10,10 @@
 constexpr int kTile = 32;
 constexpr int kTileLines = 8;  // threads are kTile x kTileLines: four elements each
 
+/// A line of a tile, with as much more as puts a column of it into 32 different banks: one word.
+template <class T>
+constexpr int kTileLine = kTile + (sizeof(T) < 4 ? 4 / sizeof(T) : 1);
+
 /// Coordinates of a tile's block in the dims that are neither the innermost nor kAcross.
 template <int kAcross, class Args>
 INLINE void place_block(const Args& a, typename Args::Index outer,
@@ -25,7 +29,6 @@ INLINE void place_block(const Args& a, typename Args::Index outer,
 
 /// a        length tiles along the innermost dim, chunks of them along kAcross
 /// Grid     one block of 256 threads a tile
-/// Banks    a line of 33 elements puts a column of any element size into 32 different banks
 template <class Body, int kAcross>
 INLINE void transpose(const typename Body::Args& a) {
   using Index = typename Body::Args::Index;

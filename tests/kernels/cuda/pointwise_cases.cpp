@@ -1,7 +1,7 @@
 // Specs without rows.
 #include <fmt/format.h>
 
-#include "tests/kernels/cuda_cases.h"
+#include "tests/kernels/cuda/cases.h"
 
 namespace torchweld {
 namespace {

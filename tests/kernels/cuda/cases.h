@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "tests/kernels/cuda_case.h"
+#include "tests/kernels/cuda/case.h"
 
 namespace torchweld {
 

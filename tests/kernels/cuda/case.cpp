@@ -1,4 +1,4 @@
-#include "tests/kernels/cuda_case.h"
+#include "tests/kernels/cuda/case.h"
 
 #include <fmt/format.h>
 
