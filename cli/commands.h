@@ -34,6 +34,7 @@ struct CheckArguments {
 struct ExplainArguments {
   CallArguments call;
   std::string dot, svg;  ///< files; empty: none
+  std::string kernels;   ///< a folder for sources, PTX and resources of CUDA kernels; empty: none
   bool graph = false;    ///< also the recorded graphs as text
 };
 

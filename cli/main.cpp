@@ -70,6 +70,8 @@ class CommandLine {
         add_command(app, "explain", "tell how the call is executed, and why", explain_.call);
     explain->add_option("--dot", explain_.dot, "write a drawing of the steps as Graphviz text");
     explain->add_option("--svg", explain_.svg, "write a drawing of the steps");
+    explain->add_option("--kernels", explain_.kernels,
+                        "write the CUDA kernels' sources, PTX and resources into a folder");
     explain->add_flag("--graph", explain_.graph, "also print what was recorded");
     explain->callback([this] { chosen = [this] { return explain_command(explain_); }; });
 

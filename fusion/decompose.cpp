@@ -107,6 +107,34 @@ std::vector<Node> concatenation(Graph* graph, const Node& node) {
   return parts;
 }
 
+/// reshape, flatten and the like of a tensor whose elements have to move: a copy that a kernel
+/// makes, seen with other sizes.
+bool is_copying_reshape(const Graph& graph, const Node& node) {
+  static const std::set<std::string> names = {"aten::reshape", "aten::flatten.using_ints"};
+  if (!names.contains(node.op) || !node.pure || node.outputs.size() != 1) return false;
+  const auto* x = node.args[0].tensor();
+  if (x == nullptr || x->id == kNone || node.outputs[0] == kNone) return false;
+  const Value& from = graph.value(x->id);
+  const Value& out = graph.value(node.outputs[0]);
+  return !from.opaque && !out.opaque && from.dtype == out.dtype && from.dtype != DType::kOther &&
+         from.storage != out.storage && out.elements() > 0 &&
+         graph.storage_of(node.outputs[0]).kind == Storage::Kind::kLocal && out.offset == 0 &&
+         out.strides == contiguous_strides(out.sizes);
+}
+
+std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
+  const ValueId x = node.args[0].tensor()->id;
+  Value moved = graph->value(node.outputs[0]);
+  moved.sizes = graph->value(x).sizes;
+  moved.strides = contiguous_strides(moved.sizes);
+  Node copy;
+  copy.op = "aten::clone";
+  copy.args = {tensor(x), {int64_t{0}}};  // contiguous
+  copy.outputs = {graph->add(std::move(moved))};
+  copy.source = node.source;
+  return {std::move(copy)};
+}
+
 }  // namespace
 
 void decompose(Graph* graph, const Target& target) {
@@ -119,6 +147,8 @@ void decompose(Graph* graph, const Target& target) {
       parts = std::move(*rows);
     } else if (is_plain_lstm_cell(*graph, node)) {
       parts = lstm_cell(graph, node);
+    } else if (is_copying_reshape(*graph, node)) {
+      parts = copying_reshape(graph, node);
     } else if (is_plain_batch_norm(*graph, node)) {
       parts = batch_norm(graph, node);
     } else if (is_plain_concatenation(*graph, node) &&

@@ -93,6 +93,8 @@ class VirtualRuntime final : public Runtime {
 
   void drain(const LaunchSite&) const override { device_->synchronize(cuda::Stream{}); }
 
+  void finish(const LaunchSite& site) const override { drain(site); }
+
   void wrote(const at::Tensor& tensor) const override {
     if (!tensor.defined() || tensor.numel() == 0) return;
     int64_t elements = 1;
