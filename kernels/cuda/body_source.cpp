@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernels/cuda/expression.h"
 
 namespace torchweld::cuda {
@@ -29,8 +31,9 @@ std::string_view reduction_type(Prim prim) {
 // What a row knows: its values, its reductions under way, and what happens between phases.
 std::string BodySource::rows_text() const {
   std::string row, running, reductions;
+  int reductions_count = 0;
   std::vector<std::string> values(static_cast<size_t>(phases_.count) + 1), each(values.size()),
-      merge(values.size()), finish(values.size());
+      finish(values.size());
   for (size_t i = 0; i < spec_.body.size(); ++i) {
     const Inst& inst = spec_.body[i];
     const auto ready = static_cast<size_t>(phases_.ready[i]);
@@ -42,7 +45,7 @@ std::string BodySource::rows_text() const {
       const DType of = spec_.body[static_cast<size_t>(inst.args[0])].type;
       reductions += fmt::format("    {}<{}> v{};\n", reduction_type(inst.prim), value_type(of), i);
       each[ready - 1] += fmt::format("      visit(r.v{});\n", i);
-      merge[ready - 1] += fmt::format("      into.v{}.merge(other.v{});\n", i, i);
+      ++reductions_count;
       finish[ready - 1] += fmt::format("      row.v{} = acc.v{}.result();\n", i, i);
     } else {
       values[ready] += "      " + instruction_text(i, true) + "\n";
@@ -61,7 +64,7 @@ std::string BodySource::rows_text() const {
     if (spec_.stores[i].per_row) stores += "    " + odd_store_text(i, true) + "\n";
   }
   return fmt::format(R"(
-  static constexpr int kReduced = {}, kPhases = {};
+  static constexpr int kReduced = {}, kPhases = {}, kReductions = {};
   static constexpr bool kStoresRow = {};
   struct Row {{
 {}  }};
@@ -76,17 +79,14 @@ std::string BodySource::rows_text() const {
   static INLINE void each_reduction(Reductions& r, Visit visit) {{
 {}  }}
   template <int kPhase>
-  static INLINE void merge(Reductions& into, const Reductions& other) {{
-{}  }}
-  template <int kPhase>
   static INLINE void finish(const Reductions& acc, Row& row) {{
 {}  }}
   static INLINE void store_row(const Args& a, const Offsets& o, const Row& row) {{
 {}  }}
 )",
-                     spec_.reduced, phases_.count, stores.empty() ? "false" : "true", row, running,
-                     reductions, spec_.rank, by_phase(values), by_phase(each), by_phase(merge),
-                     by_phase(finish), stores);
+                     spec_.reduced, phases_.count, std::max(reductions_count, 1),
+                     stores.empty() ? "false" : "true", row, running, reductions, spec_.rank,
+                     by_phase(values), by_phase(each), by_phase(finish), stores);
 }
 
 std::string BodySource::text() const {

@@ -91,7 +91,8 @@ std::string identifier(std::string_view name) {
     if (text.empty() && digit) text += '_';
     text += letter || digit ? c : '_';
   }
-  return text.empty() ? "kernel" : text;
+  // A name without an underscore may be a C function's: abs, sqrt.
+  return text.find('_') == std::string::npos ? text + "_kernel" : text;
 }
 
 }  // namespace torchweld::cuda

@@ -22,7 +22,7 @@ std::string literal(const Inst& constant);
 std::string expression(const KernelSpec& spec, const Inst& inst,
                        const std::function<std::string(int16_t)>& text_of);
 
-/// `name` as an identifier of at most 96 characters.
+/// `name` as an identifier of some 96 characters that the device's C library does not have.
 std::string identifier(std::string_view name);
 
 }  // namespace torchweld::cuda

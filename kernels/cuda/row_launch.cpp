@@ -12,7 +12,7 @@ namespace torchweld::cuda {
 namespace {
 
 constexpr int64_t kWarp = 32;
-constexpr int64_t kPartialBytes = 16;     // of one reduction, at most
+constexpr int64_t kSlotBytes = 16;        // of one reduction: reductions.cuh's kSlot
 constexpr int64_t kShortestChunk = 8192;  // elements that are worth a block
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -53,7 +53,7 @@ void CudaKernel::launch_split(const Run& run, Extents extents) const {
   extents.chunk = std::max<int64_t>(ceil_div(ceil_div(extents.length, chunks), stride), 1) * stride;
   extents.chunks = std::max<int64_t>(ceil_div(extents.length, extents.chunk), 1);
   extents.workspace = workspace(
-      phases * extents.count * extents.chunks * std::max<int64_t>(reductions, 1) * kPartialBytes,
+      phases * extents.count * extents.chunks * std::max<int64_t>(reductions, 1) * kSlotBytes,
       run.stream);
   const auto rows = static_cast<uint32_t>(extents.count);
   for (size_t entry = 0; entry < functions_.size(); ++entry) {

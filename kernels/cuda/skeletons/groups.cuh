@@ -78,7 +78,7 @@ struct BlockGroup {
   static constexpr int kWarps = kThreads / kWarp;
   // Bytes: what has a constructor may not be declared in shared memory.
   struct Shared {
-    alignas(16) unsigned char partial[kWarps * sizeof(typename Body::Reductions)];
+    alignas(kSlot) unsigned char partial[Body::kReductions * kWarps * kSlot];
     i64 totals[kWarps];  // of any type a running sum has
   };
   Shared& shared;
@@ -89,14 +89,19 @@ struct BlockGroup {
   INLINE void reduce(typename Body::Reductions& acc) {
     WarpGroup<kWarp> warp;
     warp.template reduce<kPhase, Body>(acc);
-    auto* const partial = reinterpret_cast<typename Body::Reductions*>(shared.partial);
+    constexpr int kStride = kWarps * kSlot;
     const int lane = threadIdx.x % kWarp;
     __syncthreads();  // the previous phase's results have been read
-    if (lane == 0) partial[threadIdx.x / kWarp] = acc;
+    if (lane == 0) {
+      unsigned char* const mine = shared.partial + threadIdx.x / kWarp * kSlot;
+      Body::template each_reduction<kPhase>(acc, PutReductions{mine, kStride});
+    }
     __syncthreads();
     // Every warp reduces the few partial results itself: that saves a broadcast and its barrier.
     acc = typename Body::Reductions{};
-    if (lane < kWarps) acc = partial[lane];
+    if (lane < kWarps)
+      Body::template each_reduction<kPhase>(
+          acc, MergeReductions{shared.partial + lane * kSlot, kStride});
     warp.template reduce<kPhase, Body>(acc);
   }
 
@@ -139,9 +144,8 @@ struct MergeLines {
 template <class Body, int kLines>
 struct ColumnGroup {
   static constexpr int kSize = kLines;
-  static constexpr int kMostBytes = 16;  // of one reduction
   struct Shared {
-    alignas(16) unsigned char partial[kLines * kWarp * kMostBytes];
+    alignas(kSlot) unsigned char partial[kLines * kWarp * kSlot];
   };
   Shared& shared;
 

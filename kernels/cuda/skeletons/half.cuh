@@ -25,6 +25,19 @@ struct b8 {
 
 constexpr unsigned kAllLanes = 0xffffffffu;
 
+/// Stores of 8 and 16 bytes to global memory, as one instruction: left to itself, the compiler
+/// splits some of them into words.
+INLINE void store_words(void* to, const unsigned (&words)[2]) {
+  asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(to)),
+               "r"(words[0]), "r"(words[1])
+               : "memory");
+}
+INLINE void store_words(void* to, const unsigned (&words)[4]) {
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)),
+               "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+               : "memory");
+}
+
 INLINE f32 infinity() { return __int_as_float(0x7f800000); }
 
 /// The type that arithmetic on T is done in: dtype.h's compute_type.

@@ -100,10 +100,13 @@ UNARY(ceil)
 UNARY(trunc)
 UNARY(rint)
 UNARY(exp)
-UNARY(expm1) UNARY(log) UNARY(log1p) UNARY(tanh) UNARY(erf) UNARY(erfc) UNARY(sin) UNARY(cos)
-    UNARY(atan)
+UNARY(expm1)
+UNARY(log)
+UNARY(log1p)
+UNARY(tanh)
+UNARY(erf) UNARY(erfc) UNARY(sin) UNARY(cos) UNARY(atan)
 #undef UNARY
-        INLINE f32 abs(f32 a) {
+    INLINE f32 abs(f32 a) {
   return ::fabsf(a);
 }
 INLINE f64 abs(f64 a) { return ::fabs(a); }

@@ -77,29 +77,39 @@ struct Smallest {
   INLINE T result() const { return value; }
 };
 
+/// A value in eight bytes, all of which are written: what stands beside an i64 is copied through
+/// memory with its padding, which would be read there without ever having been written.
+template <class T, int kRest = 8 - sizeof(T)>
+struct Word {
+  T value;
+  unsigned char rest[kRest];
+};
+template <class T>
+struct Word<T, 0> {
+  T value;
+};
+
 /// Where the best stands: the first of equal ones, the first NaN before all others.
 template <class T, bool kLargest>
 struct ArgBest {
   static constexpr i64 kNowhere = 9223372036854775807ll;
-  T value = kLargest ? Extremes<T>::lowest() : Extremes<T>::highest();
+  Word<T> best = {kLargest ? Extremes<T>::lowest() : Extremes<T>::highest()};
   i64 place = kNowhere;
 
   INLINE void add(T x, i64 at) {
+    const T value = best.value;
     const bool x_nan = x != x, nan = value != value;
     const bool better = (x_nan && !nan) || (!nan && (kLargest ? x > value : x < value));
     const bool equal = x == value || (x_nan && nan);
     if (better || (equal && at < place)) {
-      value = x;
+      best.value = x;
       place = at;
     }
   }
   // Nothing seen is at no place, and equal to the worst: it never replaces what was seen.
-  INLINE void merge(const ArgBest& other) { add(other.value, other.place); }
+  INLINE void merge(const ArgBest& other) { add(other.best.value, other.place); }
   INLINE ArgBest from_lane(int mask) const {
-    ArgBest other;
-    other.value = shuffled(value, mask);
-    other.place = shuffled(place, mask);
-    return other;
+    return {{shuffled(best.value, mask)}, shuffled(place, mask)};
   }
   INLINE i64 result() const { return place == kNowhere ? 0 : place; }
 };
@@ -107,3 +117,27 @@ template <class T>
 using ArgLargest = ArgBest<T, true>;
 template <class T>
 using ArgSmallest = ArgBest<T, false>;
+
+/// Visitors that carry reductions through memory, one in each slot of kSlot bytes.
+///
+/// at      the first reduction's slot
+/// stride  bytes from one reduction's slot to the next one's
+constexpr int kSlot = 16;
+struct PutReductions {
+  unsigned char* at;
+  i64 stride;
+  template <class Reduction>
+  INLINE void operator()(Reduction& r) {
+    *reinterpret_cast<Reduction*>(at) = r;
+    at += stride;
+  }
+};
+struct MergeReductions {
+  const unsigned char* at;
+  i64 stride;
+  template <class Reduction>
+  INLINE void operator()(Reduction& r) {
+    r.merge(*reinterpret_cast<const Reduction*>(at));
+    at += stride;
+  }
+};

@@ -4,11 +4,12 @@
 
 #include "row.cuh"
 
-/// The partial results of one phase, by row and chunk.
+/// The partial results of a chunk of a row, in slots a.chunks apart.
 template <class Body>
-INLINE typename Body::Reductions* partials(const typename Body::Args& a, int phase) {
-  auto* const first = static_cast<typename Body::Reductions*>(a.workspace);
-  return first + static_cast<i64>(phase) * a.count * a.chunks;
+INLINE unsigned char* partials(const typename Body::Args& a, int phase, i64 row, i64 chunk) {
+  const i64 slot =
+      ((phase * static_cast<i64>(a.count) + row) * Body::kReductions) * a.chunks + chunk;
+  return static_cast<unsigned char*>(a.workspace) + slot * kSlot;
 }
 
 /// Values of the row that phases before kPhase reduced.
@@ -17,10 +18,9 @@ INLINE void catch_up(const typename Body::Args& a, i64 row, Walk& walk, Group& g
   if constexpr (kDone < kPhase) {
     walk.template prepare<kDone>();
     typename Body::Reductions acc{};
-    const typename Body::Reductions* const parts = partials<Body>(a, kDone) + row * a.chunks;
-    for (int chunk = threadIdx.x; chunk < a.chunks; chunk += Group::kSize) {
-      Body::template merge<kDone>(acc, parts[chunk]);
-    }
+    for (int chunk = threadIdx.x; chunk < a.chunks; chunk += Group::kSize)
+      Body::template each_reduction<kDone>(
+          acc, MergeReductions{partials<Body>(a, kDone, row, chunk), a.chunks * i64{kSlot}});
     group.template reduce<kDone, Body>(acc);
     Body::template finish<kDone>(acc, walk.row);
     catch_up<Body, kDone + 1, kPhase>(a, row, walk, group);
@@ -30,7 +30,7 @@ INLINE void catch_up(const typename Body::Args& a, i64 row, Walk& walk, Group& g
 /// One phase.
 ///
 /// a          count rows of length elements, in chunks of `chunk`, a multiple of kVector
-/// workspace  Reductions [kPhases, count, chunks]
+/// workspace  slots [kPhases, count, kReductions, chunks]
 /// Grid       chunks x count blocks of kThreads
 template <class Body, int kVector, int kThreads, int kPhase>
 INLINE void row_split(const typename Body::Args& a) {
@@ -49,7 +49,8 @@ INLINE void row_split(const typename Body::Args& a) {
   typename Body::Reductions acc = walk.template pass<kPhase>();
   group.template reduce<kPhase, Body>(acc);
   if (threadIdx.x == 0)
-    partials<Body>(a, kPhase)[static_cast<i64>(row) * a.chunks + blockIdx.x] = acc;
+    Body::template each_reduction<kPhase>(
+        acc, PutReductions{partials<Body>(a, kPhase, row, blockIdx.x), a.chunks * i64{kSlot}});
 }
 
 /// What is stored once a row. Grid: 1 x count blocks of kThreads.

@@ -57,7 +57,13 @@ INLINE void store_unit(void* base, i64 offset, int valid, bool whole,
     Pack<T, kVector> pack;
 #pragma unroll
     for (int k = 0; k < kVector; ++k) pack.element[k] = narrow<T>(y[k]);
-    *reinterpret_cast<Pack<T, kVector>*>(to) = pack;
+    if constexpr (sizeof(pack) >= 8) {
+      unsigned words[sizeof(pack) / 4];
+      memcpy(words, &pack, sizeof(pack));
+      store_words(to, words);
+    } else {
+      *reinterpret_cast<Pack<T, kVector>*>(to) = pack;
+    }
   } else {
 #pragma unroll
     for (int k = 0; k < kVector; ++k) {

@@ -18,7 +18,7 @@ std::vector<Case> pointwise_cases(DType dtype);
 /// Reductions of every kind over rows of these sizes, dense.
 Case reductions_case(DType dtype, int64_t rows, int64_t cols, int seed = 2);
 /// exp(x - max) / sum; over `dim` 0 of a matrix the rows lie side by side.
-Case softmax_case(DType dtype, int64_t rows, int64_t cols, bool over_columns = false);
+Case softmax_case(DType dtype, int64_t rows, int64_t cols, bool over_columns = false, int seed = 2);
 /// Mean, variance, then (x - mean) / sqrt(variance + eps) * weight + bias.
 Case layer_norm_case(DType dtype, int64_t rows, int64_t cols);
 Case running_sum_case(DType dtype, int64_t rows, int64_t cols, bool over_columns = false);

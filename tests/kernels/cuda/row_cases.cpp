@@ -22,9 +22,12 @@ Case reductions_case(DType dtype, int64_t rows, int64_t cols, int seed) {
   // Integers of memory's width would wrap on the way; sums and products of a row do not fit halves.
   const DType wide = is_floating(dtype) ? type : DType::kI64;
   const int16_t summand = body.cast(x, wide);
-  b.store_row(body.emit(Prim::kSum, wide, summand), wide);
-  // Not of special values: products of large numbers overflow in one order and not in another.
-  if (seed % 2 == 0) b.store_row(body.emit(Prim::kProduct, wide, summand), wide);
+  // Not of special values: sums and products of large numbers overflow in one order and not in
+  // another.
+  if (seed % 2 == 0) {
+    b.store_row(body.emit(Prim::kSum, wide, summand), wide);
+    b.store_row(body.emit(Prim::kProduct, wide, summand), wide);
+  }
   b.store_row(body.emit(Prim::kLargest, type, x), dtype);
   b.store_row(body.emit(Prim::kSmallest, type, x), dtype);
   b.store_row(body.emit(Prim::kArgLargest, DType::kI64, x), DType::kI64);
@@ -35,13 +38,13 @@ Case reductions_case(DType dtype, int64_t rows, int64_t cols, int seed) {
   return c;
 }
 
-Case softmax_case(DType dtype, int64_t rows, int64_t cols, bool over_columns) {
+Case softmax_case(DType dtype, int64_t rows, int64_t cols, bool over_columns, int seed) {
   const std::vector<int64_t> domain =
       over_columns ? std::vector<int64_t>{cols, rows} : std::vector<int64_t>{rows, cols};
   CaseBuilder b(named("softmax", dtype), domain, {over_columns, !over_columns});
   BodyBuilder& body = b.body();
   const DType type = compute_type(dtype);
-  const int16_t x = b.load(dtype);
+  const int16_t x = b.load(dtype, {}, seed);
   const int16_t e = body.emit(Prim::kExp, type,
                               body.emit(Prim::kSub, type, x, body.emit(Prim::kLargest, type, x)));
   b.store(body.emit(Prim::kDiv, type, e, body.emit(Prim::kSum, type, e)), dtype);

@@ -1,0 +1,74 @@
+// Kernels of every skeleton compile for other architectures, without a warning or a spill.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "kernels/cuda/nvrtc.h"
+#include "kernels/cuda/skeleton_headers.h"
+#include "kernels/cuda/source.h"
+#include "tests/kernels/cuda/cases.h"
+#include "tests/kernels/cuda/device.h"
+
+namespace torchweld {
+namespace {
+
+/// One source for each skeleton and kind of body, of a single- and a double-width type and a half.
+std::vector<cuda::Source> sources() {
+  std::vector<cuda::Source> all;
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kF64, DType::kI64, DType::kU8}) {
+    std::vector<Case> cases = {reductions_case(dtype, 7, 130), running_sum_case(dtype, 7, 130),
+                               pooling_case(dtype, 2, 9, 11)};
+    if (is_floating(dtype)) {
+      cases.push_back(softmax_case(dtype, 7, 130));
+      cases.push_back(layer_norm_case(dtype, 7, 130));
+    }
+    for (const Case& c : pointwise_cases(dtype)) {
+      if (c.name.starts_with("broadcast") || c.name.starts_with("permuted") ||
+          c.name.starts_with("scatter_add"))
+        cases.push_back(c);
+    }
+    for (const Case& c : cases) {
+      for (const ScheduledCase& s : on_every_skeleton(c)) {
+        const bool everywhere = dtype == DType::kF32 || dtype == DType::kF16;
+        if (everywhere || s.fit == cuda::Fit::kBest)
+          all.push_back(cuda::source_of(s.c.spec, s.schedule));
+      }
+    }
+  }
+  return all;
+}
+
+class CudaArchitectures : public testing::TestWithParam<int> {};
+
+TEST_P(CudaArchitectures, CompileCleanly) {
+  const std::vector<cuda::Source> all = sources();
+  ASSERT_GT(all.size(), 40u);
+  std::atomic<size_t> next{0};
+  std::mutex mutex;  // of the expectations
+  const auto work = [&] {
+    for (size_t i = next++; i < all.size(); i = next++) {
+      cuda::CompileRequest request;
+      request.name = all[i].entries.front() + ".cu";
+      request.source = all[i].text;
+      request.headers = cuda::skeleton_headers();
+      request.capability = GetParam();
+      const cuda::Compiled compiled = cuda::compile(request);
+      const std::scoped_lock lock(mutex);
+      EXPECT_FALSE(compiled.image.cubin.empty()) << request.name;
+      EXPECT_EQ(compiled.log.find("warning"), std::string::npos) << compiled.log;
+      EXPECT_EQ(compiled.kernels.size(), all[i].entries.size()) << request.name;
+      for (const auto& [entry, resources] : compiled.kernels)
+        EXPECT_EQ(resources.spill_bytes, 0) << all[i].text.substr(0, all[i].text.find("\n"));
+    }
+  };
+  std::thread other(work);
+  work();
+  other.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(Capabilities, CudaArchitectures, testing::Values(80, 100));
+
+}  // namespace
+}  // namespace torchweld

@@ -1,0 +1,162 @@
+// What each skeleton takes of the machine, against the committed resources.tsv: registers, shared
+// memory, sectors of DRAM and passes over shared memory. Nothing may get worse unnoticed; what gets
+// better is written there by hand, from what this test prints.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "kernels/cuda/attention.h"
+#include "tests/kernels/cuda/cases.h"
+#include "tests/kernels/cuda/device.h"
+
+namespace torchweld {
+namespace {
+
+/// One line of the table. The ratios are to the least possible.
+struct Row {
+  int registers = 0;
+  int64_t shared_bytes = 0;
+  double sectors = 1, wavefronts = 1;
+  std::string why = {};  ///< where a ratio is above the limits
+};
+
+constexpr double kMostSectors = 1.1, kMostWavefronts = 1.05;
+
+std::map<std::string, Row> committed() {
+  std::map<std::string, Row> rows;
+  std::ifstream file(TORCHWELD_CUDA_RESOURCES);
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream words(line);
+    std::string name;
+    Row row;
+    words >> name >> row.registers >> row.shared_bytes >> row.sectors >> row.wavefronts;
+    std::getline(words >> std::ws, row.why);
+    rows[name] = row;
+  }
+  return rows;
+}
+
+double ratio(int64_t is, int64_t ideal) {
+  return ideal == 0 ? 1 : static_cast<double>(is) / static_cast<double>(ideal);
+}
+
+/// Large enough that the ends of rows do not count, dense and aligned.
+std::vector<Case> contiguous_cases(DType dtype) {
+  std::vector<Case> cases;
+  const auto pointwise = [&](const char* name, std::vector<int64_t> domain,
+                             std::vector<int64_t> strides) {
+    CaseBuilder b(name, std::move(domain));
+    const DType type = compute_type(dtype);
+    const int16_t x = b.load(dtype, std::move(strides)), y = b.load(dtype);
+    b.store(b.body().emit(Prim::kErf, type, b.body().emit(Prim::kMul, type, x, y)), dtype);
+    cases.push_back(b.finish());
+  };
+  pointwise("pointwise_flat", {8192}, {1});
+  pointwise("pointwise_broadcast", {16, 512}, {0, 1});
+  pointwise("transpose", {128, 64}, {1, 128});
+  const auto rows = [&](const char* name, Case c) {
+    c.spec.name = c.name = name;
+    cases.push_back(std::move(c));
+  };
+  rows("row_thread_softmax", softmax_case(dtype, 512, 9, true));
+  rows("row_columns_softmax", softmax_case(dtype, 128, 200, true));
+  rows("row_warp_softmax", softmax_case(dtype, 16, 512));
+  rows("row_warp_short_softmax", softmax_case(dtype, 64, 16));
+  rows("row_warp_layer_norm", layer_norm_case(dtype, 16, 768));
+  rows("row_warp_running_sum", running_sum_case(dtype, 16, 512));
+  rows("row_block_softmax", softmax_case(dtype, 4, 4096));
+  rows("row_block_reductions", reductions_case(dtype, 4, 4096));
+  rows("row_split_softmax", softmax_case(dtype, 2, 65536));
+  return cases;
+}
+
+Row measured(const Case& c) {
+  std::string why;
+  const auto kernel = shared_backend().compile(c.spec, c.geometry, &why);
+  EXPECT_NE(kernel, nullptr) << why;
+  take_traffic(shared_device());
+  EXPECT_EQ(difference(c, *kernel, shared_device()), "");
+  const Traffic traffic = take_traffic(shared_device());
+  const KernelListing listing = kernel->listing();
+  EXPECT_EQ(listing.spill_bytes, 0) << c.name;
+  return {listing.registers, listing.shared_bytes, ratio(traffic.sectors, traffic.ideal_sectors),
+          ratio(traffic.wavefronts, traffic.ideal_wavefronts)};
+}
+
+Row measured_attention(DType dtype) {
+  constexpr int64_t kRows = 64, kHead = 64;
+  const cuda::AttentionShape shape = {dtype,
+                                      1,
+                                      1,
+                                      1,
+                                      kRows,
+                                      kRows,
+                                      kHead,
+                                      false,
+                                      DType::kOther,
+                                      0.125f,
+                                      {0, 0, kHead},
+                                      {0, 0, kHead},
+                                      {0, 0, kHead},
+                                      {0, 0, kHead}};
+  cuda::Attention attention(shared_backend().compiler());
+  cuda::Device& device = shared_device();
+  const int64_t bytes = kRows * kHead * size_of(dtype);
+  std::vector<void*> memory;
+  const std::vector<uint8_t> values = case_values(dtype, kRows * kHead, 2, false);
+  for (int i = 0; i < 4; ++i) {
+    memory.push_back(device.allocate(bytes));
+    device.copy(memory.back(), values.data(), bytes, nullptr);
+  }
+  take_traffic(device);
+  attention.launch(shape, {memory[0], memory[1], memory[2], nullptr, memory[3]}, nullptr);
+  device.synchronize(cuda::Stream{});
+  const Traffic traffic = take_traffic(device);
+  for (void* m : memory) device.release(m);
+  const cuda::Resources resources = attention.resources(shape);
+  EXPECT_EQ(resources.spill_bytes, 0);
+  return {resources.registers, resources.shared_bytes,
+          ratio(traffic.sectors, traffic.ideal_sectors),
+          ratio(traffic.wavefronts, traffic.ideal_wavefronts)};
+}
+
+void judge(const std::string& name, const Row& now, const std::map<std::string, Row>& table) {
+  const std::string line = fmt::format("{}\t{}\t{}\t{:.3f}\t{:.3f}", name, now.registers,
+                                       now.shared_bytes, now.sectors, now.wavefronts);
+  const auto it = table.find(name);
+  if (it == table.end()) {
+    ADD_FAILURE() << "not in resources.tsv: " << line;
+    return;
+  }
+  const Row& before = it->second;
+  constexpr double kRounding = 0.0006;  // the table has three digits
+  EXPECT_TRUE(now.registers <= before.registers && now.shared_bytes <= before.shared_bytes &&
+              now.sectors <= before.sectors + kRounding &&
+              now.wavefronts <= before.wavefronts + kRounding)
+      << "worse than resources.tsv says: " << line;
+  EXPECT_TRUE((now.sectors <= kMostSectors && now.wavefronts <= kMostWavefronts) ||
+              !before.why.empty())
+      << "resources.tsv does not say why: " << line;
+}
+
+class CudaResources : public testing::TestWithParam<DType> {};
+
+TEST_P(CudaResources, AreNoWorseThanTheTable) {
+  const std::map<std::string, Row> table = committed();
+  for (const Case& c : contiguous_cases(GetParam()))
+    judge(fmt::format("{}_{}", c.spec.name, name_of(GetParam())), measured(c), table);
+  if (GetParam() != DType::kF64)
+    judge(fmt::format("attention_{}", name_of(GetParam())), measured_attention(GetParam()), table);
+}
+
+INSTANTIATE_TEST_SUITE_P(DTypes, CudaResources,
+                         testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kF64),
+                         [](const auto& param) { return std::string(name_of(param.param)); });
+
+}  // namespace
+}  // namespace torchweld
