@@ -82,6 +82,8 @@ std::vector<std::shared_ptr<const Kernel>> CudaBackend::compile_all(
   std::unordered_map<Key, size_t, Hash, Same> first;
   std::vector<size_t> same_as(requests.size()), distinct;
   for (size_t i = 0; i < requests.size(); ++i) {
+    same_as[i] = i;
+    if (!is_accepted(*requests[i].spec, nullptr)) continue;
     const Key key{*requests[i].spec, schedule_of(*requests[i].spec, *requests[i].geometry)};
     same_as[i] = first.emplace(key, i).first->second;
     if (same_as[i] == i) distinct.push_back(i);

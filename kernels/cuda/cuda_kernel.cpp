@@ -19,7 +19,11 @@ CudaKernel::CudaKernel(std::shared_ptr<Device> device, const KernelSpec& spec,
       schedule_(schedule),
       source_(std::move(source)),
       program_(std::move(program)),
-      module_(device_->load(program_.image)) {
+      module_(device_->load(program_.image)),
+      vector_operands_(vector_operands(spec)),
+      phases_(phases_of(spec).count) {
+  reductions_ = std::count_if(spec.body.begin(), spec.body.end(),
+                              [](const Inst& inst) { return is_reduction(inst.prim); });
   for (const std::string& entry : source_.entries) functions_.push_back(&module_->function(entry));
 }
 
@@ -55,7 +59,7 @@ void CudaKernel::launch_pointwise(const Run& run) const {
   if (run.geometry.elements == 0) return;
   // The scalar entry is there for first elements that aren't aligned, as those of slices.
   const bool scalar =
-      schedule_.vector > 1 && !is_aligned(spec_, run.geometry, run.pointers, schedule_.vector);
+      schedule_.vector > 1 && !is_aligned(vector_operands_, run.pointers, schedule_.vector);
   Extents extents;
   extents.vector = scalar ? 1 : schedule_.vector;
   const int64_t inner = run.geometry.sizes.back();

@@ -12,6 +12,7 @@
 #include "kernels/cuda/program.h"
 #include "kernels/cuda/schedule.h"
 #include "kernels/cuda/source.h"
+#include "kernels/cuda/vector_width.h"
 
 namespace torchweld::cuda {
 
@@ -63,7 +64,11 @@ class CudaKernel final : public Kernel {
   Program program_;
   std::shared_ptr<Module> module_;
   std::vector<const Function*> functions_;  // by entry
-  mutable std::mutex mutex_;                // of the workspaces
+  // Known before, so that launches allocate nothing.
+  std::vector<VectorOperand> vector_operands_;
+  int phases_ = 1;
+  int64_t reductions_ = 0;
+  mutable std::mutex mutex_;  // of the workspaces
   mutable std::map<Stream, std::pair<void*, int64_t>> workspaces_;
 };
 

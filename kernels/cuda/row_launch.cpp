@@ -20,20 +20,22 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 }  // namespace
 
 void CudaKernel::launch_rows(const Run& run) const {
-  const Problem problem = problem_of(spec_, run.geometry);
-  if (problem.rows == 0) return;
+  int64_t rows = 1, cols = 1;
+  for (int d = 0; d < spec_.rank; ++d)
+    (d < spec_.rank - spec_.reduced ? rows : cols) *= run.geometry.sizes[static_cast<size_t>(d)];
+  if (rows == 0) return;
   const int64_t most = int64_t{schedule_.lanes} * schedule_.vector * schedule_.tiles;
-  if (most > 0 && problem.cols > most)
+  if (most > 0 && cols > most)
     throw Error(ErrorCode::kInternal,
                 fmt::format("{} was compiled for rows of at most {} elements and is launched on "
                             "rows of {}; compile it for this geometry",
-                            spec_.name, most, problem.cols));
+                            spec_.name, most, cols));
   Extents extents;
-  extents.count = problem.rows;
-  extents.length = problem.cols;
-  extents.aligned = is_aligned(spec_, run.geometry, run.pointers, schedule_.vector);
+  extents.count = rows;
+  extents.length = cols;
+  extents.aligned = is_aligned(vector_operands_, run.pointers, schedule_.vector);
   if (schedule_.skeleton == Skeleton::kRowSplit) return launch_split(run, extents);
-  int64_t blocks = problem.rows;
+  int64_t blocks = rows;
   if (schedule_.skeleton == Skeleton::kRowThread) blocks = ceil_div(blocks, schedule_.threads);
   if (schedule_.skeleton == Skeleton::kRowColumns) blocks = ceil_div(blocks, kWarp);
   if (schedule_.skeleton == Skeleton::kRowWarp)
@@ -42,9 +44,6 @@ void CudaKernel::launch_rows(const Run& run) const {
 }
 
 void CudaKernel::launch_split(const Run& run, Extents extents) const {
-  const auto reductions = std::count_if(spec_.body.begin(), spec_.body.end(),
-                                        [](const Inst& inst) { return is_reduction(inst.prim); });
-  const int phases = phases_of(spec_).count;
   // Two blocks for each multiprocessor, if their share of the row is worth it.
   const int64_t wanted = ceil_div(2 * int64_t{device_->info().multiprocessors}, extents.count);
   const int64_t chunks =
@@ -53,11 +52,11 @@ void CudaKernel::launch_split(const Run& run, Extents extents) const {
   extents.chunk = std::max<int64_t>(ceil_div(ceil_div(extents.length, chunks), stride), 1) * stride;
   extents.chunks = std::max<int64_t>(ceil_div(extents.length, extents.chunk), 1);
   extents.workspace = workspace(
-      phases * extents.count * extents.chunks * std::max<int64_t>(reductions, 1) * kSlotBytes,
+      phases_ * extents.count * extents.chunks * std::max<int64_t>(reductions_, 1) * kSlotBytes,
       run.stream);
   const auto rows = static_cast<uint32_t>(extents.count);
   for (size_t entry = 0; entry < functions_.size(); ++entry) {
-    const bool is_phase = entry < static_cast<size_t>(phases);
+    const bool is_phase = entry < static_cast<size_t>(phases_);
     launch_entry(run, entry, extents, {is_phase ? static_cast<uint32_t>(extents.chunks) : 1, rows});
   }
 }

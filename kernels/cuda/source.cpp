@@ -9,24 +9,30 @@ namespace torchweld::cuda {
 namespace {
 
 /// `call` with its template arguments, as the whole of an entry.
-void add_entry(const std::string& name, int threads, const std::string& call, Source* source) {
+///
+/// Where a row is kept in registers a number of blocks is asked for, one: without it the assembler
+/// spills some of the row to raise the occupancy.
+void add_entry(const std::string& name, const Schedule& schedule, const std::string& call,
+               Source* source) {
   source->entries.push_back(name);
   source->text += fmt::format(
       "\nextern \"C\" __global__ void __launch_bounds__({}) {}(const __grid_constant__ Body::Args "
       "a) {{\n  {}(a);\n}}\n",
-      threads, name, call);
+      schedule.tiles > 0 ? fmt::format("{}, 1", schedule.threads)
+                         : fmt::format("{}", schedule.threads),
+      name, call);
 }
 
 void add_split_entries(const std::string& name, const Schedule& schedule, const Phases& phases,
                        bool stores_row, Source* source) {
   for (int phase = 0; phase < phases.count; ++phase) {
-    add_entry(fmt::format("{}_phase{}", name, phase), schedule.threads,
+    add_entry(fmt::format("{}_phase{}", name, phase), schedule,
               fmt::format("row_split<Body, {}, {}, {}>", schedule.vector, schedule.threads, phase),
               source);
   }
   if (!stores_row) return;
-  add_entry(name + "_rows", schedule.threads,
-            fmt::format("row_split_finish<Body, {}>", schedule.threads), source);
+  add_entry(name + "_rows", schedule, fmt::format("row_split_finish<Body, {}>", schedule.threads),
+            source);
 }
 
 }  // namespace
@@ -41,8 +47,7 @@ Source source_of(const KernelSpec& spec, const Schedule& schedule) {
                             skeleton, schedule.vector, schedule.wide ? 64 : 32, skeleton);
   source.text += body.text();
   const auto entry = [&](const std::string& suffix, const std::string& arguments) {
-    add_entry(name + suffix, schedule.threads, fmt::format("{}<Body{}>", skeleton, arguments),
-              &source);
+    add_entry(name + suffix, schedule, fmt::format("{}<Body{}>", skeleton, arguments), &source);
   };
   switch (schedule.skeleton) {
     case Skeleton::kPointwise:

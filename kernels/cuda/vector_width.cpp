@@ -5,20 +5,14 @@
 namespace torchweld::cuda {
 namespace {
 
-struct Operand {
-  const OperandSpec* spec;
-  const std::vector<int64_t>* strides;
-  size_t index;
-};
-
 // Operands that are read or written in vectors, and those that stop vectors from being worth it.
 struct Access {
-  std::vector<Operand> unit;
+  std::vector<VectorOperand> unit;
   bool strided = false;
   int64_t widest = 1;  // bytes of the widest element
 };
 
-Access access_of(const KernelSpec& spec, const Geometry& geometry) {
+Access access_of(const KernelSpec& spec) {
   Access access;
   const auto last = static_cast<size_t>(spec.rank - 1);
   const auto add = [&](const OperandSpec& operand, size_t index) {
@@ -26,7 +20,7 @@ Access access_of(const KernelSpec& spec, const Geometry& geometry) {
     access.widest = std::max(access.widest, size_of(operand.dtype));
     if (operand.strides[last] == StrideClass::kAny) access.strided = true;
     if (operand.strides[last] == StrideClass::kOne)
-      access.unit.push_back({&operand, &geometry.strides[index], index});
+      access.unit.push_back({index, size_of(operand.dtype)});
   };
   for (const Inst& inst : spec.body) {
     const auto operand = static_cast<size_t>(inst.operand);
@@ -49,10 +43,11 @@ bool has_running_sum(const KernelSpec& spec) {
                      [](const Inst& inst) { return inst.prim == Prim::kRunningSum; });
 }
 
-bool rows_fit(const Problem& problem, const Operand& operand, int vector) {
+bool rows_fit(const Problem& problem, const VectorOperand& operand, int vector) {
+  const std::vector<int64_t>& strides = problem.geometry.strides[operand.index];
   for (int d = 0; d < problem.last; ++d) {
     const auto dim = static_cast<size_t>(d);
-    if (problem.geometry.sizes[dim] > 1 && (*operand.strides)[dim] % vector != 0) return false;
+    if (problem.geometry.sizes[dim] > 1 && strides[dim] % vector != 0) return false;
   }
   return true;
 }
@@ -63,7 +58,7 @@ int vector_width(const Problem& problem) {
   const KernelSpec& spec = problem.spec;
   // A scan hands its carry from lane to lane, one element each. A strided operand would touch more
   // sectors a request with every further element that its thread takes.
-  const Access access = access_of(spec, problem.geometry);
+  const Access access = access_of(spec);
   if (access.strided || access.unit.empty() || has_running_sum(spec)) return 1;
   int vector = std::min<int>(widest_for(spec.body.size()), static_cast<int>(16 / access.widest));
   const int64_t inner = problem.geometry.sizes[static_cast<size_t>(problem.last)];
@@ -74,18 +69,18 @@ int vector_width(const Problem& problem) {
   const auto fits = [&] {
     return vector <= longest && (!exact || inner % vector == 0) &&
            std::all_of(access.unit.begin(), access.unit.end(),
-                       [&](const Operand& o) { return rows_fit(problem, o, vector); });
+                       [&](const VectorOperand& o) { return rows_fit(problem, o, vector); });
   };
   while (vector > 1 && !fits()) vector /= 2;
   return vector;
 }
 
-bool is_aligned(const KernelSpec& spec, const Geometry& geometry, void* const* pointers,
-                int vector) {
-  if (vector == 1) return true;
-  for (const Operand& operand : access_of(spec, geometry).unit) {
+std::vector<VectorOperand> vector_operands(const KernelSpec& spec) { return access_of(spec).unit; }
+
+bool is_aligned(const std::vector<VectorOperand>& operands, void* const* pointers, int vector) {
+  for (const VectorOperand& operand : operands) {
     const auto address = reinterpret_cast<uintptr_t>(pointers[operand.index]);
-    if (address % static_cast<uintptr_t>(vector * size_of(operand.spec->dtype)) != 0) return false;
+    if (address % static_cast<uintptr_t>(vector * operand.bytes) != 0) return false;
   }
   return true;
 }

@@ -14,7 +14,8 @@
 namespace torchweld {
 namespace {
 
-/// One source for each skeleton and kind of body, of a single- and a double-width type and a half.
+/// One source for each kind of body and each skeleton that takes it; of dtypes other than f32, for
+/// the skeleton that would be chosen.
 std::vector<cuda::Source> sources() {
   std::vector<cuda::Source> all;
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kF64, DType::kI64, DType::kU8}) {
@@ -31,7 +32,7 @@ std::vector<cuda::Source> sources() {
     }
     for (const Case& c : cases) {
       for (const ScheduledCase& s : on_every_skeleton(c)) {
-        const bool everywhere = dtype == DType::kF32 || dtype == DType::kF16;
+        const bool everywhere = dtype == DType::kF32;
         if (everywhere || s.fit == cuda::Fit::kBest)
           all.push_back(cuda::source_of(s.c.spec, s.schedule));
       }
