@@ -1,8 +1,9 @@
 // Archives on the CUDA path: the production planner, NVRTC's code, the engine's own launches, on
 // the virtual GPU, against LibTorch. One test an archive.
+#include "tests/support/archives.h"
+
 #include <gtest/gtest.h>
 
-#include "tests/support/archives.h"
 #include "tests/support/oracle.h"
 #include "tests/virtual_gpu/virtual_runtime.h"
 

@@ -104,7 +104,8 @@ UNARY(expm1)
 UNARY(log)
 UNARY(log1p)
 UNARY(tanh)
-UNARY(erf) UNARY(erfc) UNARY(sin) UNARY(cos) UNARY(atan)
+UNARY(erf)
+UNARY(erfc) UNARY(sin) UNARY(cos) UNARY(atan)
 #undef UNARY
     INLINE f32 abs(f32 a) {
   return ::fabsf(a);
