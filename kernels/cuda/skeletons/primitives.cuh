@@ -90,6 +90,9 @@ INLINE bool bit_not(bool a) { return !a; }
 INLINE bool min(bool a, bool b) { return a && b; }
 INLINE bool max(bool a, bool b) { return a || b; }
 
+INLINE f32 abs(f32 a) { return ::fabsf(a); }
+INLINE f64 abs(f64 a) { return ::fabs(a); }
+
 #define UNARY(name)                               \
   INLINE f32 name(f32 a) { return ::name##f(a); } \
   INLINE f64 name(f64 a) { return ::name(a); }
@@ -100,19 +103,15 @@ UNARY(exp) UNARY(expm1) UNARY(log) UNARY(log1p) UNARY(tanh) UNARY(erf) UNARY(erf
 UNARY(sin) UNARY(cos) UNARY(atan)
 // clang-format on
 #undef UNARY
-        INLINE f32 abs(f32 a) {
-  return ::fabsf(a);
-}
-INLINE f64 abs(f64 a) { return ::fabs(a); }
 
 #define BINARY(name)                                        \
   INLINE f32 name(f32 a, f32 b) { return ::name##f(a, b); } \
   INLINE f64 name(f64 a, f64 b) { return ::name(a, b); }
-BINARY(fmod)
-BINARY(copysign)
-BINARY(pow)
+        BINARY(fmod) BINARY(copysign) BINARY(pow)
 #undef BINARY
-INLINE f32 fma(f32 a, f32 b, f32 c) { return ::fmaf(a, b, c); }
+            INLINE f32 fma(f32 a, f32 b, f32 c) {
+  return ::fmaf(a, b, c);
+}
 INLINE f64 fma(f64 a, f64 b, f64 c) { return ::fma(a, b, c); }
 
 // ATen/native/cuda/BinaryDivFloorKernel.cu and BinaryRemainderKernel.cu.
