@@ -101,6 +101,33 @@ TEST(CudaRowChoices, FollowTheShapeOfTheRows) {
   EXPECT_EQ(skeleton(running_sum_case(DType::kF32, 100, 5000)), cuda::Skeleton::kRowBlock);
 }
 
+// Every skeleton, since each has threads that read a row while others already store theirs.
+TEST(CudaRowMemory, AStoreMayReplaceItsLoad) {
+  cuda::Device& device = shared_device();
+  for (const Case& c :
+       {softmax_case(DType::kF32, 5, 130), softmax_case(DType::kF32, 40, 33, true)}) {
+    for (const ScheduledCase& s : on_every_skeleton(c)) {
+      const auto kernel = shared_backend().compile_as(s.c.spec, s.schedule);
+      const std::vector<uint8_t>& x = c.operands[0].bytes;
+      const auto bytes = static_cast<int64_t>(x.size());
+      void* const in = device.allocate(bytes);
+      void* const out = device.allocate(bytes);
+      device.copy(in, x.data(), bytes, nullptr);
+      void* const apart[] = {in, out};
+      kernel->launch(c.geometry, apart, {});
+      void* const in_place[] = {in, in};
+      kernel->launch(c.geometry, in_place, {});
+      std::vector<uint8_t> want(x.size()), got(x.size());
+      device.copy(want.data(), out, bytes, nullptr);
+      device.copy(got.data(), in, bytes, nullptr);
+      device.synchronize(cuda::Stream{});
+      EXPECT_EQ(got, want) << cuda::row_of(s.schedule.skeleton).name;
+      device.release(in);
+      device.release(out);
+    }
+  }
+}
+
 TEST(CudaRowChoices, LongRowsAreSplitAndRight) {
   expect_agreement({reductions_case(DType::kI64, 2, 70000)});
 }
