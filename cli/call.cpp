@@ -7,6 +7,7 @@
 #include "cli/input_spec.h"
 #include "cli/inputs_file.h"
 #include "cli/progress.h"
+#include "tests/virtual_gpu/virtual_runtime.h"
 
 namespace torchweld::cli {
 namespace {
@@ -31,6 +32,25 @@ void check_count(const Engine& engine, size_t given) {
                   signature(engine), required, given));
 }
 
+/// Where the engine runs.
+void set_device(const std::string& name, Options* options) {
+  if (name == "virtual") {
+    options->runtime = virtual_gpu::virtual_runtime();
+    return;
+  }
+  try {
+    options->device = c10::Device(name);
+  } catch (const c10::Error&) {
+    throw Error(ErrorCode::kBadText,
+                fmt::format("there is no device '{}'; say cpu, cuda, cuda:N or virtual", name));
+  }
+}
+
+c10::IValue moved(const c10::IValue& value, c10::Device device) {
+  return value.isTensor() && value.toTensor().defined() ? c10::IValue(value.toTensor().to(device))
+                                                        : value;
+}
+
 }  // namespace
 
 Call prepared_call(const CallArguments& arguments, Planning planning) {
@@ -41,6 +61,7 @@ Call prepared_call(const CallArguments& arguments, Planning planning) {
   options.planning = planning;
   options.numerics = arguments.exact ? Numerics::kExact : Numerics::kDefault;
 
+  set_device(arguments.device, &options);
   const Progress progress(fmt::format("loading {}", arguments.archive));
   Call call{load(arguments.archive, options), {}, {}};
   if (arguments.inputs.empty() && !arguments.inputs_file.empty()) {
@@ -51,6 +72,7 @@ Call prepared_call(const CallArguments& arguments, Planning planning) {
   for (const std::string& text : arguments.inputs) call.inputs.push_back(parse_input(text));
   check_count(call.engine, call.inputs.size());
   call.inputs = coerced(std::move(call.inputs), call.engine.arguments());
+  for (c10::IValue& value : call.inputs) value = moved(value, options.device);
   return call;
 }
 

@@ -154,7 +154,8 @@ void print_text(const CheckArguments& arguments, const Findings& found) {
 
 int check_command(const CheckArguments& arguments) {
   const Call call = prepared_call(arguments.call, Planning::kBlocking);
-  LibTorchModule reference(arguments.call.archive, arguments.call.method);
+  LibTorchModule reference(arguments.call.archive, arguments.call.method,
+                           call.engine.options().device);
   const Findings found = findings(arguments, call, reference);
   arguments.call.json ? print_json(arguments, found) : print_text(arguments, found);
   return found.agree() ? 0 : 1;

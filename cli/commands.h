@@ -11,6 +11,7 @@ namespace torchweld::cli {
 struct CallArguments {
   std::string archive;
   std::string method = "forward";
+  std::string device = "cpu";       ///< "cpu", "cuda", "cuda:1" or "virtual"
   std::vector<std::string> inputs;  ///< each as parse_input reads it
   std::string inputs_file;          ///< used when `inputs` is empty
   uint64_t seed = 0;
@@ -33,6 +34,7 @@ struct CheckArguments {
 struct ExplainArguments {
   CallArguments call;
   std::string dot, svg;  ///< files; empty: none
+  std::string kernels;   ///< a folder for sources, PTX and resources of CUDA kernels; empty: none
   bool graph = false;    ///< also the recorded graphs as text
 };
 

@@ -1,8 +1,10 @@
 // torchweld explain: how the call is executed, as text, JSON or a drawing.
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/call.h"
@@ -19,6 +21,41 @@ Explanation explained(const ExplainArguments& arguments) {
   return call.engine.explain(call.inputs);
 }
 
+void write_file(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw Error(ErrorCode::kFile, fmt::format("can't write {}", path.string()));
+}
+
+/// NAME.cu and NAME.ptx of every kernel, and a table of what they take.
+void write_kernels(const Explanation& explanation, const std::string& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed)
+    throw Error(ErrorCode::kFile, fmt::format("can't make {}: {}", folder, failed.message()));
+  std::string table = "kernel\tregisters\tshared_bytes\tlocal_bytes\tspill_bytes\n";
+  std::map<std::string, std::string> written;  // sources by file name
+  for (const ExplainedBlock& block : explanation.blocks) {
+    for (const ExplainedStep& step : block.steps) {
+      const ExplainedCode& code = step.code;
+      if (code.source.empty()) continue;
+      std::string name = step.name;
+      for (int k = 2; written.contains(name) && written[name] != code.source; ++k)
+        name = fmt::format("{}_{}", step.name, k);
+      if (!written.try_emplace(name, code.source).second) continue;
+      write_file(std::filesystem::path(folder) / (name + ".cu"), code.source);
+      write_file(std::filesystem::path(folder) / (name + ".ptx"), code.assembly);
+      table += fmt::format("{}\t{}\t{}\t{}\t{}\n", name, code.registers, code.shared_bytes,
+                           code.local_bytes, code.spill_bytes);
+    }
+  }
+  if (written.empty())
+    throw Error(ErrorCode::kBadInput,
+                "the plan has no CUDA kernels; add --device cuda or --device virtual");
+  write_file(std::filesystem::path(folder) / "resources.tsv", table);
+}
+
 }  // namespace
 
 int explain_command(const ExplainArguments& arguments) {
@@ -30,6 +67,7 @@ int explain_command(const ExplainArguments& arguments) {
     if (!file)
       throw Error(ErrorCode::kFile, fmt::format("can't write the drawing to {}", arguments.dot));
   }
+  if (!arguments.kernels.empty()) write_kernels(explanation, arguments.kernels);
   if (!arguments.svg.empty()) write_svg(explanation_dot(explanation), arguments.svg);
   if (arguments.call.json) {
     std::cout << explanation_json(explanation).dump(2) << "\n";

@@ -74,6 +74,8 @@ std::string explanation_text(const Explanation& explanation, bool with_graph) {
   text += coverage_line("fused", explanation.fused, all);
   text += coverage_line("library", explanation.library, all);
   text += coverage_line("eager", explanation.eager, all);
+  for (const std::string& read : explanation.host_reads)
+    text += fmt::format("  host read: {}\n", read);
   for (size_t i = 0; i < explanation.blocks.size(); ++i)
     append_block(text, i, explanation.blocks[i], with_graph);
   return text;

@@ -24,10 +24,10 @@ class EagerExecutor {
 
 }  // namespace
 
-LibTorchModule::LibTorchModule(const std::string& archive, std::string method)
+LibTorchModule::LibTorchModule(const std::string& archive, std::string method, c10::Device device)
     : method_(std::move(method)) {
   register_torchvision_operators();
-  module_ = torch::jit::load(archive);
+  module_ = torch::jit::load(archive, device);
   module_.eval();
 }
 

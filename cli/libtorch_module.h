@@ -14,7 +14,8 @@ namespace torchweld::cli {
 class LibTorchModule {
  public:
   /// Throws what torch::jit::load throws.
-  explicit LibTorchModule(const std::string& archive, std::string method = "forward");
+  explicit LibTorchModule(const std::string& archive, std::string method = "forward",
+                          c10::Device device = c10::kCPU);
 
   /// Runs the method without autograd, by LibTorch's interpreter with its executor's optimisations
   /// off.

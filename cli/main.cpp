@@ -30,6 +30,12 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, CallArg
                    "\"outputs\"")
       ->excludes(inputs);
   command->add_option("--method", call.method, "which method to call")->capture_default_str();
+  command
+      ->add_option(
+          "--device", call.device,
+          "cpu, cuda, cuda:N, or virtual: the CUDA path on an interpreted GPU, which checks "
+          "every access and is slow")
+      ->capture_default_str();
   command->add_option("--seed", call.seed, "seed of random inputs and operators")
       ->capture_default_str();
   command->add_option("--threads", call.threads, "threads of LibTorch's pool; 0: its own choice")
@@ -64,6 +70,8 @@ class CommandLine {
         add_command(app, "explain", "tell how the call is executed, and why", explain_.call);
     explain->add_option("--dot", explain_.dot, "write a drawing of the steps as Graphviz text");
     explain->add_option("--svg", explain_.svg, "write a drawing of the steps");
+    explain->add_option("--kernels", explain_.kernels,
+                        "write the CUDA kernels' sources, PTX and resources into a folder");
     explain->add_flag("--graph", explain_.graph, "also print what was recorded");
     explain->callback([this] { chosen = [this] { return explain_command(explain_); }; });
 

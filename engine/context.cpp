@@ -159,13 +159,16 @@ void Context::run_fused(size_t index) {
 }
 
 void Context::run_matmul(const Matmul& m) {
-  const auto at = [this](const Location& where) -> void* {
-    return where.buffer == kNone ? nullptr : address(where);
+  const auto at = [this, &m](const Location& where, int64_t elements) -> char* {
+    return where.buffer == kNone ? nullptr : address(where) + elements * size_of(m.shape.dtype);
   };
-  const cuda::BlasOperands operands{at(m.a),    at(m.b),   at(m.c),
-                                    at(m.bias), at(m.out), at(m.workspace)};
-  bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
-                               static_cast<cuda::Stream>(site_.stream));
+  for (int64_t r = 0; r < m.repeats; ++r) {
+    const cuda::BlasOperands operands{
+        at(m.a, r * m.repeat_a), at(m.b, r * m.repeat_b),     at(m.c, 0),
+        at(m.bias, 0),           at(m.out, r * m.repeat_out), at(m.workspace, 0)};
+    bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
+                                 static_cast<cuda::Stream>(site_.stream));
+  }
 }
 
 void Context::run_small_matmul(size_t index) {

@@ -33,6 +33,9 @@ class Context {
   /// A value as a tensor; only while its buffer is alive.
   at::Tensor tensor_of(ValueId id) const;
 
+  /// Waits on the host for the work given to the device so far; only for measurements.
+  void finish() const { bound_.runtime().finish(site_); }
+
   /// Lets go of everything but the arena.
   void clear();
 

@@ -30,7 +30,8 @@ class CudaRuntime final : public Runtime {
  public:
   explicit CudaRuntime(c10::Device device)
       : device_(device),
-        backend_(cuda::make_backend(cuda::driver_device(device.index()), cuda::CacheOptions{})) {
+        driver_(cuda::driver_device(device.index())),
+        backend_(cuda::make_backend(driver_)) {
     open_libtorch_cuda();
     guard_.emplace(c10::DeviceType::CUDA);
     const c10::DeviceGuard on_device(device_);  // the library's handle belongs to its context
@@ -44,6 +45,10 @@ class CudaRuntime final : public Runtime {
 
   LaunchSite site() const override { return {nullptr, guard_->getStream(device_).native_handle()}; }
 
+  void finish(const LaunchSite& site) const override {
+    driver_->synchronize(static_cast<cuda::Stream>(site.stream));
+  }
+
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
                       c10::ScalarType type) const override {
     return at::empty_strided(sizes, strides, at::TensorOptions().dtype(type).device(device_));
@@ -51,6 +56,7 @@ class CudaRuntime final : public Runtime {
 
  private:
   c10::Device device_;
+  std::shared_ptr<cuda::Device> driver_;
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<cuda::Blas> blas_;
   std::optional<c10::impl::VirtualGuardImpl> guard_;

@@ -51,11 +51,14 @@ const Options& Engine::options() const { return state_->options(); }
 Counters Engine::counters() const { return state_->counters(); }
 
 Engine load(const std::string& path, const Options& options) {
+  if (!options.runtime)
+    runtime_for(options.device);  // a missing driver is said before anything else
   auto module = load_module(path, {options.device, options.method});
   return Engine(std::make_shared<EngineState>(std::move(module), options));
 }
 
 Engine load(std::istream& archive, const Options& options) {
+  if (!options.runtime) runtime_for(options.device);
   auto module = load_module(archive, {options.device, options.method});
   return Engine(std::make_shared<EngineState>(std::move(module), options));
 }

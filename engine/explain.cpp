@@ -47,7 +47,8 @@ class TimingTrace : public CallTrace {
   std::vector<Block> blocks_;
   size_t next_ = 0;
   Clock::time_point last_;
-  const Context::AfterStep after_step_ = [this](size_t step, const Context&) {
+  const Context::AfterStep after_step_ = [this](size_t step, const Context& context) {
+    context.finish();
     const auto now = Clock::now();
     blocks_[next_ - 1].step_us[step].push_back(
         std::chrono::duration<double, std::micro>(now - last_).count());
@@ -92,6 +93,12 @@ ExplainedStep explain_step(const Plan& plan, const Step& step, std::map<StorageI
   return out;
 }
 
+ExplainedCode code_of(const Kernel& kernel) {
+  KernelListing listing = kernel.listing();
+  return {std::move(listing.source), std::move(listing.assembly), listing.registers,
+          listing.shared_bytes,      listing.local_bytes,         listing.spill_bytes};
+}
+
 std::string ending_of(const Recording& recording) {
   if (!recording.next) return "returns";
   const std::string& source = recording.graph.ending.source;
@@ -120,6 +127,7 @@ ExplainedBlock explain_block(const TimingTrace::Block& traced, const std::string
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     out.steps.push_back(explain_step(plan, plan.steps[i], &writers, static_cast<int>(i)));
     out.steps.back().median_us = median(traced.step_us[i]);
+    if (const Kernel* kernel = bound.kernel(i)) out.steps.back().code = code_of(*kernel);
   }
   return out;
 }
@@ -167,6 +175,8 @@ Explanation explain(EngineState* engine, const std::vector<c10::IValue>& inputs)
   for (const TimingTrace::Block& traced : trace.blocks()) {
     out.blocks.push_back(explain_block(traced, title));
     count(out.blocks.back(), &out);
+    if (traced.plan != nullptr && traced.plan->plan->recording().next)
+      out.host_reads.push_back(out.blocks.back().ending);
     title =
         traced.plan == nullptr ? "interpreted" : "after " + traced.plan->plan->recording().ended_by;
   }

@@ -39,6 +39,8 @@ class Runtime {
   /// For devices whose queue LibTorch doesn't know: kernels given to `site` have to be over before
   /// LibTorch's operators read what they wrote, and before a call's results are handed out.
   virtual void drain(const LaunchSite&) const {}
+  /// Waits on the host for all work given to `site`.
+  virtual void finish(const LaunchSite&) const {}
   /// An operator of LibTorch wrote into memory that allocate() gave.
   virtual void wrote(const at::Tensor&) const {}
 };

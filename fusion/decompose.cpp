@@ -1,7 +1,10 @@
 // Composite operators as those that the planner knows.
 #include <algorithm>
+#include <set>
 
 #include "fusion/batch_norm.h"
+#include "fusion/indexed.h"
+#include "fusion/member.h"
 #include "fusion/passes.h"
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
@@ -59,6 +62,20 @@ bool is_plain_concatenation(const Graph& graph, const Node& node) {
          });
 }
 
+/// Whether no kernel of the nodes `before` makes a piece: then one kernel that reads all of them
+/// beats a copy of each, which would otherwise be part of the kernel that makes it.
+bool reads_only_memory(const Graph& graph, const std::vector<Node>& before, const Node& node,
+                       const Target& target) {
+  std::set<StorageId> pieces;
+  for (const ValueId id : node.args[0].tensor_list()->ids) pieces.insert(graph.value(id).storage);
+  return std::none_of(before.begin(), before.end(), [&](const Node& maker) {
+    std::string why;
+    return !maker.outputs.empty() && maker.outputs[0] != kNone &&
+           pieces.contains(graph.value(maker.outputs[0]).storage) &&
+           member_of(graph, maker, target, &why);
+  });
+}
+
 std::vector<Node> concatenation(Graph* graph, const Node& node) {
   std::vector<Node> parts;
   const bool stack = node.op == "aten::stack";
@@ -90,6 +107,34 @@ std::vector<Node> concatenation(Graph* graph, const Node& node) {
   return parts;
 }
 
+/// reshape, flatten and the like of a tensor whose elements have to move: a copy that a kernel
+/// makes, seen with other sizes.
+bool is_copying_reshape(const Graph& graph, const Node& node) {
+  static const std::set<std::string> names = {"aten::reshape", "aten::flatten.using_ints"};
+  if (!names.contains(node.op) || !node.pure || node.outputs.size() != 1) return false;
+  const auto* x = node.args[0].tensor();
+  if (x == nullptr || x->id == kNone || node.outputs[0] == kNone) return false;
+  const Value& from = graph.value(x->id);
+  const Value& out = graph.value(node.outputs[0]);
+  return !from.opaque && !out.opaque && from.dtype == out.dtype && from.dtype != DType::kOther &&
+         from.storage != out.storage && out.elements() > 0 &&
+         graph.storage_of(node.outputs[0]).kind == Storage::Kind::kLocal && out.offset == 0 &&
+         out.strides == contiguous_strides(out.sizes);
+}
+
+std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
+  const ValueId x = node.args[0].tensor()->id;
+  Value moved = graph->value(node.outputs[0]);
+  moved.sizes = graph->value(x).sizes;
+  moved.strides = contiguous_strides(moved.sizes);
+  Node copy;
+  copy.op = "aten::clone";
+  copy.args = {tensor(x), {int64_t{0}}};  // contiguous
+  copy.outputs = {graph->add(std::move(moved))};
+  copy.source = node.source;
+  return {std::move(copy)};
+}
+
 }  // namespace
 
 void decompose(Graph* graph, const Target& target) {
@@ -102,9 +147,13 @@ void decompose(Graph* graph, const Target& target) {
       parts = std::move(*rows);
     } else if (is_plain_lstm_cell(*graph, node)) {
       parts = lstm_cell(graph, node);
+    } else if (is_copying_reshape(*graph, node)) {
+      parts = copying_reshape(graph, node);
     } else if (is_plain_batch_norm(*graph, node)) {
       parts = batch_norm(graph, node);
-    } else if (is_plain_concatenation(*graph, node)) {
+    } else if (is_plain_concatenation(*graph, node) &&
+               !(target.rows && reads_only_memory(*graph, nodes, node, target) &&
+                 indexed_domain(*graph, node))) {
       parts = concatenation(graph, node);
     } else {
       parts.push_back(std::move(node));

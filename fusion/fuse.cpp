@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/pointwise.h"
 #include "kernels/geometry.h"
@@ -27,9 +28,30 @@ std::string short_name(const Node& node) {
 }
 
 /// The body and operands of one kernel, as its members are added in order.
-class KernelBuilder {
+class KernelBuilder final : public IndexedKernel {
  public:
-  KernelBuilder(const Graph& graph, const Domain& domain) : graph_(graph), domain_(domain) {}
+  KernelBuilder(const Graph& graph, const Domain& domain)
+      : graph_(graph), domain_(domain), pinned_(domain.sizes.size(), false) {}
+
+  BodyBuilder& body() override { return body_; }
+  int16_t coord(size_t dim) override {
+    if (domain_.sizes[dim] == 1) return body_.constant_int(DType::kI64, 0);
+    pinned_[dim] = true;
+    return body_.coord(static_cast<int>(dim));
+  }
+  int16_t number(int64_t value) override {
+    const auto it = std::find(params_.begin(), params_.end(), value);
+    const auto at = static_cast<int>(it - params_.begin());
+    if (it == params_.end()) params_.push_back(value);
+    return body_.param(at);
+  }
+  int16_t load(ValueId id, const std::vector<int64_t>& strides, int16_t offset,
+               int16_t predicate) override {
+    for (const Known& k : known_)
+      reads_moved_ |= graph_.value(k.id).storage == graph_.value(id).storage;
+    const int at = operand_at(id, strides);
+    return body_.load_at(at, graph_.value(id).dtype, offset, predicate);
+  }
 
   /// Appends the node's definition. False, and `why`, when it has none here.
   bool add(const Node& node, const Target& target, std::string* why) {
@@ -40,6 +62,8 @@ class KernelBuilder {
     if (member->reduction) {
       value = emit_reduction(body_, *member->reduction,
                              operand(node, member->reduction->operand, true));
+    } else if (member->indexed) {
+      value = emit_indexed(graph_, node, this);
     } else {
       value = emit_node(
           body_, graph_, node, [&](ValueId id) { return operand(node, id, false); }, why);
@@ -67,8 +91,8 @@ class KernelBuilder {
       *why = "too many operands for one kernel";
       return false;
     }
-    const auto layout =
-        coalesce(domain_.sizes, strides, static_cast<int>(stores_.size()), {domain_.reduced, {}});
+    const auto layout = coalesce(domain_.sizes, strides, static_cast<int>(stores_.size()),
+                                 {domain_.reduced, pinned_});
     if (!layout) {
       *why = fmt::format("more than {} dimensions", kMaxRank);
       return false;
@@ -79,6 +103,10 @@ class KernelBuilder {
     std::vector<int16_t> roots;
     for (const Known& k : stores_) roots.push_back(k.value);
     spec.body = body_.finish(&roots);
+    for (Inst& inst : spec.body) {
+      if (inst.prim == Prim::kCoord)
+        inst.imm_int = layout->places[static_cast<size_t>(inst.imm_int)];
+    }
     for (size_t i = 0; i < loads_.size(); ++i)
       spec.loads.push_back({graph_.value(loads_[i].id).dtype, layout->classes[i]});
     for (size_t i = 0; i < stores_.size(); ++i) {
@@ -88,6 +116,7 @@ class KernelBuilder {
       spec.stores.push_back(store);
     }
     step->geometry = layout->geometry;
+    step->geometry.params = params_;
     step->reads = ids(loads_);
     step->makes = ids(stores_);
     return true;
@@ -119,12 +148,18 @@ class KernelBuilder {
       return is_floating(type) ? body_.constant(type, v.scalar)
                                : body_.constant_int(type, static_cast<int64_t>(v.scalar));
     }
-    for (const Known& k : loads_) {
-      if (same_elements(domain_, graph_.value(k.id), k.strides, v, strides)) return k.value;
+    return body_.load(operand_at(id, strides), v.dtype);
+  }
+
+  /// The number of the operand that is read from these places.
+  int operand_at(ValueId id, const std::vector<int64_t>& strides) {
+    for (size_t i = 0; i < loads_.size(); ++i) {
+      const Known& k = loads_[i];
+      if (same_elements(domain_, graph_.value(k.id), k.strides, graph_.value(id), strides))
+        return static_cast<int>(i);
     }
-    const int16_t value = body_.load(static_cast<int>(loads_.size()), v.dtype);
-    loads_.push_back({id, strides, value});
-    return value;
+    loads_.push_back({id, strides, -1});
+    return static_cast<int>(loads_.size()) - 1;
   }
 
   const Graph& graph_;
@@ -135,6 +170,8 @@ class KernelBuilder {
   BodyBuilder body_{Rounding::kExact};
   std::vector<Known> known_;  // results of members
   std::vector<Known> loads_, stores_;
+  std::vector<bool> pinned_;  // dims whose coordinate a member asked for
+  std::vector<int64_t> params_;
   bool reads_moved_ = false;
 };
 

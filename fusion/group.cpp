@@ -39,6 +39,7 @@ class Grouper {
     groups_.resize(n);
     group_of_.resize(n);
     reduces_.resize(n, false);
+    indexed_.resize(n, false);
   }
 
   std::vector<Group> run() {
@@ -62,6 +63,8 @@ class Grouper {
       mine.fuses = true;
       mine.domain = member->domain;
       reduces_[static_cast<size_t>(n)] = member->reduction.has_value();
+      indexed_[static_cast<size_t>(n)] = member->indexed;
+      mine.indexed = member->indexed;
     }
     for (const NodeId d : before_[static_cast<size_t>(n)]) {
       waits(n).add(group_of(d));
@@ -80,6 +83,9 @@ class Grouper {
     if (!x.fuses || !y.fuses || x.nodes.size() + y.nodes.size() > kMostMembers) return false;
     if (!node(x.nodes[0]).writes.empty()) return false;
     const auto domain = common_domain(x.domain, y.domain);
+    // Coordinates are those of the node's own domain.
+    if (domain && x.indexed && domain->sizes != x.domain.sizes) return false;
+    if (domain && y.indexed && domain->sizes != y.domain.sizes) return false;
     if (!domain || reads_moved(y, x, *domain) || reads_moved(x, y, *domain)) return false;
     return !is_between(a, b) && !is_between(b, a) &&
            operands(x, y) <= static_cast<size_t>(kMaxOperands);
@@ -95,7 +101,11 @@ class Grouper {
         bool moved = false;
         for_each_input(node(n), [&](ValueId id) {
           const Value& v = graph_.value(id);
-          if (v.storage != out.storage) return;
+          if (v.storage != out.storage || moved) return;
+          if (indexed_[static_cast<size_t>(n)]) {
+            moved = true;
+            return;
+          }
           const auto read_at =
               strides_of_operand(graph_, domain, node(n), id, reduces_[static_cast<size_t>(n)]);
           moved |= !same_elements(domain, out, made_at, v, read_at);
@@ -137,6 +147,7 @@ class Grouper {
     at(a).nodes.insert(at(a).nodes.end(), at(b).nodes.begin(), at(b).nodes.end());
     std::sort(at(a).nodes.begin(), at(a).nodes.end());
     at(b).nodes.clear();
+    at(a).indexed = at(a).indexed || at(b).indexed;
     at(a).domain = *common_domain(at(a).domain, at(b).domain);
     waits(a).add(waits(b));
     waits(a).remove(a);
@@ -186,7 +197,7 @@ class Grouper {
   std::vector<std::vector<NodeId>> before_;
   std::vector<Group> groups_;
   std::vector<int> group_of_;
-  std::vector<bool> reduces_;  // by node: it is a reduction
+  std::vector<bool> reduces_, indexed_;  // by node
   std::vector<GroupSet> waits_for_;
 };
 

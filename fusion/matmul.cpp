@@ -79,14 +79,15 @@ std::optional<Operands> operands_of(const Node& node) {
   return o.x == kNone || o.w == kNone ? std::nullopt : std::optional(o);
 }
 
-/// Batch dims as one, with the stride of each operand; 1 where there is no batch.
+/// Batch dims as one that the library walks and one that calls repeat, with the stride of each
+/// operand; 1 where there is no batch.
 struct Batch {
-  int64_t count = 1;
-  std::vector<int64_t> strides;
+  int64_t count = 1, repeats = 1;
+  std::vector<int64_t> strides, repeat_strides;
 };
 
-std::optional<Batch> one_batch(const std::vector<int64_t>& sizes,
-                               const std::vector<const Matrices*>& operands) {
+std::optional<Batch> batches(const std::vector<int64_t>& sizes,
+                             const std::vector<const Matrices*>& operands) {
   std::vector<std::vector<int64_t>> strides;
   for (const Matrices* m : operands) {
     std::vector<int64_t> mine(sizes.size(), 0);
@@ -96,10 +97,14 @@ std::optional<Batch> one_batch(const std::vector<int64_t>& sizes,
     strides.push_back(std::move(mine));
   }
   const auto layout = coalesce(sizes, strides);
-  if (!layout || layout->rank != 1) return std::nullopt;
-  Batch batch{layout->geometry.elements, {}};
-  for (const auto& s : layout->geometry.strides)
-    batch.strides.push_back(batch.count == 1 ? 0 : s[0]);
+  if (!layout || layout->rank > 2) return std::nullopt;
+  Batch batch;
+  batch.count = layout->geometry.sizes.back();
+  if (layout->rank == 2) batch.repeats = layout->geometry.sizes[0];
+  for (const auto& s : layout->geometry.strides) {
+    batch.strides.push_back(batch.count == 1 ? 0 : s.back());
+    batch.repeat_strides.push_back(batch.repeats == 1 ? 0 : s[0]);
+  }
   return batch;
 }
 
@@ -137,8 +142,8 @@ bool set_addend(const Graph& graph, const Operands& o, const Matrices& out, Matm
   if (c.rows != out.rows || c.columns != out.columns || c.batch != out.batch ||
       c.column_stride != 1 || c.row_stride < c.columns)
     return false;
-  const auto batch = one_batch(out.batch, {&c});
-  if (!batch) return false;
+  const auto batch = batches(out.batch, {&c});
+  if (!batch || batch->repeats != 1 || m->repeats != 1) return false;
   m->c_value = o.added;
   m->shape.beta = o.beta;
   m->shape.ldc = c.row_stride;
@@ -186,7 +191,7 @@ bool make_matmul(const Graph& graph, const Node& node, Matmul* out, std::string*
   if (has_columns) take(&y.column_stride);
   if (has_rows) take(&y.row_stride);
   if (w.batch.empty() && !x.batch.empty() && has_columns) fold_batch_into_rows(&x, &y);
-  const auto batch = one_batch(y.batch, {&w, &x, &y});
+  const auto batch = batches(y.batch, {&w, &x, &y});
   const auto a = side(w.columns, w.rows, w.column_stride, w.row_stride);
   const auto b = side(x.columns, x.rows, x.column_stride, x.row_stride);
   const auto d = side(y.columns, y.rows, y.column_stride, y.row_stride);
@@ -207,6 +212,10 @@ bool make_matmul(const Graph& graph, const Node& node, Matmul* out, std::string*
   s.batch_b = batch->strides[1];
   s.batch_d = s.batch_c = batch->strides[2];
   s.alpha = o->alpha;
+  out->repeats = batch->repeats;
+  out->repeat_a = batch->repeat_strides[0];
+  out->repeat_b = batch->repeat_strides[1];
+  out->repeat_out = batch->repeat_strides[2];
   out->a_value = o->w;
   out->b_value = o->x;
   out->out_value = node.outputs[0];

@@ -1,5 +1,6 @@
 #include "fusion/member.h"
 
+#include "fusion/indexed.h"
 #include "fusion/pointwise.h"
 
 namespace torchweld {
@@ -27,13 +28,14 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
   }
   if (target.rows) {
     if (auto reduction = as_reduction(graph, node)) return Member{reduction->domain, reduction};
+    if (auto domain = indexed_domain(graph, node)) return Member{*domain, std::nullopt, true};
   }
   if (!is_pointwise(graph, node, why)) return std::nullopt;
   if (!writes_safely(graph, node)) {
     *why = "writes memory that it also reads at other places";
     return std::nullopt;
   }
-  return Member{{graph.value(result_of(node)).sizes, {}}, std::nullopt};
+  return Member{{graph.value(result_of(node)).sizes, {}}, std::nullopt, false};
 }
 
 std::vector<int64_t> strides_of_result(const Graph& graph, const Domain& domain, const Node& node) {

@@ -15,7 +15,8 @@ namespace torchweld {
 /// A node as a member of a kernel.
 struct Member {
   Domain domain;                       ///< of the node alone
-  std::optional<Reduction> reduction;  ///< else it is pointwise
+  std::optional<Reduction> reduction;  ///< set for reductions
+  bool indexed = false;                ///< reads its operands at other places; else it is pointwise
 };
 
 /// nullopt, and `why`, for nodes that no kernel computes.

@@ -14,6 +14,7 @@ namespace torchweld {
 struct Group {
   std::vector<NodeId> nodes;  ///< in recorded order
   bool fuses = false;         ///< one kernel over `domain`
+  bool indexed = false;       ///< a member reads its operands at other places
   Domain domain;
   std::string reason;  ///< why it doesn't fuse; empty when it does
 };

@@ -49,6 +49,8 @@ struct Matmul {
   cuda::BlasShape shape;
   ValueId a_value = kNone, b_value = kNone, c_value = kNone, bias_value = kNone, out_value = kNone;
   Location a, b, c, bias, out, workspace;  ///< buffer is kNone for an operand that isn't there
+  int64_t repeats = 1;  ///< calls, for batches that no single stride walks; these elements apart:
+  int64_t repeat_a = 0, repeat_b = 0, repeat_out = 0;
 };
 
 /// A convolution with few output positions and constant weights, float32.

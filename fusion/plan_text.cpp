@@ -81,7 +81,8 @@ class Printer {
   }
 
   std::string matmul_operands(const Matmul& m) const {
-    std::string text = fmt::format("  {}\n", cuda::describe(m.shape));
+    std::string text = fmt::format("  {}{}\n", cuda::describe(m.shape),
+                                   m.repeats == 1 ? "" : fmt::format(", {} times", m.repeats));
     text += fmt::format("  a %{} in {}, b %{} in {}", m.a_value, location(m.a), m.b_value,
                         location(m.b));
     if (m.c.buffer != kNone) text += fmt::format(", c %{} in {}", m.c_value, location(m.c));

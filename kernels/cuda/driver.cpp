@@ -6,7 +6,9 @@
 
 namespace torchweld::cuda {
 
-Driver::Driver() : library_({"libcuda.so.1"}) {
+Driver::Driver()
+    : library_({"libcuda.so.1"},
+               "this machine has no NVIDIA driver: run on the CPU, or install the driver") {
 #define X(name, symbol) library_.bind(&name, symbol);
   TORCHWELD_DRIVER_FUNCTIONS(X)
 #undef X

@@ -7,7 +7,7 @@
 
 namespace torchweld::cuda {
 
-SharedLibrary::SharedLibrary(const std::vector<std::string>& names) {
+SharedLibrary::SharedLibrary(const std::vector<std::string>& names, const std::string& way_out) {
   std::string reason;
   for (const std::string& name : names) {
     for (const std::string& path : {name, std::string(TORCHWELD_CUDA_LIBRARIES "/") + name}) {
@@ -18,8 +18,7 @@ SharedLibrary::SharedLibrary(const std::vector<std::string>& names) {
     }
   }
   throw Error(ErrorCode::kDevice,
-              fmt::format("{} can't be opened: {}; set LD_LIBRARY_PATH to the folder that has it",
-                          names.front(), reason));
+              fmt::format("{} can't be opened: {}; {}", names.front(), reason, way_out));
 }
 
 void* SharedLibrary::find(const char* symbol) const {

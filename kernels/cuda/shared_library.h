@@ -12,7 +12,9 @@ class SharedLibrary {
  public:
   /// Opens the first name that the loader finds, by its own path or in CUDA's folder as the build
   /// found it. Throws  Error kDevice: what was looked for, and the loader's words.
-  explicit SharedLibrary(const std::vector<std::string>& names);
+  explicit SharedLibrary(
+      const std::vector<std::string>& names,
+      const std::string& way_out = "set LD_LIBRARY_PATH to the folder that has it");
 
   /// The address of a symbol. Throws Error kDevice when the library has none of that name.
   template <class F>

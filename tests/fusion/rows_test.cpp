@@ -190,6 +190,22 @@ arena 64 of 64 bytes
 )");
 }
 
+TEST(Matmul, HeadsOfAttentionAreABatchThatIsRepeated) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[2,4,12,16]{2304,16,192,1}, %1: f32[2,4,16,12]{2304,16,1,192}):
+  %2: f32[2,4,12,12] = aten::matmul(%0, %1)
+  return %2
+)",
+                    rows()),
+            R"(step 0: matmul_12x16x12_f32
+  %2: f32[2,4,12,12] = aten::matmul(%0, %1)
+  f32 12x12x16 TN batch 4, 2 times
+  a %1 in input 1, b %0 in input 0
+  out %2 in output of 4608 bytes
+return %2 in output of 4608 bytes
+arena 64 of 64 bytes
+)");
+}
+
 TEST(Matmul, StridesThatNoLeadingDimensionDescribesStayWithLibTorch) {
   EXPECT_EQ(steps(R"(graph(%0: f32[5,8]{16,2}, %1: f32[8,4]):
   %2: f32[5,4] = aten::mm(%0, %1)

@@ -52,6 +52,16 @@ void expect_same_strides(const c10::IValue& expected, const c10::IValue& actual,
   }
 }
 
+/// The values as they are where the engine is on the host, else copies of them on the device.
+Values on(c10::Device device, Values values) {
+  for (c10::IValue& v : values) {
+    bool elsewhere = false;
+    for (const at::Tensor& t : cli::tensors_in(v)) elsewhere |= t.defined() && t.device() != device;
+    if (elsewhere) v = v.deepcopy(device);
+  }
+  return values;
+}
+
 /// Two implementations of one archive, called side by side.
 class Pair {
  public:
@@ -62,9 +72,12 @@ class Pair {
   Values typed(Values inputs) const { return cli::coerced(std::move(inputs), engine_.arguments()); }
 
   void call(const Values& inputs, const std::string& what) {
-    const Values ours = cli::copied(inputs), theirs = cli::copied(inputs);
+    const Values theirs = cli::copied(inputs);
+    Values ours = on(engine_.options().device, cli::copied(inputs));
     const Answer expected = answer_of([&] { return reference_.run_eager(theirs); });
-    const Answer actual = answer_of([&] { return engine_.run(ours); });
+    Answer actual = answer_of([&] { return engine_.run(ours); });
+    ours = on(c10::kCPU, std::move(ours));
+    if (actual.value) actual.value = on(c10::kCPU, {*actual.value})[0];
     ASSERT_EQ(expected.value.has_value(), actual.value.has_value())
         << what << ": LibTorch: " << (expected.value ? "answers" : expected.raised)
         << "\nTorchweld: " << (actual.value ? "answers" : actual.raised);

@@ -2,7 +2,7 @@
 
 #include "engine/cpu_runtime.h"
 #include "kernels/reference.h"
-#include "tests/support/host_blas.h"
+#include "tests/virtual_gpu/host_blas.h"
 
 namespace torchweld::testing {
 namespace {
@@ -20,7 +20,7 @@ class ReferenceRuntime final : public Runtime {
 
  private:
   mutable ReferenceBackend backend_;
-  mutable HostBlas blas_;
+  mutable virtual_gpu::HostBlas blas_;
 };
 
 }  // namespace

@@ -12,14 +12,18 @@
 
 namespace torchweld::virtual_gpu {
 
-inline cuda::Image compiled(const std::string& file) {
+inline std::string kernel_text(const std::string& file) {
   std::ifstream in(std::string(TORCHWELD_SEEDED_KERNELS) + "/" + file);
   if (!in) throw std::runtime_error("no file " + file);
   std::stringstream text;
   text << in.rdbuf();
+  return text.str();
+}
+
+inline cuda::Image compiled(const std::string& file) {
   cuda::CompileRequest request;
   request.name = file;
-  request.source = text.str();
+  request.source = kernel_text(file);
   request.line_numbers = true;
   return cuda::compile(request).image;
 }
@@ -36,13 +40,17 @@ class OnDevice {
   OnDevice(VirtualDevice* device, size_t size)
       : device_(device), size_(size), memory_(device->allocate(bytes())) {}
   ~OnDevice() {
-    if (memory_ != nullptr) device_->release(memory_);
+    if (!freed_) device_->release(memory_);
   }
   OnDevice(const OnDevice&) = delete;
   OnDevice& operator=(const OnDevice&) = delete;
 
   void* get() const { return memory_; }
-  void free() { device_->release(std::exchange(memory_, nullptr)); }
+  /// The pointer stays, to be misused.
+  void free() {
+    device_->release(memory_);
+    freed_ = true;
+  }
   std::vector<T> values() const {
     const T* from = static_cast<const T*>(memory_);
     return std::vector<T>(from, from + size_);
@@ -54,6 +62,7 @@ class OnDevice {
   VirtualDevice* device_;
   size_t size_;
   void* memory_;
+  bool freed_ = false;
 };
 
 /// Launches with any arguments: pointers as void*, numbers as they are.

@@ -53,6 +53,23 @@ void decode(Instruction* i) {
                                         ": the virtual GPU has no instruction " + name);
 }
 
+void read_modifiers(Instruction* i) {
+  for (const std::string& m : i->modifiers) {
+    const Type t = type_named(m);
+    if (t != Type::kNone) {
+      if (i->type == Type::kNone) i->type = t;
+      i->from = t;
+    }
+    if (m == "v2") i->vector = 2;
+    if (m == "v4") i->vector = 4;
+    if (m == "v8") i->vector = 8;
+    if (m == "param" || m == "param::entry") i->space = Space::kParam;
+    if (m == "shared" || m == "shared::cta") i->space = Space::kShared;
+    if (m == "global" || m == "const") i->space = Space::kGlobal;
+    if (m == "local") i->space = Space::kLocal;
+  }
+}
+
 int size_of(Type type) {
   static constexpr int kSizes[] = {0, 1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8, 2, 2, 4, 8, 1, 4, 4, 16};
   return kSizes[static_cast<size_t>(type)];

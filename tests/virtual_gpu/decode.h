@@ -5,6 +5,9 @@
 
 namespace torchweld::virtual_gpu {
 
+/// Sets types, space and vector width from the modifiers.
+void read_modifiers(Instruction* instruction);
+
 /// Sets `execute` or `flow`. Throws Error kInternal for an instruction that nobody knows.
 void decode(Instruction* instruction);
 

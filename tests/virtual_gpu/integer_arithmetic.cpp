@@ -26,12 +26,6 @@ struct MulLow {
     return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y));
   }
 };
-struct MulHigh {
-  template <class T>
-  T operator()(T x, T y) const {
-    return static_cast<T>((static_cast<__int128>(x) * static_cast<__int128>(y)) >> (8 * sizeof(T)));
-  }
-};
 struct MulHighU64 {
   uint64_t operator()(uint64_t x, uint64_t y) const {
     return static_cast<uint64_t>((static_cast<unsigned __int128>(x) * y) >> 64);

@@ -25,6 +25,15 @@ struct ExplainedNode {
   std::string text;  ///< the node as the graph text shows it
 };
 
+/// What a kernel was compiled from and takes, where its back end knows; the source is empty
+/// otherwise.
+struct ExplainedCode {
+  std::string source, assembly;              ///< CUDA C++ and PTX
+  int registers = 0;                         ///< a thread
+  int64_t shared_bytes = 0;                  ///< a block, static
+  int64_t local_bytes = 0, spill_bytes = 0;  ///< a thread
+};
+
 /// One step of a plan.
 struct ExplainedStep {
   StepKind kind = StepKind::kEager;
@@ -35,7 +44,8 @@ struct ExplainedStep {
   std::vector<std::string> outputs;
   std::vector<int> depends_on;  ///< steps of the same block whose results this one reads
   std::string kernel;           ///< the kernel spec as text; empty when not fused
-  double median_us = 0;         ///< measured while explaining
+  ExplainedCode code;
+  double median_us = 0;  ///< measured while explaining
 };
 
 /// One block: a straight stretch of the call with one signature.
@@ -64,6 +74,10 @@ struct Explanation {
   std::string archive, method, device, backend;
   std::vector<ExplainedBlock> blocks;  ///< in the order in which the call ran them
   Coverage fused, library, eager;
+
+  /// Where the call waits for tensor data on the host, with archive source lines; nothing else
+  /// makes a call on a device wait.
+  std::vector<std::string> host_reads;
 };
 
 }  // namespace torchweld

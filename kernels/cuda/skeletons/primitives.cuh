@@ -90,35 +90,29 @@ INLINE bool bit_not(bool a) { return !a; }
 INLINE bool min(bool a, bool b) { return a && b; }
 INLINE bool max(bool a, bool b) { return a || b; }
 
+INLINE f32 abs(f32 a) { return ::fabsf(a); }
+INLINE f64 abs(f64 a) { return ::fabs(a); }
+
+// clang-format joins rows of macro calls, a little further each time it runs.
+// clang-format off
 #define UNARY(name)                               \
   INLINE f32 name(f32 a) { return ::name##f(a); } \
   INLINE f64 name(f64 a) { return ::name(a); }
-UNARY(sqrt)
-UNARY(rsqrt)
-UNARY(floor)
-UNARY(ceil)
-UNARY(trunc)
-UNARY(rint)
-UNARY(exp)
-UNARY(expm1)
-UNARY(log)
-UNARY(log1p)
-UNARY(tanh)
-UNARY(erf) UNARY(erfc) UNARY(sin) UNARY(cos) UNARY(atan)
+UNARY(sqrt) UNARY(rsqrt) UNARY(floor) UNARY(ceil) UNARY(trunc) UNARY(rint)
+UNARY(exp) UNARY(expm1) UNARY(log) UNARY(log1p) UNARY(tanh) UNARY(erf) UNARY(erfc)
+UNARY(sin) UNARY(cos) UNARY(atan)
 #undef UNARY
-    INLINE f32 abs(f32 a) {
-  return ::fabsf(a);
-}
-INLINE f64 abs(f64 a) { return ::fabs(a); }
 
 #define BINARY(name)                                        \
   INLINE f32 name(f32 a, f32 b) { return ::name##f(a, b); } \
   INLINE f64 name(f64 a, f64 b) { return ::name(a, b); }
-BINARY(fmod)
-BINARY(copysign)
-BINARY(pow)
+BINARY(fmod) BINARY(copysign) BINARY(pow)
 #undef BINARY
-INLINE f32 fma(f32 a, f32 b, f32 c) { return ::fmaf(a, b, c); }
+    // clang-format on
+
+    INLINE f32 fma(f32 a, f32 b, f32 c) {
+  return ::fmaf(a, b, c);
+}
 INLINE f64 fma(f64 a, f64 b, f64 c) { return ::fma(a, b, c); }
 
 // ATen/native/cuda/BinaryDivFloorKernel.cu and BinaryRemainderKernel.cu.

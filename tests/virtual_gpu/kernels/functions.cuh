@@ -1,15 +1,15 @@
 // One kernel a function of the device's mathematics: what libdevice makes of it is the vocabulary
 // that the interpreter has to know.
 
-#define UNARY(name, T, expression)                                                     \
-  extern "C" __global__ void name(const T* x, T* y, int n) {                           \
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;                               \
-    if (i >= n) return;                                                                \
-    const T a = x[i];                                                                  \
-    y[i] = expression;                                                                 \
+#define UNARY(name, T, expression)                           \
+  extern "C" __global__ void name(const T* x, T* y, int n) { \
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;     \
+    if (i >= n) return;                                      \
+    const T a = x[i];                                        \
+    y[i] = expression;                                       \
   }
-#define BOTH(name, f32, f64)                                                           \
-  UNARY(name##_f32, float, f32)                                                        \
+#define BOTH(name, f32, f64)    \
+  UNARY(name##_f32, float, f32) \
   UNARY(name##_f64, double, f64)
 
 BOTH(exp, expf(a), exp(a))
@@ -48,7 +48,8 @@ extern "C" __global__ void divide_i32(const int* x, int* y, int n) {
 extern "C" __global__ void sum_all(const float* x, float* total, int n) {
   __shared__ float parts[32];
   float sum = 0;
-  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) sum += x[i];
+  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
+    sum += x[i];
   for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, offset);
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = sum;
   __syncthreads();

@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/blas.h"
 
-namespace torchweld::testing {
+namespace torchweld::virtual_gpu {
 
 /// Plain loops over host memory, float64 inside; the stream has no meaning.
 ///
@@ -18,4 +18,4 @@ class HostBlas final : public cuda::Blas {
   std::string description() const override { return "host twin of cuBLASLt"; }
 };
 
-}  // namespace torchweld::testing
+}  // namespace torchweld::virtual_gpu

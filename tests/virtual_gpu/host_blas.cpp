@@ -1,4 +1,4 @@
-#include "tests/support/host_blas.h"
+#include "tests/virtual_gpu/host_blas.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,7 +7,7 @@
 #include "kernels/half.h"
 #include "torchweld/error.h"
 
-namespace torchweld::testing {
+namespace torchweld::virtual_gpu {
 namespace {
 
 double read(DType dtype, const void* base, int64_t at) {
@@ -94,4 +94,4 @@ void HostBlas::run(const cuda::BlasShape& s, const cuda::BlasOperands& o, bool, 
   }
 }
 
-}  // namespace torchweld::testing
+}  // namespace torchweld::virtual_gpu

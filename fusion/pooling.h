@@ -1,0 +1,29 @@
+// Pooling as a reduction of windows.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "fusion/domain.h"
+#include "fusion/indexed.h"
+
+namespace torchweld {
+
+/// Shapes   `domain` is the result's dims and then the window's, which are the row. Element (o, k)
+///          of a window dim reads the source at o * step + k * spread - before.
+struct Pooling {
+  ValueId source = kNone;
+  Domain domain;
+  bool averages = false;       ///< else the largest
+  bool counts_padding = true;  ///< divide by the window's size, not by what lies inside
+  double divisor = 0;          ///< 0: as counts_padding says
+  std::vector<int64_t> steps, spreads, before;  ///< by window dim
+};
+
+/// max_pool1d to 3d, avg_pool1d to 3d without ceil_mode, and adaptive average pooling whose windows
+/// are all alike.
+std::optional<Pooling> pooling_of(const Graph& graph, const Node& node);
+
+int16_t emit_pooling(const Graph& graph, const Pooling& pooling, IndexedKernel* kernel);
+
+}  // namespace torchweld
