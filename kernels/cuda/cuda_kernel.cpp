@@ -13,13 +13,14 @@ int64_t blocks_for(int64_t count, int64_t each) { return (count + each - 1) / ea
 }  // namespace
 
 CudaKernel::CudaKernel(std::shared_ptr<Device> device, const KernelSpec& spec,
-                       const Schedule& schedule, Source source, Program program)
+                       const Schedule& schedule, Source source, Program program,
+                       std::shared_ptr<Module> module)
     : device_(std::move(device)),
       spec_(spec),
       schedule_(schedule),
       source_(std::move(source)),
       program_(std::move(program)),
-      module_(device_->load(program_.image)),
+      module_(module ? std::move(module) : device_->load(program_.image)),
       vector_operands_(vector_operands(spec)),
       phases_(phases_of(spec).count) {
   reductions_ = std::count_if(spec.body.begin(), spec.body.end(),

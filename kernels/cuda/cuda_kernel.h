@@ -24,8 +24,9 @@ namespace torchweld::cuda {
 /// Throws  Error kInternal when rows are longer than those the kernel was compiled for.
 class CudaKernel final : public Kernel {
  public:
+  /// `module` is the program's, where several kernels share it; null: it is loaded.
   CudaKernel(std::shared_ptr<Device> device, const KernelSpec& spec, const Schedule& schedule,
-             Source source, Program program);
+             Source source, Program program, std::shared_ptr<Module> module = nullptr);
   ~CudaKernel() override;
   CudaKernel(const CudaKernel&) = delete;
   CudaKernel& operator=(const CudaKernel&) = delete;
