@@ -26,43 +26,44 @@ std::string_view reduction_type(Prim prim) {
   }
 }
 
-}  // namespace
-
-// What a row knows: its values, its reductions under way, and what happens between phases.
-std::string BodySource::rows_text() const {
-  std::string row, running, reductions;
-  int reductions_count = 0;
-  std::vector<std::string> values(static_cast<size_t>(phases_.count) + 1), each(values.size()),
-      finish(values.size());
-  for (size_t i = 0; i < spec_.body.size(); ++i) {
-    const Inst& inst = spec_.body[i];
-    const auto ready = static_cast<size_t>(phases_.ready[i]);
-    if (inst.prim == Prim::kRunningSum)
-      running += fmt::format("    {} v{} = 0;\n", value_type(inst.type), i);
-    if (!phases_.per_row[i] || inst.prim == Prim::kConst || inst.prim == Prim::kParam) continue;
-    row += fmt::format("    {} v{};\n", value_type(inst.type), i);
-    if (is_reduction(inst.prim)) {
-      const DType of = spec_.body[static_cast<size_t>(inst.args[0])].type;
-      reductions += fmt::format("    {}<{}> v{};\n", reduction_type(inst.prim), value_type(of), i);
-      each[ready - 1] += fmt::format("      visit(r.v{});\n", i);
-      ++reductions_count;
-      finish[ready - 1] += fmt::format("      row.v{} = acc.v{}.result();\n", i, i);
-    } else {
-      values[ready] += "      " + instruction_text(i, true) + "\n";
-    }
+// Statements by the phase that they belong to, as branches on kPhase.
+class ByPhase {
+ public:
+  explicit ByPhase(int phases) : statements_(static_cast<size_t>(phases)) {}
+  void add(int phase, const std::string& statement) {
+    statements_[static_cast<size_t>(phase)] += "      " + statement + "\n";
   }
-  const auto by_phase = [](const std::vector<std::string>& parts) {
+  std::string text() const {
     std::string text;
-    for (size_t p = 0; p < parts.size(); ++p) {
-      if (!parts[p].empty())
-        text += fmt::format("    if constexpr (kPhase == {}) {{\n{}    }}\n", p, parts[p]);
+    for (size_t p = 0; p < statements_.size(); ++p) {
+      if (!statements_[p].empty())
+        text += fmt::format("    if constexpr (kPhase == {}) {{\n{}    }}\n", p, statements_[p]);
     }
     return text;
-  };
-  std::string stores;
-  for (size_t i = 0; i < spec_.stores.size(); ++i) {
-    if (spec_.stores[i].per_row) stores += "    " + odd_store_text(i, true) + "\n";
   }
+
+ private:
+  std::vector<std::string> statements_;
+};
+
+}  // namespace
+
+// What a row knows: its values, its reductions under way, its running sums.
+std::string BodySource::row_types_text() const {
+  std::string row, running, reductions;
+  int count = 0;
+  for (size_t i = 0; i < spec_.body.size(); ++i) {
+    const Inst& inst = spec_.body[i];
+    if (inst.prim == Prim::kRunningSum)
+      running += fmt::format("    {} v{} = 0;\n", value_type(inst.type), i);
+    if (is_row_value(i)) row += fmt::format("    {} v{};\n", value_type(inst.type), i);
+    if (!is_reduction(inst.prim)) continue;
+    const DType of = spec_.body[static_cast<size_t>(inst.args[0])].type;
+    reductions += fmt::format("    {}<{}> v{};\n", reduction_type(inst.prim), value_type(of), i);
+    ++count;
+  }
+  const bool stores_row = std::any_of(spec_.stores.begin(), spec_.stores.end(),
+                                      [](const StoreSpec& store) { return store.per_row; });
   return fmt::format(R"(
   static constexpr int kReduced = {}, kPhases = {}, kReductions = {};
   static constexpr bool kStoresRow = {};
@@ -72,6 +73,28 @@ std::string BodySource::rows_text() const {
 {}  }};
   struct Reductions {{
 {}  }};
+)",
+                     spec_.reduced, phases_.count, std::max(count, 1), stores_row, row, running,
+                     reductions);
+}
+
+// What happens to a row between phases and after the last.
+std::string BodySource::row_steps_text() const {
+  ByPhase values(phases_.count + 1), each(phases_.count), finish(phases_.count);
+  for (size_t i = 0; i < spec_.body.size(); ++i) {
+    const int ready = phases_.ready[i];
+    if (is_reduction(spec_.body[i].prim)) {
+      each.add(ready - 1, fmt::format("visit(r.v{});", i));
+      finish.add(ready - 1, fmt::format("row.v{} = acc.v{}.result();", i, i));
+    } else if (is_row_value(i)) {
+      values.add(ready, instruction_text(i, true));
+    }
+  }
+  std::string stores;
+  for (size_t i = 0; i < spec_.stores.size(); ++i) {
+    if (spec_.stores[i].per_row) stores += "    " + odd_store_text(i, true) + "\n";
+  }
+  return fmt::format(R"(
   template <int kPhase>
   static INLINE void row_values(const Args& a, const Index (&at)[{}], const Offsets& o, Row& row) {{
 {}  }}
@@ -84,9 +107,12 @@ std::string BodySource::rows_text() const {
   static INLINE void store_row(const Args& a, const Offsets& o, const Row& row) {{
 {}  }}
 )",
-                     spec_.reduced, phases_.count, std::max(reductions_count, 1),
-                     stores.empty() ? "false" : "true", row, running, reductions, spec_.rank,
-                     by_phase(values), by_phase(each), by_phase(finish), stores);
+                     spec_.rank, values.text(), each.text(), finish.text(), stores);
+}
+
+bool BodySource::is_row_value(size_t inst) const {
+  const Prim prim = spec_.body[inst].prim;
+  return phases_.per_row[inst] && prim != Prim::kConst && prim != Prim::kParam;
 }
 
 std::string BodySource::text() const {
@@ -98,7 +124,7 @@ std::string BodySource::text() const {
                                  spec_.loads.size() + spec_.stores.size(), params());
   text += offsets_text();
   text += loaded_text();
-  if (has_rows()) text += rows_text();
+  if (has_rows()) text += row_types_text() + row_steps_text();
   if (schedule_.across >= 0) text += tiles_text();
   text += load_text();
   text += element_text();

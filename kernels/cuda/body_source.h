@@ -30,7 +30,8 @@ class BodySource {
 
   // body_arithmetic.cpp: the instructions.
   std::string element_text() const;
-  std::string rows_text() const;
+  std::string row_types_text() const;
+  std::string row_steps_text() const;
   std::string phase_text(int phase) const;
   std::string instruction_text(size_t inst, bool of_row) const;
   std::string running_sum_text(size_t inst) const;
@@ -41,6 +42,7 @@ class BodySource {
 
   bool has_rows() const { return spec_.reduced > 0; }
   bool is_per_row(int16_t inst) const { return phases_.per_row[static_cast<size_t>(inst)]; }
+  bool is_row_value(size_t inst) const;
   bool is_transposed(size_t load) const;
 
   const KernelSpec& spec_;

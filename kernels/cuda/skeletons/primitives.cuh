@@ -108,12 +108,9 @@ UNARY(sin) UNARY(cos) UNARY(atan)
   INLINE f64 name(f64 a, f64 b) { return ::name(a, b); }
 BINARY(fmod) BINARY(copysign) BINARY(pow)
 #undef BINARY
-    // clang-format on
-
-    INLINE f32 fma(f32 a, f32 b, f32 c) {
-  return ::fmaf(a, b, c);
-}
+INLINE f32 fma(f32 a, f32 b, f32 c) { return ::fmaf(a, b, c); }
 INLINE f64 fma(f64 a, f64 b, f64 c) { return ::fma(a, b, c); }
+// clang-format on
 
 // ATen/native/cuda/BinaryDivFloorKernel.cu and BinaryRemainderKernel.cu.
 #define DEFINE(T)                                                  \
