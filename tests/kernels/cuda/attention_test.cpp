@@ -121,7 +121,7 @@ double tolerance(DType dtype) {
 class CudaAttention : public testing::TestWithParam<DType> {};
 
 TEST_P(CudaAttention, HeadSizesAndTails) {
-  for (const int64_t head_size : {32, 40, 80, 128}) {
+  for (const int64_t head_size : {32, 40, 64, 80, 128}) {
     Call c = make_call(GetParam(), head_size, 35, 41, DType::kOther, false);
     run(&c);
     EXPECT_LE(error_of(c), tolerance(GetParam())) << head_size;
