@@ -17,10 +17,15 @@ Target target_for(const Runtime& runtime, bool exact) {
   if (cuda::Blas* blas = runtime.blas()) {
     target.blas = true;
     target.blas_workspace_bytes = blas->workspace_bytes();
+    target.arena_alignment = 256;  // as LibTorch's tensors on a device: libraries ask for as much
   }
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
     return backend->accepts(spec, geometry, why);
+  };
+  target.scratch_bytes = [backend = runtime.backend()](const KernelSpec& spec,
+                                                       const Geometry& geometry) {
+    return backend->scratch_bytes(spec, geometry);
   };
   return target;
 }

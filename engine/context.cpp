@@ -139,7 +139,7 @@ void Context::run_step(size_t index) {
     case Step::Kind::kFused:
       return run_fused(index);
     case Step::Kind::kMatmul:
-      return run_matmul(plan_.steps[index].matmul);
+      return run_matmul(plan_.steps[index]);
     case Step::Kind::kSmallMatmul:
       return run_small_matmul(index);
     case Step::Kind::kSmallConv:
@@ -155,17 +155,19 @@ void Context::run_fused(size_t index) {
   const Step& step = plan_.steps[index];
   pointers_.clear();
   for (const Location& where : step.operands) pointers_.push_back(address(where));
+  site_.scratch = scratch_of(step);
   bound_.kernel(index)->launch(step.geometry, pointers_.data(), site_);
 }
 
-void Context::run_matmul(const Matmul& m) {
+void Context::run_matmul(const Step& step) {
+  const Matmul& m = step.matmul;
   const auto at = [this, &m](const Location& where, int64_t elements) -> char* {
     return where.buffer == kNone ? nullptr : address(where) + elements * size_of(m.shape.dtype);
   };
   for (int64_t r = 0; r < m.repeats; ++r) {
     const cuda::BlasOperands operands{
         at(m.a, r * m.repeat_a), at(m.b, r * m.repeat_b),     at(m.c, 0),
-        at(m.bias, 0),           at(m.out, r * m.repeat_out), at(m.workspace, 0)};
+        at(m.bias, 0),           at(m.out, r * m.repeat_out), scratch_of(step)};
     bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
                                  static_cast<cuda::Stream>(site_.stream));
   }
@@ -180,7 +182,7 @@ void Context::run_small_matmul(size_t index) {
 void Context::run_small_conv(size_t index) {
   const SmallConv& c = plan_.steps[index].conv;
   x86::small_conv(c.shape, floats(c.x), bound_.packed(index), floats(c.bias), floats(c.out),
-                  floats(c.scratch));
+                  reinterpret_cast<float*>(scratch_of(plan_.steps[index])));
 }
 
 void Context::run_row_sum(const RowSum& s) {

@@ -47,7 +47,7 @@ class Context {
   void allocate_outputs();
   void run_step(size_t step);
   void run_fused(size_t index);
-  void run_matmul(const Matmul& m);
+  void run_matmul(const Step& step);
   void run_small_matmul(size_t index);
   void run_small_conv(size_t index);
   void run_row_sum(const RowSum& sum);
@@ -58,6 +58,9 @@ class Context {
     return bases_[static_cast<size_t>(where.buffer)] + where.byte_offset;
   }
 
+  char* scratch_of(const Step& step) const {
+    return step.scratch_at.buffer == kNone ? nullptr : address(step.scratch_at);
+  }
   float* floats(const Location& where) const {  // null for an operand that isn't there
     return where.buffer == kNone ? nullptr : reinterpret_cast<float*>(address(where));
   }

@@ -10,14 +10,10 @@
 namespace torchweld {
 namespace {
 
-constexpr int64_t kAlignment = 64;  // a cache line, and the widest vector
-
 struct Life {
   int first = std::numeric_limits<int>::max(), last = -1;
   bool overlaps(const Life& other) const { return first <= other.last && other.first <= last; }
 };
-
-int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 std::vector<Life> lives(const Plan& plan) {
   std::vector<Life> out(plan.graph.storages.size());
@@ -66,7 +62,7 @@ void choose_kinds(Plan* plan) {
 
 /// First fit by size: the largest buffers take the lowest offsets that nothing alive at the same
 /// time holds.
-void lay_out_arena(Plan* plan, const std::vector<Life>& life) {
+void lay_out_arena(Plan* plan, const std::vector<Life>& life, int64_t alignment) {
   std::vector<StorageId> order;
   for (StorageId s = 0; s < static_cast<StorageId>(plan->buffers.size()); ++s) {
     if (plan->buffers[static_cast<size_t>(s)].kind == Buffer::Kind::kArena &&
@@ -74,7 +70,8 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life) {
       order.push_back(s);
   }
   const auto bytes = [&](StorageId s) {
-    return aligned(plan->buffers[static_cast<size_t>(s)].bytes);
+    const int64_t exact = plan->buffers[static_cast<size_t>(s)].bytes;
+    return (exact + alignment - 1) / alignment * alignment;
   };
   std::stable_sort(order.begin(), order.end(),
                    [&](StorageId a, StorageId b) { return bytes(a) > bytes(b); });
@@ -98,20 +95,25 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life) {
   }
 }
 
+int64_t scratch_bytes(const Step& step, const Target& target) {
+  if (step.kind == Step::Kind::kSmallConv)
+    return step.conv.shape.scratch_floats() * size_of(DType::kF32);
+  if (step.kind == Step::Kind::kMatmul) return target.blas_workspace_bytes;
+  if (step.kind == Step::Kind::kFused && target.scratch_bytes)
+    return target.scratch_bytes(step.spec, step.geometry);
+  return 0;
+}
+
 void add_scratch(Plan* plan, const Target& target) {
   for (Step& step : plan->steps) {
+    const int64_t bytes = scratch_bytes(step, target);
+    if (bytes == 0) continue;
     Value v;
-    if (step.kind == Step::Kind::kSmallConv) {
-      v.dtype = DType::kF32;
-      v.sizes = {step.conv.shape.scratch_floats()};
-    } else if (step.kind == Step::Kind::kMatmul) {
-      v.dtype = DType::kU8;
-      v.sizes = {target.blas_workspace_bytes};
-    }
-    if (v.sizes.empty() || v.sizes[0] == 0) continue;
+    v.dtype = DType::kU8;
+    v.sizes = {bytes};
     v.strides = {1};
     v.storage = plan->graph.add(Storage{});
-    plan->graph.storages.back().bytes = v.sizes[0] * size_of(v.dtype);
+    plan->graph.storages.back().bytes = bytes;
     step.scratch = plan->graph.add(std::move(v));
   }
 }
@@ -122,7 +124,7 @@ void place_buffers(Plan* plan, const Target& target) {
   add_scratch(plan, target);
   choose_kinds(plan);
   const std::vector<Life> life = lives(*plan);
-  lay_out_arena(plan, life);
+  lay_out_arena(plan, life, target.arena_alignment);
   std::set<StorageId> leaving;
   for (const ValueId id : plan->graph.outputs) leaving.insert(plan->graph.value(id).storage);
   plan->releases.resize(plan->steps.size());
@@ -140,6 +142,7 @@ void locate_operands(Plan* plan) {
   };
   for (Step& step : plan->steps) {
     const Node& node = plan->graph.nodes[static_cast<size_t>(step.nodes[0])];
+    if (step.scratch != kNone) step.scratch_at = locate(step.scratch);
     if (step.kind == Step::Kind::kFused) {
       for (const ValueId id : step.reads) step.operands.push_back(locate(id));
       for (const ValueId id : step.makes) step.operands.push_back(locate(id));
@@ -155,12 +158,10 @@ void locate_operands(Plan* plan) {
       m.out = locate(m.out_value);
       if (m.c_value != kNone) m.c = locate(m.c_value);
       if (m.bias_value != kNone) m.bias = locate(m.bias_value);
-      if (step.scratch != kNone) m.workspace = locate(step.scratch);
     } else if (step.kind == Step::Kind::kSmallConv) {
       step.conv.x = locate(node.args[0].tensor()->id);
       step.conv.out = locate(node.outputs[0]);
       if (step.conv.has_bias) step.conv.bias = locate(node.args[2].tensor()->id);
-      if (step.scratch != kNone) step.conv.scratch = locate(step.scratch);
     } else if (step.kind == Step::Kind::kRowSum) {
       step.row_sum.x = locate(node.args[0].tensor()->id);
       step.row_sum.out = locate(node.outputs[0]);

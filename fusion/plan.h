@@ -48,7 +48,7 @@ struct SmallMatmul {
 struct Matmul {
   cuda::BlasShape shape;
   ValueId a_value = kNone, b_value = kNone, c_value = kNone, bias_value = kNone, out_value = kNone;
-  Location a, b, c, bias, out, workspace;  ///< buffer is kNone for an operand that isn't there
+  Location a, b, c, bias, out;  ///< buffer is kNone for an operand that isn't there
   int64_t repeats = 1;  ///< calls, for batches that no single stride walks; these elements apart:
   int64_t repeat_a = 0, repeat_b = 0, repeat_out = 0;
 };
@@ -59,7 +59,7 @@ struct SmallConv {
   ValueId weight = kNone;  ///< a constant [out_channels, taps]
   int64_t weight_row_stride = 0;
   bool has_bias = false;
-  Location x, bias, out, scratch;
+  Location x, bias, out;
 };
 
 /// out[r] = sum of x[r, :] / divisor, float32, x dense.
@@ -89,6 +89,7 @@ struct Step {
   SmallConv conv;                  ///< kSmallConv
   RowSum row_sum;                  ///< kRowSum
   ValueId scratch = kNone;         ///< memory that only this step uses
+  Location scratch_at;             ///< its place; buffer is kNone when there is none
 };
 
 /// A plan and the graph that its ids refer to.

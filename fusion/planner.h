@@ -21,9 +21,14 @@ struct Target {
   bool blas = false;  ///< the device's library for matrix products is there
   int64_t blas_workspace_bytes = 0;
 
+  /// Of each buffer, in bytes: a cache line and the widest vector on the host.
+  int64_t arena_alignment = 64;
+
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
   std::function<bool(const KernelSpec& spec, const Geometry& geometry, std::string* why)>
       can_compile;
+  /// Memory that the kernel of a spec needs besides its operands; null: none does.
+  std::function<int64_t(const KernelSpec& spec, const Geometry& geometry)> scratch_bytes;
 };
 
 /// Plans a graph. Never fails: what can't be fused is an eager step with its reason.

@@ -33,6 +33,8 @@ using ParallelFor = std::function<void(int64_t count, int64_t grain,
 struct LaunchSite {
   ParallelFor parallel;    ///< null: on the calling thread alone
   void* stream = nullptr;  ///< a device's stream, as its driver knows it
+  /// The launch's own memory: as many bytes as the kernel's scratch_bytes() says, aligned to 16.
+  void* scratch = nullptr;
 };
 
 /// What a kernel was made of and what it takes, where its back end knows.
@@ -52,6 +54,9 @@ class Kernel {
   /// inside the operands.
   virtual void launch(const Geometry& geometry, void* const* pointers,
                       const LaunchSite& site) const = 0;
+
+  /// Memory that a launch over `geometry` needs besides its operands; LaunchSite::scratch.
+  virtual int64_t scratch_bytes(const Geometry&) const { return 0; }
 
   virtual const std::string& name() const = 0;
   virtual int64_t code_bytes() const = 0;
@@ -79,6 +84,9 @@ class Backend {
   /// Thread-safe.
   virtual std::shared_ptr<const Kernel> compile(const KernelSpec& spec, const Geometry& geometry,
                                                 std::string* why) = 0;
+
+  /// What the kernel that compile would give says as its scratch_bytes, before it is compiled.
+  virtual int64_t scratch_bytes(const KernelSpec&, const Geometry&) { return 0; }
 
   /// As compile for each request; a back end whose compiles take long runs them side by side.
   virtual std::vector<std::shared_ptr<const Kernel>> compile_all(

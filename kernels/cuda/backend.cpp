@@ -11,6 +11,7 @@
 #include "kernels/cuda/acceptance.h"
 #include "kernels/cuda/cuda_kernel.h"
 #include "kernels/cuda/nvrtc.h"
+#include "kernels/cuda/row_split.h"
 #include "kernels/cuda/source.h"
 
 namespace torchweld::cuda {
@@ -74,6 +75,13 @@ std::shared_ptr<const Kernel> CudaBackend::compile(const KernelSpec& spec, const
                                                    std::string* why) {
   if (!accepts(spec, geometry, why)) return nullptr;
   return compile_as(spec, schedule_of(spec, geometry));
+}
+
+int64_t CudaBackend::scratch_bytes(const KernelSpec& spec, const Geometry& geometry) {
+  const Schedule schedule = schedule_of(spec, geometry);
+  if (schedule.skeleton != Skeleton::kRowSplit) return 0;
+  return split_scratch_bytes(partials_of(spec), spec, geometry, schedule,
+                             state_->compiler->device().info().multiprocessors);
 }
 
 std::vector<std::shared_ptr<const Kernel>> CudaBackend::compile_all(

@@ -25,6 +25,7 @@ class CudaBackend final : public Backend {
   bool accepts(const KernelSpec& spec, const Geometry& geometry, std::string* why) override;
   std::shared_ptr<const Kernel> compile(const KernelSpec& spec, const Geometry& geometry,
                                         std::string* why) override;
+  int64_t scratch_bytes(const KernelSpec& spec, const Geometry& geometry) override;
   /// Side by side, on as many threads as the machine has cores.
   std::vector<std::shared_ptr<const Kernel>> compile_all(
       std::span<const KernelRequest> requests) override;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/arguments.h"
+#include "kernels/cuda/row_split.h"
 #include "kernels/cuda/vector_width.h"
 
 namespace torchweld::cuda {
@@ -23,13 +24,8 @@ CudaKernel::CudaKernel(std::shared_ptr<Device> device, const KernelSpec& spec,
       module_(module ? std::move(module) : device_->load(program_.image)),
       vector_operands_(vector_operands(spec)),
       phases_(phases_of(spec).count) {
-  reductions_ = std::count_if(spec.body.begin(), spec.body.end(),
-                              [](const Inst& inst) { return is_reduction(inst.prim); });
+  partials_ = partials_of(spec);
   for (const std::string& entry : source_.entries) functions_.push_back(&module_->function(entry));
-}
-
-CudaKernel::~CudaKernel() {
-  for (const auto& [stream, memory] : workspaces_) device_->release(memory.first);
 }
 
 KernelListing CudaKernel::listing() const {
@@ -45,7 +41,7 @@ KernelListing CudaKernel::listing() const {
 
 void CudaKernel::launch(const Geometry& geometry, void* const* pointers,
                         const LaunchSite& site) const {
-  const Run run{geometry, pointers, static_cast<Stream>(site.stream)};
+  const Run run{geometry, pointers, static_cast<Stream>(site.stream), site.scratch};
   switch (schedule_.skeleton) {
     case Skeleton::kPointwise:
       return launch_pointwise(run);

@@ -1,9 +1,7 @@
 // A compiled kernel: its module on the device, and how a geometry becomes launches of its entries.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -18,21 +16,18 @@ namespace torchweld::cuda {
 
 /// Launches the entries of one module.
 ///
-/// Memory  a split row's partial results lie in a workspace of its own for each stream, made by the
-/// first launch there (a larger geometry waits for the stream and makes another); others allocate
-/// nothing. Launches on one stream follow one another, so they may share it.
-/// Throws  Error kInternal when rows are longer than those the kernel was compiled for.
+/// Memory  a split row's partial results lie in the launch's scratch; nothing is allocated.
+/// Throws  Error kInternal when rows are longer than those the kernel was compiled for, or when
+///         scratch is wanted and not given.
 class CudaKernel final : public Kernel {
  public:
   /// `module` is the program's, where several kernels share it; null: it is loaded.
   CudaKernel(std::shared_ptr<Device> device, const KernelSpec& spec, const Schedule& schedule,
              Source source, Program program, std::shared_ptr<Module> module = nullptr);
-  ~CudaKernel() override;
-  CudaKernel(const CudaKernel&) = delete;
-  CudaKernel& operator=(const CudaKernel&) = delete;
 
   void launch(const Geometry& geometry, void* const* pointers,
               const LaunchSite& site) const override;
+  int64_t scratch_bytes(const Geometry& geometry) const override;
   const std::string& name() const override { return spec_.name; }
   int64_t code_bytes() const override { return static_cast<int64_t>(program_.image.cubin.size()); }
   double compile_us() const override { return program_.compile_us; }
@@ -50,13 +45,13 @@ class CudaKernel final : public Kernel {
     const Geometry& geometry;
     void* const* pointers;
     Stream stream;
+    void* scratch;
   };
   void launch_pointwise(const Run& run) const;
   void launch_transpose(const Run& run) const;
   void launch_rows(const Run& run) const;
   void launch_split(const Run& run, Extents extents) const;
   void launch_entry(const Run& run, size_t entry, const Extents& extents, Dim3 grid) const;
-  void* workspace(int64_t bytes, Stream stream) const;
 
   std::shared_ptr<Device> device_;
   KernelSpec spec_;
@@ -68,9 +63,7 @@ class CudaKernel final : public Kernel {
   // Known before, so that launches allocate nothing.
   std::vector<VectorOperand> vector_operands_;
   int phases_ = 1;
-  int64_t reductions_ = 0;
-  mutable std::mutex mutex_;  // of the workspaces
-  mutable std::map<Stream, std::pair<void*, int64_t>> workspaces_;
+  int64_t partials_ = 0;  // of one chunk of a split row
 };
 
 }  // namespace torchweld::cuda

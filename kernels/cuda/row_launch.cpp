@@ -1,10 +1,9 @@
 // Launches of the row skeletons.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "kernels/cuda/arguments.h"
 #include "kernels/cuda/cuda_kernel.h"
+#include "kernels/cuda/row_split.h"
 #include "kernels/cuda/vector_width.h"
 #include "torchweld/error.h"
 
@@ -12,17 +11,13 @@ namespace torchweld::cuda {
 namespace {
 
 constexpr int64_t kWarp = 32;
-constexpr int64_t kSlotBytes = 16;        // of one reduction: reductions.cuh's kSlot
-constexpr int64_t kShortestChunk = 8192;  // elements that are worth a block
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
 void CudaKernel::launch_rows(const Run& run) const {
-  int64_t rows = 1, cols = 1;
-  for (int d = 0; d < spec_.rank; ++d)
-    (d < spec_.rank - spec_.reduced ? rows : cols) *= run.geometry.sizes[static_cast<size_t>(d)];
+  const auto [rows, cols] = row_extent(spec_, run.geometry);
   if (rows == 0) return;
   const int64_t most = int64_t{schedule_.lanes} * schedule_.vector * schedule_.tiles;
   if (most > 0 && cols > most)
@@ -44,16 +39,14 @@ void CudaKernel::launch_rows(const Run& run) const {
 }
 
 void CudaKernel::launch_split(const Run& run, Extents extents) const {
-  // Two blocks for each multiprocessor, if their share of the row is worth it.
-  const int64_t wanted = ceil_div(2 * int64_t{device_->info().multiprocessors}, extents.count);
-  const int64_t chunks =
-      std::clamp<int64_t>(extents.length / kShortestChunk, 1, std::max<int64_t>(wanted, 1));
-  const int64_t stride = int64_t{schedule_.threads} * schedule_.vector;
-  extents.chunk = std::max<int64_t>(ceil_div(ceil_div(extents.length, chunks), stride), 1) * stride;
-  extents.chunks = std::max<int64_t>(ceil_div(extents.length, extents.chunk), 1);
-  extents.workspace = workspace(
-      phases_ * extents.count * extents.chunks * std::max<int64_t>(reductions_, 1) * kSlotBytes,
-      run.stream);
+  const RowSplit split =
+      split_rows(extents.count, extents.length, schedule_, device_->info().multiprocessors);
+  extents.chunk = split.chunk;
+  extents.chunks = split.chunks;
+  extents.workspace = run.scratch;
+  if (run.scratch == nullptr)
+    throw Error(ErrorCode::kInternal, fmt::format("{} is launched without its {} bytes of scratch",
+                                                  spec_.name, scratch_bytes(run.geometry)));
   const auto rows = static_cast<uint32_t>(extents.count);
   for (size_t entry = 0; entry < functions_.size(); ++entry) {
     const bool is_phase = entry < static_cast<size_t>(phases_);
@@ -61,21 +54,9 @@ void CudaKernel::launch_split(const Run& run, Extents extents) const {
   }
 }
 
-void* CudaKernel::workspace(int64_t bytes, Stream stream) const {
-  const std::scoped_lock lock(mutex_);
-  auto& [memory, size] = workspaces_[stream];
-  if (size < bytes) {
-    // Launches under way may still use the smaller one.
-    if (memory != nullptr) {
-      device_->synchronize(stream);
-      device_->release(memory);
-      memory = nullptr;
-      size = 0;
-    }
-    memory = device_->allocate(bytes);
-    size = bytes;
-  }
-  return memory;
+int64_t CudaKernel::scratch_bytes(const Geometry& geometry) const {
+  return split_scratch_bytes(partials_, spec_, geometry, schedule_,
+                             device_->info().multiprocessors);
 }
 
 }  // namespace torchweld::cuda

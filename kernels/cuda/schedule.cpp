@@ -40,13 +40,18 @@ constexpr SkeletonRow kSkeletons[] = {
 
 }  // namespace
 
-Problem problem_of(const KernelSpec& spec, const Geometry& geometry) {
-  Problem problem{spec, geometry, phases_of(spec), 1, 1, spec.rank - 1};
+RowExtent row_extent(const KernelSpec& spec, const Geometry& geometry) {
+  RowExtent extent;
   for (int d = 0; d < spec.rank; ++d) {
     const int64_t size = geometry.sizes[static_cast<size_t>(d)];
-    (d < spec.rank - spec.reduced ? problem.rows : problem.cols) *= size;
+    (d < spec.rank - spec.reduced ? extent.rows : extent.cols) *= size;
   }
-  return problem;
+  return extent;
+}
+
+Problem problem_of(const KernelSpec& spec, const Geometry& geometry) {
+  const RowExtent extent = row_extent(spec, geometry);
+  return {spec, geometry, phases_of(spec), extent.rows, extent.cols, spec.rank - 1};
 }
 
 std::span<const SkeletonRow> all_skeletons() { return kSkeletons; }

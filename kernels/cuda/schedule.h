@@ -33,6 +33,12 @@ struct Schedule {
   bool operator==(const Schedule&) const = default;
 };
 
+/// A geometry as rows; a pointwise one is a single row.
+struct RowExtent {
+  int64_t rows = 1, cols = 1;
+};
+RowExtent row_extent(const KernelSpec& spec, const Geometry& geometry);
+
 /// What the skeletons are asked about.
 struct Problem {
   const KernelSpec& spec;

@@ -8,6 +8,7 @@
 #include "kernels/geometry.h"
 #include "kernels/reference.h"
 #include "kernels/scalar.h"
+#include "tests/kernels/cuda/device.h"
 
 namespace torchweld {
 namespace {
@@ -222,8 +223,7 @@ std::string difference(const Case& c, const Kernel& kernel, cuda::Device& device
   }
   std::string why, text;
   ReferenceBackend().compile(c.spec, c.geometry, &why)->launch(c.geometry, host.data(), {});
-  kernel.launch(c.geometry, on_device.data(), {});
-  device.synchronize(cuda::Stream{});
+  launch_and_wait(kernel, c.geometry, on_device.data(), device);
   for (size_t i = 0; i < want.size() && text.empty(); ++i) {
     const DType dtype = c.operands[i].dtype;
     std::vector<uint8_t> got(want[i].size());

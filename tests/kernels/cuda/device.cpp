@@ -38,6 +38,16 @@ cuda::CudaBackend& shared_backend() {
 
 cuda::Device& shared_device() { return shared_backend().compiler()->device(); }
 
+void launch_and_wait(const Kernel& kernel, const Geometry& geometry, void* const* pointers,
+                     cuda::Device& device) {
+  LaunchSite site;
+  const int64_t bytes = kernel.scratch_bytes(geometry);
+  if (bytes > 0) site.scratch = device.allocate(bytes);
+  kernel.launch(geometry, pointers, site);
+  device.synchronize(cuda::Stream{});
+  if (bytes > 0) device.release(site.scratch);
+}
+
 std::vector<ScheduledCase> on_every_skeleton(const Case& c) {
   std::vector<ScheduledCase> cases;
   for (const cuda::SkeletonRow& row : cuda::all_skeletons()) {

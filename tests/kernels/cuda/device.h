@@ -25,6 +25,10 @@ Traffic take_traffic(cuda::Device& device);
 cuda::CudaBackend& shared_backend();
 cuda::Device& shared_device();
 
+/// Launches with the scratch that the kernel wants, and waits.
+void launch_and_wait(const Kernel& kernel, const Geometry& geometry, void* const* pointers,
+                     cuda::Device& device);
+
 /// A case on a skeleton that is right for it.
 struct ScheduledCase {
   Case c;

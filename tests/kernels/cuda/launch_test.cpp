@@ -6,6 +6,7 @@
 
 #include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/cuda/device.h"
+#include "torchweld/error.h"
 
 namespace {
 thread_local int64_t allocations = 0;
@@ -97,14 +98,26 @@ TEST(CudaLaunch, AllocatesNothingAndWaitsForNothing) {
         softmax_case(DType::kF32, 2, 70000), softmax_case(DType::kF32, 500, 90, true)}) {
     const auto kernel = idle.compile(c);
     std::vector<void*> pointers(c.operands.size(), nullptr);
-    kernel->launch(c.geometry, pointers.data(), {});  // a split row makes its workspace
+    std::vector<char> scratch(static_cast<size_t>(kernel->scratch_bytes(c.geometry)) + 1);
+    EXPECT_EQ(idle.backend->scratch_bytes(c.spec, c.geometry), kernel->scratch_bytes(c.geometry));
     const int64_t before = allocations;
     const int launches = idle.device->launches;
-    kernel->launch(c.geometry, pointers.data(), {});
+    kernel->launch(c.geometry, pointers.data(), {nullptr, nullptr, scratch.data()});
     EXPECT_EQ(allocations, before) << c.name;
     EXPECT_GT(idle.device->launches, launches) << c.name;
   }
   EXPECT_EQ(idle.device->waits, 0);
+}
+
+TEST(CudaLaunch, OnlySplitRowsWantScratchAndSayWhenItIsMissing) {
+  Idle idle;
+  const Case short_rows = softmax_case(DType::kF32, 9, 500),
+             c = softmax_case(DType::kF32, 2, 70000);
+  EXPECT_EQ(idle.compile(short_rows)->scratch_bytes(short_rows.geometry), 0);
+  const auto kernel = idle.compile(c);
+  EXPECT_GT(kernel->scratch_bytes(c.geometry), 0);
+  void* pointers[2] = {};
+  EXPECT_THROW(kernel->launch(c.geometry, pointers, {}), Error);
 }
 
 TEST(CudaLaunch, TakesTheScalarEntryWhereAddressesAreNotAligned) {

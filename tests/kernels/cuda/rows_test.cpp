@@ -114,9 +114,9 @@ TEST(CudaRowMemory, AStoreMayReplaceItsLoad) {
       void* const out = device.allocate(bytes);
       device.copy(in, x.data(), bytes, nullptr);
       void* const apart[] = {in, out};
-      kernel->launch(c.geometry, apart, {});
+      launch_and_wait(*kernel, c.geometry, apart, device);
       void* const in_place[] = {in, in};
-      kernel->launch(c.geometry, in_place, {});
+      launch_and_wait(*kernel, c.geometry, in_place, device);
       std::vector<uint8_t> want(x.size()), got(x.size());
       device.copy(want.data(), out, bytes, nullptr);
       device.copy(got.data(), in, bytes, nullptr);
