@@ -60,7 +60,7 @@ Call prepared_call(const CallArguments& arguments, Planning planning) {
   options.method = arguments.method;
   options.planning = planning;
   options.numerics = arguments.exact ? Numerics::kExact : Numerics::kDefault;
-
+  options.measure_products = arguments.measure_products;
   set_device(arguments.device, &options);
   const Progress progress(fmt::format("loading {}", arguments.archive));
   Call call{load(arguments.archive, options), {}, {}};

@@ -17,6 +17,7 @@ struct CallArguments {
   uint64_t seed = 0;
   int threads = 0;     ///< 0: as many as LibTorch takes by itself
   bool exact = false;  ///< Numerics::kExact
+  bool measure_products = false;
   bool json = false;
 };
 

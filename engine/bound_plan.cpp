@@ -31,7 +31,7 @@ Target target_for(const Runtime& runtime, bool exact) {
 }
 
 BoundPlan::BoundPlan(Recording recording, const Target& target,
-                     std::shared_ptr<const Runtime> runtime)
+                     std::shared_ptr<const Runtime> runtime, bool measure_products)
     : recording_(std::move(recording)), runtime_(std::move(runtime)) {
   const NvtxRange range("torchweld: build plan");
   const auto start = std::chrono::steady_clock::now();
@@ -52,6 +52,7 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
     }
   }
   compile_kernels();
+  prepare_products(measure_products);
   build_us_ =
       std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
 }
@@ -69,6 +70,24 @@ void BoundPlan::compile_kernels() {
   for (size_t i = 0; i < places.size(); ++i) kernels_[places[i]] = std::move(kernels[i]);
 }
 
+/// So that no call chooses an algorithm: of operands that are aligned as LibTorch's own tensors
+/// are.
+void BoundPlan::prepare_products(bool measure) const {
+  for (const Step& step : plan_.steps) {
+    if (step.kind != Step::Kind::kMatmul) continue;
+    const Matmul& m = step.matmul;
+    cuda::BlasRequest request{m.shape, runtime_->allows_tf32()};
+    int64_t bits = request.alignment;
+    for (const Location& where : {m.a, m.b, m.c, m.out}) bits |= where.byte_offset;
+    if (m.repeats > 1) {
+      for (const int64_t apart : {m.repeat_a, m.repeat_b, m.repeat_out})
+        bits |= apart * size_of(m.shape.dtype);
+    }
+    request.alignment = static_cast<int>(bits & -bits);
+    runtime_->blas()->prepare(request, measure);
+  }
+}
+
 /// Runs the setup nodes; each result is the next constant.
 void BoundPlan::run_setup() {
   const auto constant = [this](ValueId id) {
@@ -81,6 +100,8 @@ void BoundPlan::run_setup() {
     EagerCall(plan_.graph, node, recording_.opaques).run(&stack, constant);
     recording_.constants.push_back(stack[0].toTensor());
   }
+  // Calls on other streams read them without waiting for this one.
+  if (!plan_.graph.setup.empty()) runtime_->finish(runtime_->site());
 }
 
 const float* BoundPlan::constant_floats(ValueId id) const {

@@ -32,8 +32,10 @@ class ShapeChanged : public std::runtime_error {
 /// Immutable but for the pool of contexts; runs from any thread.
 class BoundPlan {
  public:
-  /// Compiles what the plan needs. `target` decides what may be fused.
-  BoundPlan(Recording recording, const Target& target, std::shared_ptr<const Runtime> runtime);
+  /// Compiles what the plan needs. `target` decides what may be fused; with `measure_products`
+  /// their algorithms are timed first.
+  BoundPlan(Recording recording, const Target& target, std::shared_ptr<const Runtime> runtime,
+            bool measure_products = false);
   ~BoundPlan();
 
   /// A context of the pool, or a new one; give it back with release().
@@ -51,6 +53,7 @@ class BoundPlan {
 
  private:
   void compile_kernels();
+  void prepare_products(bool measure) const;
   void run_setup();
   const float* constant_floats(ValueId id) const;
   x86::PackedMatrix pack_weight(const Step& step) const;

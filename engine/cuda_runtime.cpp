@@ -26,6 +26,30 @@ void open_libtorch_cuda() {
                 "libtorch_cuda.so is of another LibTorch than the one in this process");
 }
 
+/// The library's handle belongs to one device's context, which need not be the calling thread's.
+class BlasOnDevice final : public cuda::Blas {
+ public:
+  BlasOnDevice(c10::Device device, std::shared_ptr<cuda::Device> driver) : device_(device) {
+    const c10::DeviceGuard on_device(device_);
+    blas_ = cuda::make_cublaslt(std::move(driver));
+  }
+  int64_t workspace_bytes() const override { return blas_->workspace_bytes(); }
+  void prepare(const cuda::BlasRequest& request, bool measure) override {
+    const c10::DeviceGuard on_device(device_);
+    blas_->prepare(request, measure);
+  }
+  void run(const cuda::BlasShape& shape, const cuda::BlasOperands& operands, bool allow_tf32,
+           cuda::Stream stream) override {
+    const c10::DeviceGuard on_device(device_);
+    blas_->run(shape, operands, allow_tf32, stream);
+  }
+  std::string description() const override { return blas_->description(); }
+
+ private:
+  c10::Device device_;
+  std::shared_ptr<cuda::Blas> blas_;
+};
+
 class CudaRuntime final : public Runtime {
  public:
   explicit CudaRuntime(c10::Device device)
@@ -34,8 +58,7 @@ class CudaRuntime final : public Runtime {
         backend_(cuda::make_backend(driver_)) {
     open_libtorch_cuda();
     guard_.emplace(c10::DeviceType::CUDA);
-    const c10::DeviceGuard on_device(device_);  // the library's handle belongs to its context
-    blas_ = cuda::make_cublaslt();
+    blas_ = std::make_shared<BlasOnDevice>(device_, driver_);
   }
 
   Backend* backend() const override { return backend_.get(); }

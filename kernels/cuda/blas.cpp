@@ -14,4 +14,19 @@ std::string describe(const BlasShape& s) {
   return text;
 }
 
+std::string describe(const BlasRequest& request) {
+  const BlasShape& s = request.shape;
+  return fmt::format("{} ld {} {} {} {} strides {} {} {} {} alpha {} beta {}{} aligned {}",
+                     describe(s), s.lda, s.ldb, s.ldc, s.ldd, s.batch_a, s.batch_b, s.batch_c,
+                     s.batch_d, s.alpha, s.beta, request.allow_tf32 ? " tf32" : "",
+                     request.alignment);
+}
+
+int common_alignment(const BlasOperands& o) {
+  uintptr_t bits = 256;
+  for (const void* pointer : {o.a, o.b, o.c, static_cast<const void*>(o.d)})
+    bits |= reinterpret_cast<uintptr_t>(pointer);
+  return static_cast<int>(bits & (~bits + 1));
+}
+
 }  // namespace torchweld::cuda

@@ -36,11 +36,26 @@ struct BlasShape {
 /// "f16 4x8x16 TN batch 3 bias relu", for messages and reports.
 std::string describe(const BlasShape& shape);
 
+/// A product before it has operands, as plans know it.
+struct BlasRequest {
+  BlasShape shape;
+  bool allow_tf32 = false;
+  int alignment =
+      256;  ///< bytes, a power of two: what all operands' first elements are multiples of
+  bool operator==(const BlasRequest&) const = default;
+};
+
+/// All of it as text: equal requests and no others have the same.
+std::string describe(const BlasRequest& request);
+
 struct BlasOperands {
   const void *a = nullptr, *b = nullptr, *c = nullptr, *bias = nullptr;
   void* d = nullptr;
   void* workspace = nullptr;
 };
+
+/// A power of two, 256 at most.
+int common_alignment(const BlasOperands& operands);
 
 /// Thread-safe.
 class Blas {
@@ -50,6 +65,10 @@ class Blas {
   /// Bytes that run() wants as workspace; the same for all shapes, so that plans know it
   /// beforehand.
   virtual int64_t workspace_bytes() const = 0;
+
+  /// Chooses the algorithm of a request, so that no run() of one does. With `measure` the
+  /// candidates are timed on the device first, which takes milliseconds and waits for it.
+  virtual void prepare(const BlasRequest&, bool /*measure*/) {}
 
   /// Gives the product to the stream. Throws Error kDevice with the shape when the library refuses.
   virtual void run(const BlasShape& shape, const BlasOperands& operands, bool allow_tf32,

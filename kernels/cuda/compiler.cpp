@@ -29,16 +29,18 @@ Program Compiler::program_of(const Source& source) {
   request.capability = device_->info().capability;
   request.line_numbers = line_numbers_;
   const std::string key =
-      KernelCache::key_of(fmt::format("{}\n{}\nNVRTC {} {}", source.text, headers, nvrtc_version(),
-                                      fmt::join(options_of(request), " ")));
-  if (std::optional<Program> known = cache_.find(key)) {
-    ++from_disk_;
-    return *std::move(known);
+      DiskCache::key_of(fmt::format("{}\n{}\nNVRTC {} {}", source.text, headers, nvrtc_version(),
+                                    fmt::join(options_of(request), " ")));
+  if (const std::optional<std::string> bytes = cache_.find(key)) {
+    if (std::optional<Program> known = unpacked(*bytes)) {
+      ++from_disk_;
+      return *std::move(known);
+    }
   }
   Compiled compiled = compile(request);
   ++compiled_;
   Program program{std::move(compiled.image), std::move(compiled.kernels), compiled.compile_us};
-  cache_.keep(key, program);
+  cache_.keep(key, packed(program));
   return program;
 }
 

@@ -5,7 +5,8 @@
 #include <memory>
 
 #include "kernels/cuda/device.h"
-#include "kernels/cuda/kernel_cache.h"
+#include "kernels/cuda/disk_cache.h"
+#include "kernels/cuda/program.h"
 #include "kernels/cuda/source.h"
 
 namespace torchweld::cuda {
@@ -30,7 +31,7 @@ class Compiler {
 
  private:
   std::shared_ptr<Device> device_;
-  KernelCache cache_;
+  DiskCache cache_;
   bool line_numbers_;
   std::atomic<int64_t> compiled_{0}, from_disk_{0};
 };

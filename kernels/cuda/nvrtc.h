@@ -1,5 +1,5 @@
 // NVRTC: CUDA C++ text to machine code, the one road by which kernels are compiled.
-// What it is not: a cache (kernel_cache.h) or the maker of the text (source.h).
+// What it is not: a cache (disk_cache.h) or the maker of the text (source.h).
 #pragma once
 
 #include <span>

@@ -44,6 +44,16 @@ def mlp_small_softmax():
 
 
 @archive
+def rows_that_many_blocks_share():
+    """So long and so few that a GPU cuts them into chunks and adds up partial results."""
+
+    def forward(x):
+        return torch.softmax(x, -1) * 2, x.sum(-1), x.amax(-1)
+
+    return traced(forward, torch.randn(2, 70001))
+
+
+@archive
 def nested_modules():
     class Block(nn.Module):
         def __init__(self, inner):

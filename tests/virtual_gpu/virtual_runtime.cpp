@@ -5,10 +5,13 @@
 #include <c10/core/TensorImpl.h>
 
 #include <cstdlib>
+#include <mutex>
 #include <new>
+#include <set>
 
 #include "kernels/cuda/backend.h"
 #include "tests/virtual_gpu/host_blas.h"
+#include "torchweld/error.h"
 
 namespace torchweld::virtual_gpu {
 namespace {
@@ -40,13 +43,23 @@ class AdoptingAllocator final : public c10::Allocator {
   }
 };
 
-/// The host twin in the queue of the device.
+/// The host twin in the queue of the device. A product that nobody prepared is an error: on a
+/// device a call would have to choose its algorithm.
 class QueuedBlas final : public cuda::Blas {
  public:
   explicit QueuedBlas(VirtualDevice* device) : device_(device) {}
   int64_t workspace_bytes() const override { return blas_.workspace_bytes(); }
+  void prepare(const cuda::BlasRequest& request, bool) override {
+    const std::scoped_lock lock(mutex_);
+    prepared_.insert(describe(cuda::BlasRequest{request.shape, request.allow_tf32}));
+  }
   void run(const cuda::BlasShape& shape, const cuda::BlasOperands& operands, bool allow_tf32,
            cuda::Stream stream) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (!prepared_.contains(describe(cuda::BlasRequest{shape, allow_tf32})))
+        throw Error(ErrorCode::kInternal, "not prepared: " + describe(shape));
+    }
     device_->host_work(stream, [this, shape, operands, allow_tf32, stream] {
       blas_.run(shape, operands, allow_tf32, stream);
       const int64_t last = (shape.batch - 1) * shape.batch_d + (shape.n - 1) * shape.ldd;
@@ -61,6 +74,8 @@ class QueuedBlas final : public cuda::Blas {
  private:
   VirtualDevice* device_;
   HostBlas blas_;
+  std::mutex mutex_;
+  std::set<std::string> prepared_;
 };
 
 class VirtualRuntime final : public Runtime {

@@ -41,6 +41,11 @@ struct Options {
   Planning planning = Planning::kBackground;
   Numerics numerics = Numerics::kDefault;
 
+  /// On CUDA: whether the algorithms of matrix products are timed on the device while a plan is
+  /// built, instead of taken from cuBLASLt's heuristic. Costs tens of milliseconds a shape once;
+  /// what was chosen is kept on disk beside the compiled kernels.
+  bool measure_products = false;
+
   /// Signatures remembered for each block; past it, calls with new signatures are interpreted,
   /// which `explain` says.
   int max_plans = 64;

@@ -49,7 +49,7 @@ std::vector<fs::path> files_in(const fs::path& folder) {
   return files;
 }
 
-TEST(CudaKernelCache, ASecondBackEndCompilesNothing) {
+TEST(CudaDiskCache, ASecondBackEndCompilesNothing) {
   const TemporaryFolder folder;
   const cuda::CompilerCounts first = used(folder.path(), scaled(2));
   EXPECT_EQ(first.compiled, 1);
@@ -60,7 +60,7 @@ TEST(CudaKernelCache, ASecondBackEndCompilesNothing) {
   EXPECT_EQ(used(folder.path(), scaled(3)).compiled, 1);
 }
 
-TEST(CudaKernelCache, AnotherArchitectureIsAnotherKernel) {
+TEST(CudaDiskCache, AnotherArchitectureIsAnotherKernel) {
   const TemporaryFolder folder;
   used(folder.path(), scaled(2));
   cuda::CacheOptions options;
@@ -72,7 +72,7 @@ TEST(CudaKernelCache, AnotherArchitectureIsAnotherKernel) {
   EXPECT_EQ(backend->compiler()->counts().compiled, 1);
 }
 
-TEST(CudaKernelCache, DamagedEntriesAreDropped) {
+TEST(CudaDiskCache, DamagedEntriesAreDropped) {
   const TemporaryFolder folder;
   used(folder.path(), scaled(2));
   const fs::path file = files_in(folder.path()).at(0);
@@ -91,35 +91,47 @@ TEST(CudaKernelCache, DamagedEntriesAreDropped) {
   damage([](std::string* bytes) { bytes->append("more"); });
 }
 
-TEST(CudaKernelCache, AFolderThatCannotBeMadeIsNoError) {
+// A sound entry that is no program: another kind's, or another version's.
+TEST(CudaDiskCache, OnlyProgramsAreTakenForPrograms) {
+  cuda::Program program;
+  program.image = {"cubin", "ptx"};
+  program.kernels = {{"entry", {32, 1, 2, 3}}};
+  const std::string bytes = cuda::packed(program);
+  ASSERT_TRUE(cuda::unpacked(bytes).has_value());
+  EXPECT_EQ(cuda::unpacked(bytes)->kernels[0].second.registers, 32);
+  for (size_t length = 0; length < bytes.size(); ++length)
+    EXPECT_FALSE(cuda::unpacked(bytes.substr(0, length)).has_value()) << length;
+  EXPECT_FALSE(cuda::unpacked(bytes + "more").has_value());
+}
+
+TEST(CudaDiskCache, AFolderThatCannotBeMadeIsNoError) {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "file") << "no folder";
   EXPECT_EQ(used(folder.path() / "file" / "below", scaled(2)).compiled, 1);
 }
 
-TEST(CudaKernelCache, TheLeastRecentlyUsedGoFirst) {
+TEST(CudaDiskCache, TheLeastRecentlyUsedGoFirst) {
   const TemporaryFolder folder;
   cuda::CacheOptions options;
   options.folder = folder.path();
   options.limit_bytes = 3500;
-  const cuda::KernelCache cache(options);
-  cuda::Program program;
-  program.image.ptx.assign(1000, 'p');
+  const cuda::DiskCache cache(options);
+  const std::string payload(1000, 'p');
   const auto age = [&](const std::string& key, int hours) {
-    const fs::path path = folder.path() / (key + ".kernel");
+    const fs::path path = folder.path() / (key + ".entry");
     fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(hours));
   };
-  for (const char* key : {"a", "b", "c"}) cache.keep(key, program);
+  for (const char* key : {"a", "b", "c"}) cache.keep(key, payload);
   age("a", 3), age("b", 2), age("c", 1);
   EXPECT_TRUE(cache.find("a").has_value());  // and is the most recent now
-  cache.keep("d", program);
+  cache.keep("d", payload);
   EXPECT_TRUE(cache.find("a").has_value());
   EXPECT_FALSE(cache.find("b").has_value());
   EXPECT_TRUE(cache.find("c").has_value());
   EXPECT_TRUE(cache.find("d").has_value());
 }
 
-TEST(CudaKernelCache, ThreadsShareABackEnd) {
+TEST(CudaDiskCache, ThreadsShareABackEnd) {
   const TemporaryFolder folder;
   const auto backend = backend_on(folder.path());
   std::vector<Case> cases;
@@ -135,21 +147,18 @@ TEST(CudaKernelCache, ThreadsShareABackEnd) {
 }
 
 // Writers and readers of the same entries at once: each sees a whole entry or none.
-TEST(CudaKernelCache, ProcessesShareAFolder) {
+TEST(CudaDiskCache, ProcessesShareAFolder) {
   const TemporaryFolder folder;
   cuda::CacheOptions options;
   options.folder = folder.path();
   options.limit_bytes = 40000;
   const auto work = [&](char who) {
-    const cuda::KernelCache cache(options);
+    const cuda::DiskCache cache(options);
     for (int i = 0; i < 300; ++i) {
       const std::string key(1, static_cast<char>('a' + i % 8));
-      cuda::Program program;
-      program.image.ptx.assign(static_cast<size_t>(1000 + i * 10), who);
-      cache.keep(key, program);
+      cache.keep(key, std::string(static_cast<size_t>(1000 + i * 10), who));
       const auto found = cache.find(key);
-      if (found && found->image.ptx.find_first_not_of(found->image.ptx[0]) != std::string::npos)
-        return 1;
+      if (found && found->find_first_not_of(found->front()) != std::string::npos) return 1;
     }
     return 0;
   };
@@ -165,7 +174,7 @@ TEST(CudaKernelCache, ProcessesShareAFolder) {
     waitpid(child, &status, 0);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   }
-  for (const fs::path& file : files_in(folder.path())) EXPECT_EQ(file.extension(), ".kernel");
+  for (const fs::path& file : files_in(folder.path())) EXPECT_EQ(file.extension(), ".entry");
 }
 
 }  // namespace

@@ -7,8 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "kernels/cuda/program.h"
-
 namespace torchweld::cuda {
 
 struct CacheOptions {
@@ -20,20 +18,20 @@ struct CacheOptions {
   int64_t limit_bytes = int64_t{512} << 20;  ///< of the folder; the least recently used go first
 };
 
-/// A folder of compiled kernels, shared by any number of processes.
+/// A folder of compiled kernels and measured choices, shared by any number of processes.
 ///
 /// Files    one an entry, named by its key; written beside and renamed, so readers see whole ones.
-/// Errors   none: what can't be read, or isn't what its checksum says, is deleted and compiled
+/// Errors   none: what can't be read, or isn't what its checksum says, is deleted and made
 /// again; a folder that can't be written stays as it is.
-class KernelCache {
+class DiskCache {
  public:
-  explicit KernelCache(const CacheOptions& options);
+  explicit DiskCache(const CacheOptions& options);
 
   /// Names what `text` was made of: sources, options, compiler, architecture.
   static std::string key_of(std::string_view text);
 
-  std::optional<Program> find(const std::string& key) const;
-  void keep(const std::string& key, const Program& program) const;
+  std::optional<std::string> find(const std::string& key) const;
+  void keep(const std::string& key, std::string_view payload) const;
 
   /// Empty when nothing is kept on disk.
   const std::filesystem::path& folder() const { return folder_; }
