@@ -1,4 +1,5 @@
 // cvt: between integers, floats and halves, with rounding to whole numbers and saturation.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -57,29 +58,44 @@ uint64_t integer_of(Type t, double x) {
   return is_signed(t) ? static_cast<uint64_t>(static_cast<int64_t>(x)) : static_cast<uint64_t>(x);
 }
 
-uint64_t convert(const Instruction& i, uint64_t bits) {
+/// An integer in the range of another integer type. A value without sign may be above int64's
+/// range.
+int64_t clamped(Type to, int64_t value, bool has_sign) {
+  const int width = 8 * size_of(to);
+  if (width == 64) {
+    if (is_signed(to) == has_sign || value >= 0) return value;
+    return has_sign ? 0 : std::numeric_limits<int64_t>::max();
+  }
+  const int64_t high = (int64_t{1} << (is_signed(to) ? width - 1 : width)) - 1;
+  const int64_t low = is_signed(to) ? -high - 1 : 0;
+  if (value < 0 && !has_sign) return high;
+  return std::min(std::max(value, low), high);
+}
+
+int64_t convert(const Instruction& i, uint64_t bits) {
   const Type to = i.type, from = i.from;
   if (is_real(from)) {
     double x = whole(i, real_of(from, bits));
     if (i.has("ftz") && from == Type::kF32 &&
         std::fpclassify(static_cast<float>(x)) == FP_SUBNORMAL)
       x = std::copysign(0.0, x);
-    if (!is_real(to)) return integer_of(to, x);
+    if (!is_real(to)) return static_cast<int64_t>(integer_of(to, x));
     if (i.has("sat")) x = std::isnan(x) ? 0 : std::fmin(std::fmax(x, 0), 1);
     if (i.has("relu")) x = std::isnan(x) ? x : std::fmax(x, 0);
-    return bits_of(to, x);
+    return static_cast<int64_t>(bits_of(to, x));
   }
   const int width = 8 * size_of(from);
   const int64_t value = is_signed(from) ? static_cast<int64_t>(bits << (64 - width)) >> (64 - width)
                         : width == 64   ? static_cast<int64_t>(bits)
                                         : static_cast<int64_t>(bits & ((1ull << width) - 1));
-  if (!is_real(to)) return static_cast<uint64_t>(value);
+  if (!is_real(to)) return i.has("sat") ? clamped(to, value, is_signed(from)) : value;
   if (to == Type::kF32)
-    return to_bits(is_signed(from) ? static_cast<float>(value)
-                                   : static_cast<float>(static_cast<uint64_t>(value)));
+    return static_cast<int64_t>(to_bits(is_signed(from)
+                                            ? static_cast<float>(value)
+                                            : static_cast<float>(static_cast<uint64_t>(value))));
   const double x = is_signed(from) ? static_cast<double>(value)
                                    : static_cast<double>(static_cast<uint64_t>(value));
-  return bits_of(to, x);
+  return static_cast<int64_t>(bits_of(to, x));
 }
 
 /// Two floats into a pair of halves; the first operand is the upper one.
@@ -95,10 +111,14 @@ void convert_pair(Warp& w, const Instruction& i, uint32_t active) {
 }
 
 void convert_lanes(Warp& w, const Instruction& i, uint32_t active) {
-  const int width = 8 * size_of(i.type);
-  const uint64_t mask = width == 64 ? ~0ull : (1ull << width) - 1;
+  // In a register that is wider than the type, signed results are extended by their sign.
+  const int spare = 64 - 8 * size_of(i.type);
+  const bool extends = is_signed(i.type);
   uint64_t r[kLanes] = {};
-  each_lane(active, [&](int l) { r[l] = convert(i, value_of(w, i.operands[1], l)) & mask; });
+  each_lane(active, [&](int l) {
+    const auto bits = static_cast<uint64_t>(convert(i, value_of(w, i.operands[1], l))) << spare;
+    r[l] = extends ? static_cast<uint64_t>(static_cast<int64_t>(bits) >> spare) : bits >> spare;
+  });
   put(w, i.operands[0], active, r);
 }
 
