@@ -6,6 +6,7 @@
 #include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/passes.h"
+#include "fusion/reduction.h"
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
 
@@ -135,6 +136,20 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
   return {std::move(copy)};
 }
 
+/// What a node is made of, if the target takes all reductions among it: one that is left over
+/// would cost more than the whole operator.
+std::optional<std::vector<Node>> row_nodes_for(const Target& target, Graph* graph,
+                                               const Node& node) {
+  if (!target.rows && !target.dense_rows) return std::nullopt;
+  auto parts = row_nodes(graph, node);
+  if (!parts || target.rows) return parts;
+  for (const Node& part : *parts) {
+    const auto reduction = as_reduction(*graph, part);
+    if (reduction && !is_dense(*graph, *reduction)) return std::nullopt;
+  }
+  return parts;
+}
+
 }  // namespace
 
 void decompose(Graph* graph, const Target& target) {
@@ -142,7 +157,7 @@ void decompose(Graph* graph, const Target& target) {
   for (Node& node : graph->nodes) {
     std::vector<Node> parts;
     const std::string op = node.op;
-    auto rows = target.rows ? row_nodes(graph, node) : std::nullopt;
+    auto rows = row_nodes_for(target, graph, node);
     if (rows) {
       parts = std::move(*rows);
     } else if (is_plain_lstm_cell(*graph, node)) {

@@ -26,8 +26,12 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
     *why = "no code generator for this device";
     return std::nullopt;
   }
+  if (target.rows || target.dense_rows) {
+    const auto reduction = as_reduction(graph, node);
+    if (reduction && (target.rows || is_dense(graph, *reduction)))
+      return Member{reduction->domain, reduction};
+  }
   if (target.rows) {
-    if (auto reduction = as_reduction(graph, node)) return Member{reduction->domain, reduction};
     if (auto domain = indexed_domain(graph, node)) return Member{*domain, std::nullopt, true};
   }
   if (!is_pointwise(graph, node, why)) return std::nullopt;

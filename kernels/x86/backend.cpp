@@ -7,6 +7,7 @@
 
 #include "kernels/x86/generator.h"
 #include "kernels/x86/launch.h"
+#include "kernels/x86/row_reductions.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -59,6 +60,34 @@ class X86Kernel final : public Kernel {
   Launcher launcher_;
 };
 
+/// Why no code is made for a spec; null when it is.
+const char* limit_of(const KernelSpec& spec, const Geometry& geometry) {
+  if (is_plain(spec)) return nullptr;
+  if (spec.reduced > 1) return "rows that are not one stretch of memory have no x86 code generator";
+  if (spec.reduced == 1 && geometry.elements == 0) return "rows without elements";
+  const auto inner = static_cast<size_t>(spec.rank - 1);
+  for (const Inst& inst : spec.body) {
+    const bool gathers = inst.prim == Prim::kLoad && (inst.args[0] >= 0 || inst.args[1] >= 0);
+    if (gathers || inst.prim == Prim::kCoord || inst.prim == Prim::kParam)
+      return "gathers have no x86 code generator";
+    if (needs_row(inst.prim) && !RowReductions::has(inst.prim, inst.type))
+      return "a reduction that has no x86 code generator";
+  }
+  const auto along = [&](const OperandSpec& operand) {
+    return operand.strides[inner] != StrideClass::kAny;
+  };
+  for (const OperandSpec& load : spec.loads) {
+    if (!along(load)) return "a row that is read across memory has no x86 code generator";
+  }
+  for (const StoreSpec& store : spec.stores) {
+    if (store.offset >= 0 || store.predicate >= 0 || store.accumulates)
+      return "scatters have no x86 code generator";
+    if (!store.per_row && !along(store.operand))
+      return "a row that is written across memory has no x86 code generator";
+  }
+  return nullptr;
+}
+
 class X86Backend final : public Backend {
  public:
   explicit X86Backend(Isa isa) : isa_(isa), runtime_(std::make_shared<asmjit::JitRuntime>()) {}
@@ -67,10 +96,10 @@ class X86Backend final : public Backend {
     return compile(spec, geometry, why) != nullptr;
   }
 
-  std::shared_ptr<const Kernel> compile(const KernelSpec& spec, const Geometry&,
+  std::shared_ptr<const Kernel> compile(const KernelSpec& spec, const Geometry& geometry,
                                         std::string* why) override {
-    if (!is_plain(spec)) {
-      *why = "rows and gathers have no x86 code generator yet";
+    if (const char* const limit = limit_of(spec, geometry)) {
+      *why = limit;
       return nullptr;
     }
     if (spec.loads.size() + spec.stores.size() > static_cast<size_t>(kMaxOperands)) {
@@ -83,7 +112,9 @@ class X86Backend final : public Backend {
       if (const auto it = kernels_.find(key); it != kernels_.end()) return it->second;
     }
     const auto start = std::chrono::steady_clock::now();
-    const Generated code = generate(key, isa_, runtime_.get(), why);
+    // Passes over rows have been run with AVX2 only.
+    const Isa isa = spec.reduced > 0 ? Isa::kAvx2 : isa_;
+    const Generated code = generate(key, isa, runtime_.get(), why);
     if (code.entry == nullptr) return nullptr;
     const double us =
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
@@ -92,6 +123,8 @@ class X86Backend final : public Backend {
     if (kernels_.size() >= kMaxKernels) kernels_.erase(kernels_.begin());
     return kernels_.emplace(key, std::move(kernel)).first->second;
   }
+
+  bool takes_dense_rows() const override { return true; }
 
   std::string description() const override {
     return isa_ == Isa::kAvx512 ? "x86 (AVX-512)" : "x86 (AVX2)";

@@ -65,16 +65,30 @@ void Body::hoist_constants() {
   }
 }
 
-void Body::emit(int times, const std::function<Reg(int vector, int operand)>& load) {
-  for (size_t i = 0; i < program_.steps.size(); ++i) {
-    const Step& step = program_.steps[i];
-    if (!step.live || step.inst.prim == Prim::kConst) continue;
+void Body::emit(int times, const std::vector<int>& steps, const Environment& around) {
+  for (const int i : steps) {
+    const Inst& inst = program_.steps[static_cast<size_t>(i)].inst;
     for (vector_ = 0; vector_ < times; ++vector_) {
-      const bool loads = step.inst.prim == Prim::kLoad;
-      const Reg value = loads ? load(vector_, step.inst.operand) : this->step(static_cast<int>(i));
-      values_[static_cast<size_t>(vector_)][i] = value;
+      if (is_reduction(inst.prim)) {
+        around.reduce(vector_, i, reg(inst.args[0]));
+        continue;
+      }
+      const bool loads = inst.prim == Prim::kLoad;
+      const Reg value = loads ? around.load(vector_, inst.operand) : step(i);
+      values_[static_cast<size_t>(vector_)][static_cast<size_t>(i)] = value;
     }
   }
+}
+
+void Body::emit_row(const std::vector<int>& steps, const Environment& around) {
+  for (const int i : steps) {
+    emit(1, {i}, around);
+    set_row(i, values_[0][static_cast<size_t>(i)]);
+  }
+}
+
+void Body::set_row(int step, const Reg& value) {
+  for (std::vector<Reg>& values : values_) values[static_cast<size_t>(step)] = value;
 }
 
 bool Body::in_memory(int16_t value) const {
@@ -99,7 +113,8 @@ bool Body::dies(int16_t value, int index) const {
   const Step& step = program_.steps[static_cast<size_t>(value)];
   const bool result = step.inst.prim != Prim::kConst && step.inst.prim != Prim::kLoad &&
                       step.inst.prim != Prim::kCast;
-  return result && step.last_use == index;
+  // A value of the row outlives the pass that reads it.
+  return result && step.last_use == index && !program_.per_row[static_cast<size_t>(value)];
 }
 
 Reg Body::step(int index) {

@@ -18,9 +18,20 @@ class Body {
   /// Loads constants into registers, as many as are worth one. Before the loops.
   void hoist_constants();
 
-  /// Emits every live step for `times` independent vectors, step by step: their latencies overlap.
-  /// `load` gives a vector of an operand; values of stores are read with `value`.
-  void emit(int times, const std::function<Reg(int vector, int operand)>& load);
+  /// Where a body meets memory and the row.
+  struct Environment {
+    std::function<Reg(int vector, int operand)> load;
+    /// A reduction takes its operand in.
+    std::function<void(int vector, int step, const Reg& value)> reduce;
+  };
+
+  /// Emits `steps` for `times` independent vectors, step by step: their latencies overlap. Values
+  /// of stores are read with `value`.
+  void emit(int times, const std::vector<int>& steps, const Environment& around);
+  /// The same for values of the row, which all vectors share.
+  void emit_row(const std::vector<int>& steps, const Environment& around);
+  /// A value of the row from elsewhere.
+  void set_row(int step, const Reg& value);
   Reg value(int vector, int16_t step) {
     vector_ = vector;
     return reg(step);

@@ -1,10 +1,12 @@
-// The loops around a body: rows, whole vectors several at a time, and the rest of a row.
+// The loops around a body: rows, the passes over a row, whole vectors several at a time, and the
+// rest of a row.
 #include "kernels/x86/generator.h"
 
 #include <cstddef>
 
 #include "kernels/x86/body.h"
 #include "kernels/x86/memory.h"
+#include "kernels/x86/row_reductions.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -17,20 +19,27 @@ class Generator {
         lanes_(lanes),
         memory_(lanes),
         body_(lanes, program),
+        reductions_(lanes, program),
         program_(program) {
     for (const OperandSpec& load : spec.loads)
-      operands_.push_back(
-          {load.dtype, load.strides[static_cast<size_t>(spec.rank - 1)], false, {}, {}, {}, {}});
+      operands_.push_back({load.dtype,
+                           load.strides[static_cast<size_t>(spec.rank - 1)],
+                           false,
+                           false,
+                           {},
+                           {},
+                           {},
+                           {}});
     for (const StoreSpec& store : spec.stores) {
       StrideClass inner = store.operand.strides[static_cast<size_t>(spec.rank - 1)];
       // A store of one element over and over has a walk of stride 0.
       if (inner == StrideClass::kZero) inner = StrideClass::kAny;
-      operands_.push_back({store.operand.dtype, inner, true, {}, {}, {}, {}});
+      operands_.push_back({store.operand.dtype, inner, true, store.per_row, {}, {}, {}, {}});
     }
   }
 
   bool can_stream() const {
-    if (unroll() == 1) return false;
+    if (unroll() == 1 || spec_.reduced > 0) return false;
     for (const Operand& operand : operands_) {
       const int64_t bytes = size_of(operand.dtype) * lanes_.count;
       if (operand.is_store && (operand.inner != StrideClass::kOne || bytes < 16)) return false;
@@ -64,6 +73,7 @@ class Generator {
     DType dtype;
     StrideClass inner;
     bool is_store;
+    bool per_row;   // a store of one element a row
     aj::Gp base;    // of the row
     aj::Gp cursor;  // kAny: the next element
     aj::Gp stride;  // kAny
@@ -81,7 +91,7 @@ class Generator {
   int unroll() const {
     if (operands_.size() > 8) return 1;
     for (const Operand& operand : operands_) {
-      if (operand.inner == StrideClass::kAny) return 1;
+      if (operand.inner == StrideClass::kAny && !operand.per_row) return 1;
     }
     if (program_.weight <= 24) return 4;
     return program_.weight <= (lanes_.wide() ? 200 : 48) ? 2 : 1;
@@ -99,6 +109,20 @@ class Generator {
         cc_.mov(operand.stride, field(offsetof(LaunchArgs, inner_bytes), i));
       }
     }
+    for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
+      phase_ = &program_.phases[p];
+      is_last_ = p + 2 == program_.phases.size();
+      body_.emit_row(phase_->row, around(Rest::kNone));
+      reductions_.start(phase_->reductions, unroll());
+      pass();
+      for (const int step : phase_->reductions) body_.set_row(step, reductions_.finish(step));
+    }
+    body_.emit_row(program_.phases.back().row, around(Rest::kNone));
+    store_row();
+  }
+
+  /// One pass over the row.
+  void pass() {
     index_ = cc_.newInt64();
     left_ = cc_.newInt64();
     cc_.xor_(index_.r32(), index_.r32());
@@ -120,6 +144,24 @@ class Generator {
     } else {
       whole_vectors(1, false);
       lanewise_rest();
+    }
+  }
+
+  /// Values that are stored once a row.
+  void store_row() {
+    for (size_t i = 0; i < program_.stores.size(); ++i) {
+      const Operand& operand = operands_[spec_.loads.size() + i];
+      if (!operand.per_row) continue;
+      Place at;
+      at.dtype = operand.dtype;
+      at.lanewise = true;
+      at.pointer = cc_.newIntPtr();
+      at.stride_bytes = cc_.newInt64();
+      at.lanes = cc_.newInt64();
+      cc_.mov(at.pointer, operand.base);
+      cc_.xor_(at.stride_bytes.r32(), at.stride_bytes.r32());
+      cc_.mov(at.lanes, 1);
+      memory_.store(at, body_.value(0, program_.stores[i]));
     }
   }
 
@@ -205,15 +247,27 @@ class Generator {
     return at;
   }
 
+  Body::Environment around(Rest rest) {
+    return {[this, rest](int vector, int i) {
+              const auto operand = static_cast<size_t>(i);
+              if (operands_[operand].inner == StrideClass::kZero)
+                return operands_[operand].broadcast;
+              return memory_.load(place(operand, vector, rest, false));
+            },
+            [this, rest](int vector, int step, const Reg& value) {
+              const Reg exists = rest == Rest::kMasked ? Reg(mask_) : Reg(lane_mask_);
+              reductions_.add(step, vector, value, rest == Rest::kNone ? nullptr : &exists);
+            }};
+  }
+
   void vectors(int times, Rest rest, bool stream) {
-    body_.emit(times, [&](int vector, int i) {
-      const auto operand = static_cast<size_t>(i);
-      if (operands_[operand].inner == StrideClass::kZero) return operands_[operand].broadcast;
-      return memory_.load(place(operand, vector, rest, false));
-    });
+    body_.emit(times, phase_->element, around(rest));
+    if (!is_last_) return;
     for (int vector = 0; vector < times; ++vector) {
       for (size_t i = 0; i < program_.stores.size(); ++i) {
-        memory_.store(place(spec_.loads.size() + i, vector, rest, stream),
+        const size_t operand = spec_.loads.size() + i;
+        if (operands_[operand].per_row) continue;
+        memory_.store(place(operand, vector, rest, stream),
                       body_.value(vector, program_.stores[i]));
       }
     }
@@ -224,7 +278,10 @@ class Generator {
   const Lanes& lanes_;
   Memory memory_;
   Body body_;
+  RowReductions reductions_;
   const Program& program_;
+  const Phase* phase_ = nullptr;  // the one that is being emitted
+  bool is_last_ = true;           // and whether elements are stored in it
   std::vector<Operand> operands_;
   aj::Gp args_, rows_, index_, left_, count_;
   aj::KReg mask_;

@@ -74,7 +74,7 @@ struct Launcher::Run {
 };
 
 Launcher::Launcher(const KernelSpec& spec, const Generated& code)
-    : code_(code), loads_(spec.loads.size()) {
+    : code_(code), loads_(spec.loads.size()), splits_rows_(spec.reduced == 0) {
   for (const OperandSpec& load : spec.loads) element_bytes_.push_back(size_of(load.dtype));
   for (const StoreSpec& store : spec.stores) element_bytes_.push_back(size_of(store.operand.dtype));
   const auto elements = static_cast<int64_t>(kGrainCycles / code.cycles_per_element);
@@ -105,7 +105,7 @@ void Launcher::launch(const Geometry& geometry, void* const* pointers,
     run.rows(0, rows, 0, columns);
   } else {
     // A unit is a row, or a piece of one where rows are long.
-    const int64_t piece = std::min(columns, grain_);
+    const int64_t piece = splits_rows_ ? std::min(columns, grain_) : columns;
     const int64_t pieces = (columns + piece - 1) / piece;
     const auto work = [&](int64_t begin, int64_t end) {
       if (pieces == 1) return run.rows(begin, end, 0, columns);

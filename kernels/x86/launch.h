@@ -23,7 +23,8 @@ class Launcher {
   Generated code_;
   std::vector<int64_t> element_bytes_;  // of each operand
   size_t loads_ = 0;
-  int64_t grain_ = 0;  // elements below which a second thread does not pay
+  bool splits_rows_ = true;  // not those that are reduced
+  int64_t grain_ = 0;        // elements below which a second thread does not pay
 };
 
 }  // namespace torchweld::x86

@@ -1,6 +1,9 @@
 // Analysis of a body: signs that an fma absorbs, divisors known to be large, liveness and cost.
 #include "kernels/x86/lower.h"
 
+#include <algorithm>
+
+#include "kernels/phases.h"
 #include "kernels/x86/math.h"
 
 namespace torchweld::x86 {
@@ -26,6 +29,7 @@ class Lowering {
       if (!step.live) continue;
       if (size_of(step.inst.type) == 8) program_.has_64bit = true;
     }
+    split_into_phases();
     return std::move(program_);
   }
 
@@ -132,6 +136,44 @@ class Lowering {
       }
       program_.weight += weight_of(step);
     }
+  }
+
+  void split_into_phases() {
+    KernelSpec steps = spec_;
+    steps.body.clear();
+    for (const Step& step : program_.steps) steps.body.push_back(step.inst);
+    for (size_t i = 0; i < program_.stores.size(); ++i) steps.stores[i].value = program_.stores[i];
+    const Phases phases = phases_of(steps);
+    program_.per_row = phases.per_row;
+    program_.phases.resize(static_cast<size_t>(phases.count) + 1);
+    for (int p = 0; p <= phases.count; ++p)
+      fill_phase(phases, p, &program_.phases[static_cast<size_t>(p)]);
+  }
+
+  void fill_phase(const Phases& phases, int p, Phase* out) const {
+    std::vector<bool> needed(program_.steps.size(), false);
+    for (size_t i = 0; i < program_.stores.size(); ++i) {
+      if (p + 1 == phases.count && !spec_.stores[i].per_row)
+        needed[static_cast<size_t>(program_.stores[i])] = true;
+    }
+    for (size_t i = program_.steps.size(); i-- > 0;) {
+      const Step& step = program_.steps[i];
+      if (!step.live || step.inst.prim == Prim::kConst) continue;
+      const bool reduces = is_reduction(step.inst.prim);
+      if (phases.per_row[i] && !reduces) {
+        if (phases.ready[i] == p) out->row.push_back(static_cast<int>(i));
+        continue;
+      }
+      const bool now = reduces ? phases.ready[i] == p + 1 : needed[i];
+      if (!now) continue;
+      out->element.push_back(static_cast<int>(i));
+      if (reduces) out->reductions.push_back(static_cast<int>(i));
+      for (const int16_t arg : step.inst.args) {
+        if (arg >= 0) needed[static_cast<size_t>(arg)] = true;
+      }
+    }
+    for (std::vector<int>* list : {&out->row, &out->element, &out->reductions})
+      std::reverse(list->begin(), list->end());
   }
 
   int weight_of(const Step& step) const {

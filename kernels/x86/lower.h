@@ -19,10 +19,19 @@ struct Step {
       -1;  ///< index of the last step that reads the value; the body's size when a store does
 };
 
+/// What is computed in one pass over a row; indices of steps, in order. Constants are in none.
+struct Phase {
+  std::vector<int> row;         ///< once, before the pass: values of the row
+  std::vector<int> element;     ///< for each vector; reductions among them take their operand in
+  std::vector<int> reductions;  ///< those of `element` that are reductions
+};
+
 /// A body as steps; `stores[i]` is the value that store i writes, in the compute type of its dtype.
 struct Program {
   std::vector<Step> steps;
   std::vector<int16_t> stores;
+  std::vector<Phase> phases;  ///< one for a pointwise body; the last is what follows the last pass
+  std::vector<bool> per_row;  ///< by step: one value a row
   bool has_64bit = false;
   int weight = 0;  ///< rough cost in cycles a vector
 };

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "kernels/body_builder.h"
-#include "kernels/cuda/device.h"
 #include "kernels/kernel.h"
 
 namespace torchweld {
@@ -75,7 +74,8 @@ class CaseBuilder {
 /// -0.
 std::vector<uint8_t> case_values(DType dtype, int64_t elements, int seed, bool special);
 
-/// Runs on the device and on the reference; empty when they agree, else the first difference.
-std::string difference(const Case& c, const Kernel& kernel, cuda::Device& device);
+/// What a kernel left in the operands' memory, against the reference; empty when they agree, else
+/// the first difference.
+std::string difference_from_reference(const Case& c, const std::vector<std::vector<uint8_t>>& got);
 
 }  // namespace torchweld

@@ -48,6 +48,26 @@ void launch_and_wait(const Kernel& kernel, const Geometry& geometry, void* const
   if (bytes > 0) device.release(site.scratch);
 }
 
+std::string difference(const Case& c, const Kernel& kernel, cuda::Device& device) {
+  std::vector<void*> first, memory;
+  std::vector<std::vector<uint8_t>> got;
+  for (const CaseOperand& operand : c.operands) {
+    const auto bytes = static_cast<int64_t>(operand.bytes.size());
+    // To whole words, as allocators of device memory do.
+    memory.push_back(device.allocate((std::max<int64_t>(bytes, 1) + 3) / 4 * 4));
+    device.copy(memory.back(), operand.bytes.data(), bytes, nullptr);
+    first.push_back(static_cast<uint8_t*>(memory.back()) + operand.first * size_of(operand.dtype));
+  }
+  launch_and_wait(kernel, c.geometry, first.data(), device);
+  for (size_t i = 0; i < c.operands.size(); ++i) {
+    got.emplace_back(c.operands[i].bytes.size());
+    device.copy(got.back().data(), memory[i], static_cast<int64_t>(got.back().size()), nullptr);
+  }
+  device.synchronize(cuda::Stream{});
+  for (void* m : memory) device.release(m);
+  return difference_from_reference(c, got);
+}
+
 std::vector<ScheduledCase> on_every_skeleton(const Case& c) {
   std::vector<ScheduledCase> cases;
   for (const cuda::SkeletonRow& row : cuda::all_skeletons()) {

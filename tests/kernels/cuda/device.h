@@ -29,6 +29,9 @@ cuda::Device& shared_device();
 void launch_and_wait(const Kernel& kernel, const Geometry& geometry, void* const* pointers,
                      cuda::Device& device);
 
+/// Runs a case; difference_from_reference.
+std::string difference(const Case& c, const Kernel& kernel, cuda::Device& device);
+
 /// A case on a skeleton that is right for it.
 struct ScheduledCase {
   Case c;
