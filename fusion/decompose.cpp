@@ -141,6 +141,7 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
 std::optional<std::vector<Node>> row_nodes_for(const Target& target, Graph* graph,
                                                const Node& node) {
   if (!target.rows && !target.dense_rows) return std::nullopt;
+  if (!target.rows && !is_worth_dense_rows(*graph, node)) return std::nullopt;
   auto parts = row_nodes(graph, node);
   if (!parts || target.rows) return parts;
   for (const Node& part : *parts) {

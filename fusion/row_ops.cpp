@@ -314,12 +314,18 @@ Nodes extreme(Graph* graph, const Node& node) {
 struct RowOp {
   Nodes (*nodes)(Graph*, const Node&);
   bool floating = true;  ///< only of floating tensors
+  int64_t most_dense = std::numeric_limits<int64_t>::max();
 };
+
+// Above these LibTorch's own kernels on the host were measured to be faster: they keep softmax's
+// exponentials and take the moments of layer norm in one pass. Group norm's weight changes within a
+// row, so that it is no dense row at all.
+constexpr int64_t kMostSoftmax = 8192, kMostLayerNorm = int64_t{1} << 20;
 
 const RowOp* find_row_op(const std::string& op) {
   static const std::unordered_map<std::string, RowOp> ops = {
-      {"aten::softmax.int", {softmax}},
-      {"aten::_softmax", {softmax}},
+      {"aten::softmax.int", {softmax, true, kMostSoftmax}},
+      {"aten::_softmax", {softmax, true, kMostSoftmax}},
       {"aten::log_softmax.int", {log_softmax}},
       {"aten::_log_softmax", {log_softmax}},
       {"aten::logsumexp", {logsumexp}},
@@ -334,9 +340,9 @@ const RowOp* find_row_op(const std::string& op) {
       {"aten::norm.Scalar", {vector_norm}},
       {"aten::norm.ScalarOpt_dim", {vector_norm}},
       {"aten::linalg_vector_norm", {vector_norm}},
-      {"aten::layer_norm", {layer_norm}},
+      {"aten::layer_norm", {layer_norm, true, kMostLayerNorm}},
       {"aten::rms_norm", {layer_norm}},
-      {"aten::group_norm", {group_norm}},
+      {"aten::group_norm", {group_norm, true, 0}},
       {"aten::instance_norm", {instance_norm}},
       {"aten::max.dim", {extreme, false}},
       {"aten::min.dim", {extreme, false}},
@@ -361,6 +367,12 @@ std::optional<std::vector<Node>> row_nodes(Graph* graph, const Node& node) {
   const RowOp* op = find_row_op(node.op);
   if (op == nullptr || !is_plain(*graph, node, op->floating)) return std::nullopt;
   return op->nodes(graph, node);
+}
+
+bool is_worth_dense_rows(const Graph& graph, const Node& node) {
+  const RowOp* op = find_row_op(node.op);
+  const ValueId x = op == nullptr ? kNone : tensor_arg(node, 0);
+  return x != kNone && graph.value(x).elements() <= op->most_dense;
 }
 
 }  // namespace torchweld
