@@ -5,6 +5,7 @@
 #include "fusion/batch_norm.h"
 #include "fusion/indexed.h"
 #include "fusion/member.h"
+#include "fusion/move_nodes.h"
 #include "fusion/passes.h"
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
@@ -135,6 +136,14 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
   return {std::move(copy)};
 }
 
+/// What only kernels with rows, gathers and scatters compute.
+std::optional<std::vector<Node>> nodes_for_rows(Graph* graph, const Node& node) {
+  for (const auto rewrite : {row_nodes, move_nodes}) {
+    if (auto nodes = rewrite(graph, node)) return nodes;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void decompose(Graph* graph, const Target& target) {
@@ -142,7 +151,7 @@ void decompose(Graph* graph, const Target& target) {
   for (Node& node : graph->nodes) {
     std::vector<Node> parts;
     const std::string op = node.op;
-    auto rows = target.rows ? row_nodes(graph, node) : std::nullopt;
+    auto rows = target.rows ? nodes_for_rows(graph, node) : std::nullopt;
     if (rows) {
       parts = std::move(*rows);
     } else if (is_plain_lstm_cell(*graph, node)) {
