@@ -5,6 +5,7 @@
 #include "fusion/batch_norm.h"
 #include "fusion/indexed.h"
 #include "fusion/member.h"
+#include "fusion/move_nodes.h"
 #include "fusion/passes.h"
 #include "fusion/reduction.h"
 #include "fusion/rewriter.h"
@@ -138,17 +139,20 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
 
 /// What a node is made of, if the target takes all reductions among it: one that is left over
 /// would cost more than the whole operator.
-std::optional<std::vector<Node>> row_nodes_for(const Target& target, Graph* graph,
-                                               const Node& node) {
-  if (!target.rows && !target.dense_rows) return std::nullopt;
-  if (!target.rows && !is_worth_dense_rows(*graph, node)) return std::nullopt;
-  auto parts = row_nodes(graph, node);
-  if (!parts || target.rows) return parts;
-  for (const Node& part : *parts) {
+std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* graph,
+                                                const Node& node) {
+  if (target.rows) {
+    auto nodes = row_nodes(graph, node);
+    return nodes ? std::move(nodes) : move_nodes(graph, node);
+  }
+  if (!target.dense_rows || !is_worth_dense_rows(*graph, node)) return std::nullopt;
+  auto nodes = row_nodes(graph, node);
+  if (!nodes) return std::nullopt;
+  for (const Node& part : *nodes) {
     const auto reduction = as_reduction(*graph, part);
     if (reduction && !is_dense(*graph, *reduction)) return std::nullopt;
   }
-  return parts;
+  return nodes;
 }
 
 }  // namespace
@@ -158,7 +162,7 @@ void decompose(Graph* graph, const Target& target) {
   for (Node& node : graph->nodes) {
     std::vector<Node> parts;
     const std::string op = node.op;
-    auto rows = row_nodes_for(target, graph, node);
+    auto rows = nodes_for_rows(target, graph, node);
     if (rows) {
       parts = std::move(*rows);
     } else if (is_plain_lstm_cell(*graph, node)) {

@@ -53,10 +53,13 @@ class KernelBuilder final : public IndexedKernel {
     return body_.load_at(at, graph_.value(id).dtype, offset, predicate);
   }
 
+  int16_t here(ValueId id) override { return operand(*node_, id, false); }
+
   /// Appends the node's definition. False, and `why`, when it has none here.
   bool add(const Node& node, const Target& target, std::string* why) {
     const auto member = member_of(graph_, node, target, why);
     if (!member) return false;
+    node_ = &node;
     const ValueId out = result_of(node);
     std::optional<int16_t> value;
     if (member->reduction) {
@@ -164,6 +167,7 @@ class KernelBuilder final : public IndexedKernel {
 
   const Graph& graph_;
   const Domain& domain_;
+  const Node* node_ = nullptr;  // the member that is being added
   // Halves round after every operator, in every mode: LibTorch's answer is the product, and a chain
   // that keeps float32 differs from it by more than torch.testing's tolerances where terms cancel
   // (docs/decisions/half-rounding.md).

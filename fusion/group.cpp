@@ -6,6 +6,7 @@
 #include <set>
 
 #include "fusion/dependencies.h"
+#include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/passes.h"
 
@@ -102,7 +103,7 @@ class Grouper {
         for_each_input(node(n), [&](ValueId id) {
           const Value& v = graph_.value(id);
           if (v.storage != out.storage || moved) return;
-          if (indexed_[static_cast<size_t>(n)]) {
+          if (indexed_[static_cast<size_t>(n)] && !reads_in_place(node(n), id)) {
             moved = true;
             return;
           }

@@ -3,26 +3,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "fusion/moves.h"
+#include "fusion/node_args.h"
 #include "fusion/pooling.h"
 
 namespace torchweld {
 namespace {
-
-ValueId tensor_arg(const Node& node, size_t i) {
-  const auto* t = i < node.args.size() ? node.args[i].tensor() : nullptr;
-  return t == nullptr ? kNone : t->id;
-}
-
-const Arg::Ints* ints_arg(const Node& node, size_t i) {
-  return i < node.args.size() ? std::get_if<Arg::Ints>(&node.args[i].value) : nullptr;
-}
-
-/// An int argument as a dim of a tensor of this rank.
-std::optional<size_t> dim_arg(const Node& node, size_t i, size_t rank) {
-  const auto* d = i < node.args.size() ? std::get_if<int64_t>(&node.args[i].value) : nullptr;
-  if (d == nullptr || rank == 0) return std::nullopt;
-  return static_cast<size_t>(*d < 0 ? *d + static_cast<int64_t>(rank) : *d);
-}
 
 /// A gather: one dim of the source is walked by an index tensor.
 struct Gather {
@@ -88,10 +74,12 @@ std::optional<Gather> gather_of(const Graph& graph, const Node& node) {
   return g->source_strides.size() == graph.value(node.outputs[0]).sizes.size() ? g : std::nullopt;
 }
 
-int16_t emit_gather(const Graph& graph, const Gather& g, IndexedKernel* kernel) {
+int16_t emit_gather(const Graph& graph, const Node& node, const Gather& g, IndexedKernel* kernel) {
   BodyBuilder& b = kernel->body();
   const Value& source = graph.value(g.source);
-  const int16_t raw = kernel->load(g.index, g.index_strides, -1, -1);
+  const int16_t raw = reads_in_place(node, g.index)
+                          ? kernel->here(g.index)
+                          : kernel->load(g.index, g.index_strides, -1, -1);
   const int16_t zero = b.constant_int(DType::kI64, 0);
   const int16_t extent = kernel->number(source.sizes[g.dim]);
   const int16_t negative = b.emit(Prim::kLt, DType::kBool, raw, zero);
@@ -201,6 +189,9 @@ int16_t emit_concatenation(const Graph& graph, const Concatenation& c, IndexedKe
   return result;
 }
 
+/// The row of an operator that the tables have; null for the rest of this file's.
+const IndexedRow* find_row(const std::string& op) { return find_move(op); }
+
 bool is_plain(const Graph& graph, const Node& node) {
   if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone) return false;
   bool plain = !graph.value(node.outputs[0]).opaque;
@@ -215,13 +206,27 @@ std::optional<Domain> indexed_domain(const Graph& graph, const Node& node) {
   if (!is_plain(graph, node)) return std::nullopt;
   if (const auto pool = pooling_of(graph, node)) return pool->domain;
   const Domain domain{graph.value(node.outputs[0]).sizes, {}};
-  const bool known = gather_of(graph, node) || pad_of(graph, node) || concatenation_of(graph, node);
+  const IndexedRow* row = find_row(node.op);
+  const bool known = (row != nullptr && row->takes(graph, node)) || gather_of(graph, node) ||
+                     pad_of(graph, node) || concatenation_of(graph, node);
   return known ? std::optional(domain) : std::nullopt;
 }
 
+bool reads_in_place(const Node& node, ValueId operand) {
+  const IndexedRow* row = find_row(node.op);
+  const uint32_t in_place = row != nullptr              ? row->in_place
+                            : node.op == "aten::gather" ? uint32_t{1} << 2
+                                                        : 0;
+  bool all = in_place != 0;
+  for (size_t i = 0; i < node.args.size(); ++i)
+    all &= tensor_arg(node, i) != operand || (in_place >> i & 1) != 0;
+  return all;
+}
+
 int16_t emit_indexed(const Graph& graph, const Node& node, IndexedKernel* kernel) {
+  if (const IndexedRow* row = find_row(node.op)) return row->emit(graph, node, kernel);
   if (const auto pool = pooling_of(graph, node)) return emit_pooling(graph, *pool, kernel);
-  if (const auto g = gather_of(graph, node)) return emit_gather(graph, *g, kernel);
+  if (const auto g = gather_of(graph, node)) return emit_gather(graph, node, *g, kernel);
   if (const auto pad = pad_of(graph, node)) return emit_pad(graph, node, *pad, kernel);
   return emit_concatenation(graph, *concatenation_of(graph, node), kernel);
 }

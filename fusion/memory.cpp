@@ -31,6 +31,14 @@ std::vector<Life> lives(const Plan& plan) {
   return out;
 }
 
+/// Whether an eager step writes in place what it makes: then the memory has to be there before,
+/// though nobody has written it yet.
+bool writes(const Graph& graph, const Step& step, StorageId s) {
+  const auto& ids = graph.nodes[static_cast<size_t>(step.nodes[0])].writes;
+  return std::any_of(ids.begin(), ids.end(),
+                     [&](ValueId id) { return graph.value(id).storage == s; });
+}
+
 void choose_kinds(Plan* plan) {
   const Graph& graph = plan->graph;
   std::set<StorageId> leaving, eager;
@@ -39,7 +47,8 @@ void choose_kinds(Plan* plan) {
   for (const Step& step : plan->steps) {
     for (const ValueId id : step.makes) {
       const StorageId s = graph.value(id).storage;
-      if (made.insert(s).second && step.kind == Step::Kind::kEager) eager.insert(s);
+      if (made.insert(s).second && step.kind == Step::Kind::kEager && !writes(graph, step, s))
+        eager.insert(s);
     }
   }
   plan->buffers.resize(graph.storages.size());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "fusion/node_args.h"
+
 namespace torchweld {
 namespace {
 
@@ -15,11 +17,6 @@ std::optional<std::vector<int64_t>> window_arg(const Node& node, size_t i, size_
   if (list->empty()) return missing;
   if (list->size() == 1) return std::vector<int64_t>(dims, (*list)[0]);
   return list->size() == dims ? std::optional(*list) : std::nullopt;
-}
-
-bool flag_arg(const Node& node, size_t i) {
-  const auto* b = i < node.args.size() ? std::get_if<bool>(&node.args[i].value) : nullptr;
-  return b != nullptr && *b;
 }
 
 /// "aten::max_pool2d" with the prefix "aten::max_pool": 2; 0 for other names.

@@ -35,6 +35,11 @@ bool has_mask_index(const c10::IValue& indices) {
   return mask;
 }
 
+/// one_hot counts its classes only where nobody tells it how many there are.
+bool is_told_its_shape(const CodeNode& node, const std::vector<c10::IValue>& arguments) {
+  return node.name == "aten::one_hot" && arguments[1].isInt() && arguments[1].toInt() >= 0;
+}
+
 }  // namespace
 
 Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
@@ -225,6 +230,7 @@ bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
   if (!made && !written && !reads) return false;
   add_node(node, outputs, tainted, reads);
   const bool new_shape = node.traits.dynamic_shape && tainted &&
+                         !is_told_its_shape(node, pending_) &&
                          (!node.traits.bool_index || has_mask_index(pending_[1]));
   if (!reads && !new_shape) return false;
   ending_ = reads ? Ending::Kind::kHostRead : Ending::Kind::kDynamicShape;

@@ -7,22 +7,6 @@
 namespace torchweld::testing {
 namespace {
 
-Target rows() {
-  Target on;
-  on.rows = true;
-  on.blas = true;
-  on.blas_workspace_bytes = 64;
-  return on;
-}
-
-/// The steps of a plan: kernels as specs, others by name.
-std::string steps(std::string_view text) {
-  std::string specs;
-  for (const Step& step : plan(parse_graph(text), rows()).steps)
-    specs += step.kind == Step::Kind::kFused ? to_text(step.spec) : step.name + "\n";
-  return specs;
-}
-
 TEST(Rows, SoftmaxAndItsNeighboursAreOneKernel) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[30]):
   %2: f32[4,30] = aten::add.Tensor(%0, %1, 1)

@@ -32,4 +32,21 @@ inline std::string planned(std::string_view text, const Target& on = target()) {
   return to_text(plan(parse_graph(text), on));
 }
 
+/// A device whose kernels take rows, gathers and scatters, with a library for products.
+inline Target rows() {
+  Target on;
+  on.rows = true;
+  on.blas = true;
+  on.blas_workspace_bytes = 64;
+  return on;
+}
+
+/// The steps of a plan for such a device: kernels as specs, others by name.
+inline std::string steps(std::string_view text) {
+  std::string specs;
+  for (const Step& step : plan(parse_graph(text), rows()).steps)
+    specs += step.kind == Step::Kind::kFused ? to_text(step.spec) : step.name + "\n";
+  return specs;
+}
+
 }  // namespace torchweld::testing

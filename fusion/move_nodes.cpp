@@ -1,0 +1,113 @@
+#include "fusion/move_nodes.h"
+
+#include <set>
+
+#include "fusion/moves.h"
+#include "fusion/node_args.h"
+#include "fusion/rewriter.h"
+
+namespace torchweld {
+namespace {
+
+/// The tensor as one dim: itself where it is contiguous, else a copy.
+ValueId flat(Graph* graph, Rewriter* r, ValueId x) {
+  const Value from = graph->value(x);
+  if (from.strides != contiguous_strides(from.sizes))
+    x = r->call("aten::clone", {tensor(x), {int64_t{0}}}, r->fresh(from.dtype, from.sizes));
+  Value v = graph->value(x);
+  v.sizes = {from.elements()};
+  v.strides = {1};
+  v.has_scalar = false;
+  return graph->add(std::move(v));
+}
+
+/// The same elements of the result with other dims; made by the node instead of it.
+ValueId seen_as(Graph* graph, ValueId out, std::vector<int64_t> sizes,
+                std::vector<int64_t> strides) {
+  Value v = graph->value(out);
+  v.sizes = std::move(sizes);
+  v.strides = std::move(strides);
+  return graph->add(std::move(v));
+}
+
+bool is_contiguous(const Value& v) { return v.strides == contiguous_strides(v.sizes); }
+
+std::optional<std::vector<Node>> flat_roll(Graph* graph, const Node& node) {
+  const auto *shifts = ints_arg(node, 1), *dims = ints_arg(node, 2);
+  const Value out = graph->value(node.outputs[0]);
+  if (shifts == nullptr || dims == nullptr || !dims->empty() || shifts->size() != 1 ||
+      !is_contiguous(out))
+    return std::nullopt;
+  Rewriter r(graph, node.source);
+  const ValueId x = flat(graph, &r, tensor_arg(node, 0));
+  const ValueId y = seen_as(graph, node.outputs[0], {out.elements()}, {1});
+  r.call("aten::roll", {tensor(x), node.args[1], {Arg::Ints{0}}}, y);
+  return r.take();
+}
+
+std::optional<std::vector<Node>> flat_repeat_interleave(Graph* graph, const Node& node) {
+  if (!node.args[2].is_none() || graph->value(tensor_arg(node, 0)).sizes.size() == 1)
+    return std::nullopt;
+  Rewriter r(graph, node.source);
+  const ValueId x = flat(graph, &r, tensor_arg(node, 0));
+  r.call(node.op.c_str(), {tensor(x), node.args[1], {int64_t{0}}, Arg{}}, node.outputs[0]);
+  return r.take();
+}
+
+/// A quarter turn is one flip, seen with the two dims exchanged; half a turn is two.
+std::optional<std::vector<Node>> rot90(Graph* graph, const Node& node) {
+  const auto turns = int_arg(node, 1);
+  const auto* dims = ints_arg(node, 2);
+  if (!turns || dims == nullptr || dims->size() != 2) return std::nullopt;
+  const Value out = graph->value(node.outputs[0]);
+  const size_t a = whole_dim((*dims)[0], out.sizes.size()),
+               b = whole_dim((*dims)[1], out.sizes.size());
+  const int64_t quarter = (*turns % 4 + 4) % 4;
+  if (quarter == 0) return std::nullopt;
+  Rewriter r(graph, node.source);
+  Arg::Ints flipped = *dims;
+  if (quarter != 2) flipped = {(*dims)[quarter == 1 ? 1 : 0]};
+  ValueId y = node.outputs[0];
+  if (quarter != 2) {
+    std::vector<int64_t> sizes = out.sizes, strides = out.strides;
+    std::swap(sizes[a], sizes[b]);
+    std::swap(strides[a], strides[b]);
+    y = seen_as(graph, y, std::move(sizes), std::move(strides));
+  }
+  r.call("aten::flip", {node.args[0], {std::move(flipped)}}, y);
+  return r.take();
+}
+
+std::optional<std::vector<Node>> flip_of(Graph* graph, const Node& node, int64_t dim) {
+  Rewriter r(graph, node.source);
+  r.call("aten::flip", {node.args[0], {Arg::Ints{dim}}}, node.outputs[0]);
+  return r.take();
+}
+
+/// Memory that nobody has written: the plan places it, and no step makes it.
+bool makes_no_values(const std::string& op) {
+  static const std::set<std::string> names = {"aten::empty.memory_format", "aten::empty_like",
+                                              "aten::new_empty", "aten::empty_strided",
+                                              "aten::new_empty_strided"};
+  return names.contains(op);
+}
+
+}  // namespace
+
+std::optional<std::vector<Node>> move_nodes(Graph* graph, const Node& node) {
+  if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
+  const Value& out = graph->value(node.outputs[0]);
+  if (out.opaque) return std::nullopt;
+  const bool is_empty = out.elements() == 0 && find_move(node.op) != nullptr;
+  if (is_empty || makes_no_values(node.op)) return std::vector<Node>{};
+  const ValueId x = tensor_arg(node, 0);
+  if (x == kNone || graph->value(x).opaque) return std::nullopt;
+  if (node.op == "aten::roll") return flat_roll(graph, node);
+  if (node.op == "aten::repeat_interleave.self_int") return flat_repeat_interleave(graph, node);
+  if (node.op == "aten::rot90") return rot90(graph, node);
+  if (node.op == "aten::flipud") return flip_of(graph, node, 0);
+  if (node.op == "aten::fliplr") return flip_of(graph, node, 1);
+  return std::nullopt;
+}
+
+}  // namespace torchweld

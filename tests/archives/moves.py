@@ -1,0 +1,113 @@
+"""Operators that move elements or choose among them by their place. On a device whose kernels take gathers and scatters
+none of them is left to LibTorch: tests/cuda_plans/moves_test.cpp."""
+
+import torch
+from torch.nn import functional as F
+
+from registry import archive, traced
+
+EDGES = (float("nan"), float("inf"), -float("inf"), -0.0)
+
+
+def image(dtype=torch.float32):
+    """Odd sizes, seen through strides that no kernel would choose, with the values that arithmetic would lose."""
+    x = (torch.randn(2, 5, 3, 7) * 10).to(dtype).permute(0, 2, 3, 1)
+    if dtype.is_floating_point:
+        x[0, 0, 0, :4] = torch.tensor(EDGES, dtype=dtype)
+    return x
+
+
+def each_dtype(function):
+    """One archive of a function over every dtype that it moves alike."""
+    dtypes = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
+    dtypes += [torch.int64, torch.int32, torch.int8, torch.uint8, torch.bool]
+
+    def forward(*tensors):
+        return tuple(result for x in tensors for result in function(x))
+
+    return traced(forward, *(image(dtype) for dtype in dtypes))
+
+
+@archive
+def flips_and_rolls():
+    def move(x):
+        a = x.flip([1, -1]), x.flip([0]), torch.fliplr(x), torch.flipud(x)
+        b = x.roll([1, -2], [0, 3]), x.roll(5), x.roll(-1, -1), x.roll([1, 2], [1, 1])
+        return a + b + (torch.rot90(x, 1, [1, 2]), torch.rot90(x, 2), torch.rot90(x, 3, [-1, 0]))
+
+    return each_dtype(move)
+
+
+@archive
+def repeats():
+    def move(x):
+        a = x.repeat(2, 1, 2, 1, 3), x.repeat(1, 1, 1, 1), x[:, :1].repeat(1, 4, 1, 1)
+        b = torch.tile(x, (2, 2)), torch.tile(x, (2, 1, 1, 1, 1)), x[0, 0, 0, 0].repeat(3)
+        return a + b + (x.repeat_interleave(3, 1), x.repeat_interleave(2), x.repeat_interleave(2, -1))
+
+    return each_dtype(move)
+
+
+@archive
+def slices_scattered():
+    def move(x):
+        y = x.flip([0])
+        return (
+            torch.select_scatter(x, y[:, 0], 1, 1),
+            torch.select_scatter(x, y[..., 0], -1, -2),
+            torch.slice_scatter(x, y[:, :1], 1, 1, 2),
+            torch.slice_scatter(x, y[..., :2], -1, 1, None, 2),
+            torch.slice_scatter(x, y[..., :3], 3, -4, -1),
+            torch.slice_scatter(x, y, 0),
+        )
+
+    return each_dtype(move)
+
+
+@archive
+def triangles():
+    def move(x):
+        return x.triu(), x.triu(1), x.tril(-1), x.tril(2), x[0, 0].triu(-2), x.tril(-20), x.triu(-20)
+
+    return each_dtype(move)
+
+
+@archive
+def fills():
+    def move(x):
+        scratch = torch.empty_like(x)
+        scratch[:, 1:] = x[:, 1:]
+        scratch[:, :1] = 3
+        zeros = torch.zeros(2, 7, dtype=x.dtype)
+        zeros[:, 1:5] = x[:, 0, 0, :4]
+        a = torch.zeros_like(x), torch.ones_like(x), torch.full_like(x, 2), x.new_zeros([3, 1]), x.new_full([2, 2], 1)
+        return a + (torch.full_like(x, 0.5, dtype=torch.float32), scratch, zeros)
+
+    return each_dtype(move)
+
+
+@archive
+def fused_moves():
+    """Each with pointwise operators before and after it."""
+
+    def forward(x, y, labels):
+        a = torch.relu((x * 2).flip([1]) + y)
+        b = torch.tanh(torch.roll(x + y, 1, 0)) * y.repeat(1, 1)
+        c = torch.softmax((x * y).tril() + torch.zeros_like(x), -1)
+        d = F.one_hot(labels + 1, 9).to(torch.float32) * 0.9 + 0.01
+        e = torch.slice_scatter(x * 3, y[:, 1:3] - 1, 1, 2, 4).exp()
+        f = torch.full_like(y, 1e-3).add(x) * torch.gather(x, 1, (labels * 0 + 1).expand(6, -1)).mean()
+        return a, b, c, d, e, f
+
+    return traced(forward, torch.randn(6, 7), torch.randn(6, 7), torch.tensor([0, 3, 7, 5, 2]))
+
+
+@archive
+def moves_of_nothing():
+    """No elements, one element, no dims."""
+
+    def forward(x, y, z):
+        empty = x.flip([0]), x.roll(1, 0), x.repeat(2, 1), x.triu(), torch.zeros_like(x), x.repeat_interleave(2, 1)
+        return empty + (y.flip([0]), y.roll(1), y.repeat(3), z.flip([]), z.repeat(2, 2), z + torch.ones_like(z))
+
+    return traced(forward, torch.randn(0, 3), torch.randn(1), torch.tensor(2.5))

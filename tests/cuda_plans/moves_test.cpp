@@ -1,0 +1,41 @@
+// Archives of operators that kernels compute on the CUDA path: none of their steps may be left to
+// LibTorch. That their answers are LibTorch's, archives_test.cpp sees.
+#include <gtest/gtest.h>
+
+#include "tests/support/archives.h"
+#include "tests/virtual_gpu/virtual_runtime.h"
+#include "torchweld/torchweld.h"
+
+namespace torchweld::testing {
+namespace {
+
+class WithoutLibTorch : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(WithoutLibTorch, NoStepIsEager) {
+  Options options;
+  options.planning = Planning::kBlocking;
+  options.runtime = virtual_gpu::virtual_runtime();
+  const Engine engine = load(archive_path(GetParam()), options);
+  const Explanation how = engine.explain(archive_inputs(GetParam()).inputs);
+  for (const ExplainedBlock& block : how.blocks) {
+    EXPECT_TRUE(block.reason.empty()) << block.title << " is interpreted: " << block.reason;
+    for (const ExplainedStep& step : block.steps)
+      EXPECT_NE(step.kind, StepKind::kEager) << step.name << ": " << step.reason;
+  }
+  EXPECT_GT(how.fused.nodes + how.library.nodes, 0);
+  EXPECT_TRUE(how.host_reads.empty()) << how.host_reads.front();
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const char* group : {"moves"}) {
+    const std::vector<std::string> some = archive_names(group);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, WithoutLibTorch, ::testing::ValuesIn(names()), archive_test_name);
+
+}  // namespace
+}  // namespace torchweld::testing

@@ -1,0 +1,200 @@
+// Operators that move elements, as members of kernels on targets that take gathers.
+#include <gtest/gtest.h>
+
+#include "tests/fusion/text_of.h"
+
+namespace torchweld::testing {
+namespace {
+
+TEST(Moves, AFlipIsReadBackwards) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
+  %1: f32[4,30] = aten::flip(%0, [-1])
+  %2: f32[4,30] = aten::relu(%1)
+  return %2
+)"),
+            R"(kernel fused_flip_relu_f32 rank 2
+  in0: f32[**]
+  %0 = param i64 0
+  %1 = load f32 in0 at %0
+  %2 = const f32 0
+  %3 = max f32 %1 %2
+  out0: f32[*1] = %3
+)");
+}
+
+TEST(Moves, ARollWrapsByOneSelectADim) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
+  %1: f32[4,30] = aten::roll(%0, [3], [1])
+  return %1
+)"),
+            R"(kernel single_roll_f32 rank 2
+  in0: f32[*1]
+  %0 = param i64 0
+  %1 = coord i64 1
+  %2 = lt bool %1 %0
+  %3 = param i64 1
+  %4 = param i64 2
+  %5 = select i64 %2 %4 %3
+  %6 = load f32 in0 at %5
+  out0: f32[*1] = %6
+)");
+}
+
+TEST(Moves, RepeatsWrapAndNewDimsBroadcast) {
+  EXPECT_EQ(steps(R"(graph(%0: f16[4,30]):
+  %1: f16[2,4,60] = aten::repeat(%0, [2, 1, 2])
+  return %1
+)"),
+            R"(kernel single_repeat_f16 rank 3
+  in0: f16[0*0]
+  %0 = param i64 0
+  %1 = coord i64 2
+  %2 = remainder i64 %1 %0
+  %3 = param i64 1
+  %4 = mul i64 %2 %3
+  %5 = load f32 in0 at %4
+  out0: f16[**1] = %5
+)");
+}
+
+TEST(Moves, OneHotComparesWithThePlace) {
+  EXPECT_EQ(steps(R"(graph(%0: i64[5]):
+  %1: i64[5,9] = aten::one_hot(%0, 9)
+  %2: f32[5,9] = aten::to.dtype(%1, 6, false, false, none)
+  return %2
+)"),
+            R"(kernel fused_one_hot_copy_f32 rank 2
+  in0: i64[10]
+  %0 = load i64 in0
+  %1 = coord i64 1
+  %2 = eq bool %0 %1
+  %3 = cast i64 %2
+  %4 = cast f32 %3
+  out0: f32[*1] = %4
+)");
+}
+
+TEST(Moves, ATriangleKeepsItsProducerInTheKernel) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
+  %1: f32[4,30] = aten::exp(%0)
+  %2: f32[4,30] = aten::tril(%1, 2)
+  return %2
+)"),
+            R"(kernel fused_exp_tril_f32 rank 2
+  in0: f32[*1]
+  %0 = load f32 in0
+  %1 = exp f32 %0
+  %2 = coord i64 0
+  %3 = coord i64 1
+  %4 = sub i64 %3 %2
+  %5 = param i64 0
+  %6 = le bool %4 %5
+  %7 = const f32 0
+  %8 = select f32 %6 %1 %7
+  out0: f32[*1] = %8
+)");
+}
+
+TEST(Moves, ASliceIsReadWhereThePlaceLiesInIt) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[4,9]):
+  %2: f32[4,30] = aten::exp(%0)
+  %3: f32[4,30] = aten::slice_scatter(%2, %1, 1, 3, 30, 3)
+  return %3
+)"),
+            R"(kernel fused_exp_slice_scatter_f32 rank 2
+  in0: f32[*1]
+  in1: f32[*0]
+  %0 = load f32 in0
+  %1 = exp f32 %0
+  %2 = param i64 0
+  %3 = coord i64 1
+  %4 = sub i64 %3 %2
+  %5 = const i64 0
+  %6 = le bool %5 %4
+  %7 = remainder i64 %4 %2
+  %8 = eq bool %5 %7
+  %9 = and bool %6 %8
+  %10 = div i64 %4 %2
+  %11 = param i64 2
+  %12 = mul i64 %10 %11
+  %13 = load f32 in1 at %12 if %9
+  %14 = select f32 %9 %13 %1
+  out0: f32[*1] = %14
+)");
+}
+
+TEST(Moves, AFillIsANumberInTheKernelThatReadsIt) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
+  %1: f32[4,30] = aten::full_like(%0, 0.5, none, none, none, none, none)
+  %2: f32[4,30] = aten::mul.Tensor(%0, %1)
+  return %2
+)"),
+            R"(kernel fused_full_like_mul_f32 rank 1
+  in0: f32[1]
+  %0 = const f32 0.5
+  %1 = load f32 in0
+  %2 = mul f32 %0 %1
+  out0: f32[1] = %2
+)");
+}
+
+TEST(Moves, ARollWithoutDimsIsOneOfTheFlatTensor) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30]{1,4}):
+  %1: f32[4,30] = aten::roll(%0, [7], [])
+  return %1
+)"),
+            R"(kernel single_roll_f32 rank 2
+  in0: f32[1*]
+  %0 = load f32 in0
+  out0: f32[*1] = %0
+kernel single_roll_f32 rank 1
+  in0: f32[1]
+  %0 = param i64 0
+  %1 = coord i64 0
+  %2 = lt bool %1 %0
+  %3 = param i64 1
+  %4 = param i64 2
+  %5 = select i64 %2 %4 %3
+  %6 = load f32 in0 at %5
+  out0: f32[1] = %6
+)");
+}
+
+TEST(Moves, AQuarterTurnIsOneFlipSeenTransposed) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[4,30]):
+  %1: f32[30,4]{1,30} = aten::rot90(%0, 1, [0, 1])
+  return %1
+)",
+                    rows()),
+            R"(step 0: fused single_rot90_f32 over [4,30]
+  %2: f32[4,30] = aten::flip(%0, [1])
+  load  %0 in input 0 {30,-1}
+  store %2 in output of 480 bytes {30,1}
+return %1 in output of 480 bytes
+arena 0 of 0 bytes
+)");
+}
+
+TEST(Moves, WhatHasNoElementsNeedsNoStep) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[0,30]):
+  %1: f32[0,30] = aten::flip(%0, [1])
+  return %1
+)",
+                    rows()),
+            R"(return %1 in output of 0 bytes
+arena 0 of 0 bytes
+)");
+}
+
+TEST(Moves, WithoutRowsTheyStayWithLibTorch) {
+  const Plan made = plan(parse_graph(R"(graph(%0: f32[4,30]):
+  %1: f32[4,30] = aten::flip(%0, [-1])
+  return %1
+)"),
+                         target());
+  ASSERT_EQ(made.steps.size(), 1u);
+  EXPECT_EQ(made.steps[0].kind, Step::Kind::kEager);
+}
+
+}  // namespace
+}  // namespace torchweld::testing
