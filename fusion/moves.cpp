@@ -36,7 +36,8 @@ int16_t emit_flip(const Graph& graph, const Node& node, IndexedKernel* kernel) {
                       moved == 0 ? int16_t{-1} : kernel->number(moved), -1);
 }
 
-bool takes_flip(const Graph& graph, const Node& node) {
+/// Dims or repeats are a list.
+bool takes_list(const Graph& graph, const Node& node) {
   return keeps_dtype(graph, node) && ints_arg(node, 1) != nullptr;
 }
 
@@ -86,10 +87,6 @@ int16_t emit_repeat(const Graph& graph, const Node& node, IndexedKernel* kernel)
     offset = sum(b, offset, b.emit(Prim::kMul, DType::kI64, at, kernel->number(x.strides[d])));
   }
   return kernel->load(tensor_arg(node, 0), strides, offset, -1);
-}
-
-bool takes_repeat(const Graph& graph, const Node& node) {
-  return keeps_dtype(graph, node) && ints_arg(node, 1) != nullptr;
 }
 
 /// Every element of a dim, `repeats` times; without a dim it is of a tensor with one.
@@ -235,10 +232,10 @@ bool takes_fill(const Graph&, const Node& node) {
 const IndexedRow* find_move(const std::string& op) {
   constexpr uint32_t kFirst = 1;  // the first argument is read at the element's own place
   static const std::unordered_map<std::string, IndexedRow> rows = {
-      {"aten::flip", {takes_flip, emit_flip}},
+      {"aten::flip", {takes_list, emit_flip}},
       {"aten::roll", {takes_roll, emit_roll}},
-      {"aten::repeat", {takes_repeat, emit_repeat}},
-      {"aten::tile", {takes_repeat, emit_repeat}},
+      {"aten::repeat", {takes_list, emit_repeat}},
+      {"aten::tile", {takes_list, emit_repeat}},
       {"aten::repeat_interleave.self_int", {takes_repeat_interleave, emit_repeat_interleave}},
       {"aten::one_hot", {takes_one_hot, emit_one_hot}},
       {"aten::select_scatter", {takes_slice, emit_slice, kFirst}},

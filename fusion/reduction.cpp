@@ -2,6 +2,8 @@
 
 #include <unordered_map>
 
+#include "fusion/node_args.h"
+
 namespace torchweld {
 namespace {
 
@@ -44,12 +46,11 @@ const Row* row_of(const std::string& op) {
 std::vector<bool> reduced_dims(const Node& node, Dims dims, size_t rank) {
   std::vector<int64_t> named;
   if (dims != Dims::kAll && node.args.size() > 1) {
-    if (const auto* one = std::get_if<int64_t>(&node.args[1].value)) named = {*one};
-    if (const auto* list = std::get_if<Arg::Ints>(&node.args[1].value)) named = *list;
+    if (const auto one = int_arg(node, 1)) named = {*one};
+    if (const auto* list = ints_arg(node, 1)) named = *list;
   }
   std::vector<bool> reduced(rank, named.empty());
-  for (const int64_t d : named)
-    reduced[static_cast<size_t>(d < 0 ? d + static_cast<int64_t>(rank) : d)] = true;
+  for (const int64_t d : named) reduced[whole_dim(d, rank)] = true;
   return reduced;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "fusion/node_args.h"
 #include "fusion/rewriter.h"
 
 namespace torchweld {
@@ -121,19 +122,6 @@ class Rows {
 
 bool is_none(const Node& node, size_t i) { return i >= node.args.size() || node.args[i].is_none(); }
 
-ValueId tensor_arg(const Node& node, size_t i) {
-  const auto* t = i < node.args.size() ? node.args[i].tensor() : nullptr;
-  return t == nullptr ? kNone : t->id;
-}
-
-double number_arg(const Node& node, size_t i, double missing) {
-  if (i >= node.args.size()) return missing;
-  if (const auto* d = std::get_if<double>(&node.args[i].value)) return *d;
-  if (const auto* n = std::get_if<int64_t>(&node.args[i].value)) return static_cast<double>(*n);
-  if (const auto* b = std::get_if<bool>(&node.args[i].value)) return *b ? 1 : 0;
-  return missing;
-}
-
 Arg::Ints trailing(size_t count, size_t rank) {
   Arg::Ints dims;
   for (size_t d = rank - count; d < rank; ++d) dims.push_back(static_cast<int64_t>(d));
@@ -143,11 +131,9 @@ Arg::Ints trailing(size_t count, size_t rank) {
 /// The dims that argument `i` names: one, a list, or all when it names none.
 Arg::Ints dims_arg(const Node& node, size_t i, size_t rank) {
   Arg::Ints dims;
-  if (i < node.args.size()) {
-    if (const auto* one = std::get_if<int64_t>(&node.args[i].value)) dims = {*one};
-    if (const auto* list = std::get_if<Arg::Ints>(&node.args[i].value)) dims = *list;
-  }
-  for (int64_t& d : dims) d = d < 0 ? d + static_cast<int64_t>(rank) : d;
+  if (const auto one = int_arg(node, i)) dims = {*one};
+  if (const auto* list = ints_arg(node, i)) dims = *list;
+  for (int64_t& d : dims) d = static_cast<int64_t>(whole_dim(d, rank));
   return dims.empty() ? trailing(rank, rank) : dims;
 }
 
@@ -190,7 +176,8 @@ Nodes moments(Graph* graph, const Node& node) {
   const bool whole = node.op == "aten::var" || node.op == "aten::std";
   const size_t correction_at = whole ? 1 : 2;
   Rows rows(graph, node, x, dims_arg(node, whole ? node.args.size() : 1, rank));
-  const double divisor = std::max(0.0, rows.columns() - number_arg(node, correction_at, 1));
+  const double divisor =
+      std::max(0.0, rows.columns() - number_arg(node, correction_at).value_or(1));
   ValueId distances = kNone;
   ValueId result = rows.divide(rows.squares(&distances), divisor);
   if (node.op.starts_with("aten::std")) result = rows.unary("aten::sqrt", result);
@@ -202,7 +189,7 @@ Nodes vector_norm(Graph* graph, const Node& node) {
   if (!is_none(node, 4) || (node.op == "aten::linalg_vector_norm" && node.args.size() < 5))
     return std::nullopt;
   const bool whole = node.op == "aten::norm.Scalar";
-  const double p = number_arg(node, 1, 2);
+  const double p = number_arg(node, 1).value_or(2);
   Rows rows(graph, node, x,
             dims_arg(node, whole ? node.args.size() : 2, graph->value(x).sizes.size()));
   ValueId result = kNone;
@@ -234,7 +221,7 @@ std::vector<Node> normalised(Rows* rows, bool centred, double eps, ValueId weigh
 
 Nodes layer_norm(Graph* graph, const Node& node) {
   const ValueId x = tensor_arg(node, 0);
-  const auto* shape = std::get_if<Arg::Ints>(&node.args[1].value);
+  const auto* shape = ints_arg(node, 1);
   if (shape == nullptr || shape->empty()) return std::nullopt;
   const bool centred = node.op == "aten::layer_norm";
   const size_t eps_at = centred ? 4 : 3;
@@ -244,8 +231,8 @@ Nodes layer_norm(Graph* graph, const Node& node) {
                           : dtype == DType::kBF16 ? 0x1p-7
                                                   : 0x1p-10;
   Rows rows(graph, node, x, trailing(shape->size(), graph->value(x).sizes.size()));
-  return normalised(&rows, centred, number_arg(node, eps_at, smallest), tensor_arg(node, 2),
-                    centred ? tensor_arg(node, 3) : kNone, node.outputs[0]);
+  return normalised(&rows, centred, number_arg(node, eps_at).value_or(smallest),
+                    tensor_arg(node, 2), centred ? tensor_arg(node, 3) : kNone, node.outputs[0]);
 }
 
 /// Dim 1 as [groups, C / groups].
@@ -272,24 +259,22 @@ ValueId over_image(Graph* graph, ValueId id, size_t dims) {
 Nodes group_norm(Graph* graph, const Node& node) {
   const ValueId x = tensor_arg(node, 0);
   const size_t image = graph->value(x).sizes.size() - 2;
-  const auto* groups = std::get_if<int64_t>(&node.args[1].value);
-  if (groups == nullptr) return std::nullopt;
+  const auto groups = int_arg(node, 1);
+  if (!groups) return std::nullopt;
   Rows rows(graph, node, by_group(graph, x, *groups, 1), trailing(image + 1, image + 3));
   const auto vector = [&](size_t i) {
     return over_image(graph, by_group(graph, tensor_arg(node, i), *groups, 0), image);
   };
-  return normalised(&rows, true, number_arg(node, 4, 1e-5), vector(2), vector(3),
+  return normalised(&rows, true, number_arg(node, 4).value_or(1e-5), vector(2), vector(3),
                     by_group(graph, node.outputs[0], *groups, 1));
 }
 
 Nodes instance_norm(Graph* graph, const Node& node) {
   const ValueId x = tensor_arg(node, 0);
-  const auto* own_statistics = std::get_if<bool>(&node.args[5].value);
   const size_t rank = graph->value(x).sizes.size();
-  if (own_statistics == nullptr || !*own_statistics || !is_none(node, 3) || rank < 3)
-    return std::nullopt;
+  if (!flag_arg(node, 5) || !is_none(node, 3) || rank < 3) return std::nullopt;
   Rows rows(graph, node, x, trailing(rank - 2, rank));
-  return normalised(&rows, true, number_arg(node, 7, 1e-5),
+  return normalised(&rows, true, number_arg(node, 7).value_or(1e-5),
                     over_image(graph, tensor_arg(node, 1), rank - 2),
                     over_image(graph, tensor_arg(node, 2), rank - 2), node.outputs[0]);
 }
@@ -298,9 +283,8 @@ Nodes instance_norm(Graph* graph, const Node& node) {
 Nodes extreme(Graph* graph, const Node& node) {
   if (node.outputs.size() != 2) return std::nullopt;
   const bool largest = node.op == "aten::max.dim";
-  const auto* dim = std::get_if<int64_t>(&node.args[1].value);
-  if (dim == nullptr || graph->value(tensor_arg(node, 0)).dtype == DType::kBool)
-    return std::nullopt;
+  const auto dim = int_arg(node, 1);
+  if (!dim || graph->value(tensor_arg(node, 0)).dtype == DType::kBool) return std::nullopt;
   Rewriter r(graph, node.source);
   if (node.outputs[0] != kNone)
     r.call(largest ? "aten::amax" : "aten::amin", {node.args[0], {Arg::Ints{*dim}}, node.args[2]},

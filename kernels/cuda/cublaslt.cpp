@@ -44,20 +44,13 @@ class CublasLt final : public Blas {
   int64_t workspace_bytes() const override { return kWorkspaceBytes; }
 
   void prepare(const BlasRequest& request, bool measure) override {
-    {
-      const std::scoped_lock lock(mutex_);
-      const auto known = chosen_.find(request);
-      if (known != chosen_.end() && (known->second->measured || !measure)) return;
-    }
-    auto chosen = std::make_shared<Chosen>(choose(request, measure));
-    const std::scoped_lock lock(mutex_);
-    chosen_[request] = std::move(chosen);
+    (void)chosen_for(request, measure);
   }
 
   void run(const BlasShape& shape, const BlasOperands& operands, bool allow_tf32,
            Stream stream) override {
     const BlasRequest request{shape, allow_tf32, common_alignment(operands)};
-    const std::shared_ptr<const Chosen> chosen = chosen_for(request);
+    const std::shared_ptr<const Chosen> chosen = chosen_for(request, false);
     chosen->product.run(handle_, chosen->algorithm, operands, stream);
   }
 
@@ -67,14 +60,22 @@ class CublasLt final : public Blas {
   }
 
  private:
-  std::shared_ptr<const Chosen> chosen_for(const BlasRequest& request) {
+  /// What is known of the request, unless it is to be measured and never was. Two threads may
+  /// choose at once; what one of them measured stays.
+  std::shared_ptr<const Chosen> chosen_for(const BlasRequest& request, bool measure) {
+    const auto suffices = [&](const std::shared_ptr<const Chosen>& known) {
+      return known != nullptr && (known->measured || !measure);
+    };
     {
       const std::scoped_lock lock(mutex_);
-      if (const auto known = chosen_.find(request); known != chosen_.end()) return known->second;
+      const auto known = chosen_.find(request);
+      if (known != chosen_.end() && suffices(known->second)) return known->second;
     }
-    prepare(request, false);
+    auto chosen = std::make_shared<const Chosen>(choose(request, measure));
     const std::scoped_lock lock(mutex_);
-    return chosen_[request];
+    std::shared_ptr<const Chosen>& kept = chosen_[request];
+    if (!suffices(kept)) kept = std::move(chosen);
+    return kept;
   }
 
   Chosen choose(const BlasRequest& request, bool measure) {

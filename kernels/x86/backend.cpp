@@ -69,7 +69,7 @@ const char* limit_of(const KernelSpec& spec, const Geometry& geometry) {
   for (const Inst& inst : spec.body) {
     const bool gathers = inst.prim == Prim::kLoad && (inst.args[0] >= 0 || inst.args[1] >= 0);
     if (gathers || inst.prim == Prim::kCoord || inst.prim == Prim::kParam)
-      return "gathers have no x86 code generator";
+      return "gathers and places have no x86 code generator";
     if (needs_row(inst.prim) && !RowReductions::has(inst.prim, inst.type))
       return "a reduction that has no x86 code generator";
   }
@@ -112,7 +112,7 @@ class X86Backend final : public Backend {
       if (const auto it = kernels_.find(key); it != kernels_.end()) return it->second;
     }
     const auto start = std::chrono::steady_clock::now();
-    // Passes over rows have been run with AVX2 only.
+    // row_reductions.h says why rows take AVX2 everywhere.
     const Isa isa = spec.reduced > 0 ? Isa::kAvx2 : isa_;
     const Generated code = generate(key, isa, runtime_.get(), why);
     if (code.entry == nullptr) return nullptr;

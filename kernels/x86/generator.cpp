@@ -255,8 +255,7 @@ class Generator {
               return memory_.load(place(operand, vector, rest, false));
             },
             [this, rest](int vector, int step, const Reg& value) {
-              const Reg exists = rest == Rest::kMasked ? Reg(mask_) : Reg(lane_mask_);
-              reductions_.add(step, vector, value, rest == Rest::kNone ? nullptr : &exists);
+              reductions_.add(step, vector, value, rest == Rest::kNone ? nullptr : &lane_mask_);
             }};
   }
 

@@ -49,14 +49,8 @@ void RowReductions::add(int step, int vector, const Reg& value, const Reg* exist
 /// The vector with neighbouring pieces of `distance_bytes` in each other's place.
 Vec RowReductions::swapped(const Vec& value, int bytes, int distance_bytes) const {
   const Vec to = v_.vec(bytes);
-  if (distance_bytes == 32) {
-    v_.cc.emit(ins::kIdVshuff64x2, to, value, value, Imm(0x4e));
-  } else if (distance_bytes == 16) {
-    if (v_.wide()) {  // vperm2f128 can't name the upper sixteen registers
-      v_.cc.emit(ins::kIdVshuff64x2, to, value, value, Imm(value.size() == 64 ? 0xb1 : 1));
-    } else {
-      v_.cc.emit(ins::kIdVperm2f128, to, value, value, Imm(1));
-    }
+  if (distance_bytes == 16) {
+    v_.cc.emit(ins::kIdVperm2f128, to, value, value, Imm(1));
   } else if (distance_bytes == 8) {
     v_.cc.emit(ins::kIdVpermilpd, to, value, Imm(0x55));
   } else {

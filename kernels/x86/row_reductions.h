@@ -9,7 +9,8 @@
 
 namespace torchweld::x86 {
 
-/// Takes vectors in, a partial result a lane; then merges the lanes.
+/// Takes vectors in, a partial result a lane; then merges the lanes. AVX2 only: AVX-512's form has
+/// not been run on a machine that has it, so the back end takes AVX2 for rows everywhere.
 ///
 /// Numerics  sums are of as many partial sums as there are lanes and vectors in a step, each in the
 ///           order of the row; a NaN is the result of kLargest and kSmallest.

@@ -19,8 +19,7 @@ class NeedsDevice : public ::testing::Environment {
     try {
       runtime_for(c10::Device(c10::kCUDA, 0));
     } catch (const std::exception& error) {
-      std::printf("no CUDA device: %s\n", error.what());
-      GTEST_SKIP();
+      GTEST_SKIP() << "no CUDA device: " << error.what();
     }
   }
 };
