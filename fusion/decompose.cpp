@@ -9,6 +9,7 @@
 #include "fusion/passes.h"
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
+#include "fusion/scatter.h"
 
 namespace torchweld {
 namespace {
@@ -138,7 +139,7 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
 
 /// What only kernels with rows, gathers and scatters compute.
 std::optional<std::vector<Node>> nodes_for_rows(Graph* graph, const Node& node) {
-  for (const auto rewrite : {row_nodes, move_nodes}) {
+  for (const auto rewrite : {row_nodes, move_nodes, scatter_nodes}) {
     if (auto nodes = rewrite(graph, node)) return nodes;
   }
   return std::nullopt;
