@@ -3,6 +3,7 @@
 #include <set>
 
 #include "fusion/batch_norm.h"
+#include "fusion/einsum.h"
 #include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
@@ -138,11 +139,12 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
 }
 
 /// What only kernels with rows, gathers and scatters compute.
-std::optional<std::vector<Node>> nodes_for_rows(Graph* graph, const Node& node) {
+std::optional<std::vector<Node>> nodes_for_rows(Graph* graph, const Node& node,
+                                                const Target& target) {
   for (const auto rewrite : {row_nodes, move_nodes, scatter_nodes}) {
     if (auto nodes = rewrite(graph, node)) return nodes;
   }
-  return std::nullopt;
+  return target.blas ? einsum_nodes(graph, node) : std::nullopt;
 }
 
 }  // namespace
@@ -152,7 +154,7 @@ void decompose(Graph* graph, const Target& target) {
   for (Node& node : graph->nodes) {
     std::vector<Node> parts;
     const std::string op = node.op;
-    auto rows = target.rows ? nodes_for_rows(graph, node) : std::nullopt;
+    auto rows = target.rows ? nodes_for_rows(graph, node, target) : std::nullopt;
     if (rows) {
       parts = std::move(*rows);
     } else if (is_plain_lstm_cell(*graph, node)) {

@@ -28,7 +28,7 @@ TEST_P(WithoutLibTorch, NoStepIsEager) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const char* group : {"moves", "resizes", "scatters", "bags"}) {
+  for (const char* group : {"moves", "resizes", "scatters", "bags", "einsums"}) {
     const std::vector<std::string> some = archive_names(group);
     all.insert(all.end(), some.begin(), some.end());
   }
