@@ -73,7 +73,7 @@ class Grouper {
       waits(n).add(group_of(d));
       waits(n).add(waits(group_of(d)));
     }
-    if (!mine.fuses || (!node(n).writes.empty() && !scatters_[static_cast<size_t>(n)])) return;
+    if (!mine.fuses || (!node(n).writes.empty() && !target_.rows)) return;
     for (const NodeId d : before_[static_cast<size_t>(n)]) {
       const int g = group_of(d);
       if (g != group_of(n) && may_merge(g, group_of(n))) merge(g, group_of(n));

@@ -126,5 +126,21 @@ kernel single_scatter_add_i8 rank 2
 )");
 }
 
+TEST(Scatter, ACopyIntoASliceIsPartOfTheKernelThatMakesItsSource) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[4,9]):
+  %2: f32[4,9] = aten::exp(%1)
+  %3: f32[4,9]{30,1} @%0+3 = aten::slice.Tensor(%0, 1, 3, 12, 1)
+  %3 = %3 <- aten::copy_(%3, %2, false)
+  return %0
+)"),
+            R"(kernel fused_exp_copy_from_f32 rank 2
+  in0: f32[*1]
+  in1: f32[*1]
+  %0 = load f32 in0
+  %1 = exp f32 %0
+  out0: f32[*1] = %1
+)");
+}
+
 }  // namespace
 }  // namespace torchweld::testing

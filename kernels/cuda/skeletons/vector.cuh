@@ -85,13 +85,21 @@ INLINE void store_strided(void* base, i64 offset, i64 stride, int valid,
 template <int kBytes>
 struct Bits;
 template <>
-struct Bits<1> { using Type = unsigned char; };
+struct Bits<1> {
+  using Type = unsigned char;
+};
 template <>
-struct Bits<2> { using Type = unsigned short; };
+struct Bits<2> {
+  using Type = unsigned short;
+};
 template <>
-struct Bits<4> { using Type = unsigned; };
+struct Bits<4> {
+  using Type = unsigned;
+};
 template <>
-struct Bits<8> { using Type = unsigned long long; };
+struct Bits<8> {
+  using Type = unsigned long long;
+};
 
 /// One element at an address that data decides, or that a predicate may leave out. Data may name a
 /// place twice: the store is a strong one, so that one of the values wins and nothing tears.
