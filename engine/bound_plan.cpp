@@ -20,6 +20,7 @@ Target target_for(const Runtime& runtime, bool exact) {
     target.blas_workspace_bytes = blas->workspace_bytes();
     target.arena_alignment = 256;  // as LibTorch's tensors on a device: libraries ask for as much
   }
+  target.embedding_bag = runtime.embedding_bag() != nullptr;
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
     return backend->accepts(spec, geometry, why);
@@ -47,6 +48,8 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
     const Step& step = plan_.steps[i];
     if (step.kind == Step::Kind::kSmallMatmul || step.kind == Step::Kind::kSmallConv) {
       packed_[i] = pack_weight(step);
+    } else if (step.kind == Step::Kind::kEmbeddingBag) {
+      runtime_->embedding_bag()->prepare(step.bag.shape);
     } else if (step.kind == Step::Kind::kEager) {
       eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])],
                         recording_.opaques);

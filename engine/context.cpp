@@ -146,6 +146,8 @@ void Context::run_step(size_t index) {
       return run_small_conv(index);
     case Step::Kind::kRowSum:
       return run_row_sum(plan_.steps[index].row_sum);
+    case Step::Kind::kEmbeddingBag:
+      return run_embedding_bag(plan_.steps[index].bag);
     case Step::Kind::kEager:
       return run_eager(index);
   }
@@ -171,6 +173,15 @@ void Context::run_matmul(const Step& step) {
     bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
                                  static_cast<cuda::Stream>(site_.stream));
   }
+}
+
+void Context::run_embedding_bag(const EmbeddingBagCall& b) {
+  const auto at = [this](const Location& where) -> char* {
+    return where.buffer == kNone ? nullptr : address(where);
+  };
+  bound_.runtime().embedding_bag()->launch(
+      b.shape, {at(b.table), at(b.indices), at(b.offsets), at(b.weights), at(b.out)},
+      static_cast<cuda::Stream>(site_.stream));
 }
 
 void Context::run_small_matmul(size_t index) {

@@ -55,7 +55,8 @@ class CudaRuntime final : public Runtime {
   explicit CudaRuntime(c10::Device device)
       : device_(device),
         driver_(cuda::driver_device(device.index())),
-        backend_(cuda::make_backend(driver_)) {
+        backend_(cuda::make_backend(driver_)),
+        embedding_bag_(std::make_unique<cuda::EmbeddingBag>(backend_->compiler())) {
     open_libtorch_cuda();
     guard_.emplace(c10::DeviceType::CUDA);
     blas_ = std::make_shared<BlasOnDevice>(device_, driver_);
@@ -64,6 +65,7 @@ class CudaRuntime final : public Runtime {
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return false; }
   cuda::Blas* blas() const override { return blas_.get(); }
+  cuda::EmbeddingBag* embedding_bag() const override { return embedding_bag_.get(); }
   bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
 
   LaunchSite site() const override { return {nullptr, guard_->getStream(device_).native_handle()}; }
@@ -80,7 +82,8 @@ class CudaRuntime final : public Runtime {
  private:
   c10::Device device_;
   std::shared_ptr<cuda::Device> driver_;
-  std::shared_ptr<Backend> backend_;
+  std::shared_ptr<cuda::CudaBackend> backend_;
+  std::unique_ptr<cuda::EmbeddingBag> embedding_bag_;
   std::shared_ptr<cuda::Blas> blas_;
   std::optional<c10::impl::VirtualGuardImpl> guard_;
 };

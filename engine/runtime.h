@@ -9,6 +9,7 @@
 #include <string>
 
 #include "kernels/cuda/blas.h"
+#include "kernels/cuda/embedding_bag.h"
 #include "kernels/kernel.h"
 
 namespace torchweld {
@@ -26,6 +27,8 @@ class Runtime {
 
   /// The device's library for matrix products; null where LibTorch's operators run them.
   virtual cuda::Blas* blas() const { return nullptr; }
+  /// The kernel for embedding_bag; null where LibTorch's operator runs it.
+  virtual cuda::EmbeddingBag* embedding_bag() const { return nullptr; }
   /// Whether LibTorch's settings let float32 products run in TF32 now.
   virtual bool allows_tf32() const { return false; }
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "fusion/batch_norm.h"
+#include "fusion/einsum.h"
 #include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
@@ -10,6 +11,7 @@
 #include "fusion/reduction.h"
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
+#include "fusion/scatter.h"
 
 namespace torchweld {
 namespace {
@@ -142,8 +144,10 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
 std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* graph,
                                                 const Node& node) {
   if (target.rows) {
-    auto nodes = row_nodes(graph, node);
-    return nodes ? std::move(nodes) : move_nodes(graph, node);
+    for (const auto rewrite : {row_nodes, move_nodes, scatter_nodes}) {
+      if (auto nodes = rewrite(graph, node)) return nodes;
+    }
+    return target.blas ? einsum_nodes(graph, node) : std::nullopt;
   }
   if (!target.dense_rows || !is_worth_dense_rows(*graph, node)) return std::nullopt;
   auto nodes = row_nodes(graph, node);

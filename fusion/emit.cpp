@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
@@ -54,6 +55,12 @@ class Emitter {
     collect(&step);
     if (target_.hand_kernels && by_hand(n, &step)) return step;
     std::string why_not;
+    if (target_.embedding_bag && make_embedding_bag(graph_, node(n), &step.bag, &why_not)) {
+      step.kind = Step::Kind::kEmbeddingBag;
+      step.name = name_of_step(step.bag);
+      step.makes = {step.bag.out_value};
+      return step;
+    }
     if (target_.blas && make_matmul(graph_, node(n), &step.matmul, &why_not)) {
       const cuda::BlasShape& s = step.matmul.shape;
       step.kind = Step::Kind::kMatmul;

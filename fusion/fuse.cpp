@@ -8,6 +8,7 @@
 #include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/pointwise.h"
+#include "fusion/scatter.h"
 #include "kernels/geometry.h"
 #include "kernels/op_table.h"
 
@@ -47,6 +48,7 @@ class KernelBuilder final : public IndexedKernel {
   }
   int16_t load(ValueId id, const std::vector<int64_t>& strides, int16_t offset,
                int16_t predicate) override {
+    if (offset < 0 && predicate < 0) return operand_at_places(id, strides);
     for (const Known& k : known_)
       reads_moved_ |= graph_.value(k.id).storage == graph_.value(id).storage;
     const int at = operand_at(id, strides);
@@ -61,6 +63,7 @@ class KernelBuilder final : public IndexedKernel {
     if (!member) return false;
     node_ = &node;
     const ValueId out = result_of(node);
+    if (member->scatters) return add_scatter(*scatter_of(graph_, node), why);
     std::optional<int16_t> value;
     if (member->reduction) {
       value = emit_reduction(body_, *member->reduction,
@@ -72,24 +75,20 @@ class KernelBuilder final : public IndexedKernel {
           body_, graph_, node, [&](ValueId id) { return operand(node, id, false); }, why);
     }
     if (!value) return false;
-    if (reads_moved_) {
-      *why = "reads a member's result through a view";
-      return false;
-    }
+    if (!reads_where_it_may(why)) return false;
     known_.push_back({out, strides_of_result(graph_, domain_, node),
                       body_.settle(*value, graph_.value(out).dtype)});
     return true;
   }
 
   /// The result of the member added last leaves the kernel.
-  void store_last() { stores_.push_back(known_.back()); }
+  void store_last() { stores_.push_back({known_.back()}); }
   bool stores_nothing() const { return stores_.empty(); }
 
   bool finish(Step* step, std::string* why) const {
     std::vector<std::vector<int64_t>> strides;
-    for (const auto* list : {&loads_, &stores_}) {
-      for (const Known& k : *list) strides.push_back(k.strides);
-    }
+    for (const Known& k : loads_) strides.push_back(k.strides);
+    for (const Stored& k : stores_) strides.push_back(k.strides);
     if (strides.size() > static_cast<size_t>(kMaxOperands)) {
       *why = "too many operands for one kernel";
       return false;
@@ -104,7 +103,11 @@ class KernelBuilder final : public IndexedKernel {
     spec.rank = layout->rank;
     spec.reduced = layout->reduced;
     std::vector<int16_t> roots;
-    for (const Known& k : stores_) roots.push_back(k.value);
+    for (const Stored& k : stores_) {
+      for (const int16_t root : {k.value, k.offset, k.predicate}) {
+        if (root >= 0) roots.push_back(root);
+      }
+    }
     spec.body = body_.finish(&roots);
     for (Inst& inst : spec.body) {
       if (inst.prim == Prim::kCoord)
@@ -112,10 +115,15 @@ class KernelBuilder final : public IndexedKernel {
     }
     for (size_t i = 0; i < loads_.size(); ++i)
       spec.loads.push_back({graph_.value(loads_[i].id).dtype, layout->classes[i]});
+    size_t next = 0;
     for (size_t i = 0; i < stores_.size(); ++i) {
-      const Value& v = graph_.value(stores_[i].id);
-      StoreSpec store{{v.dtype, layout->classes[loads_.size() + i]}, roots[i]};
-      store.per_row = space_of(domain_, v.sizes) != Space::kFull;
+      const Stored& k = stores_[i];
+      const Value& v = graph_.value(k.id);
+      StoreSpec store{{v.dtype, layout->classes[loads_.size() + i]}, roots[next++]};
+      if (k.offset >= 0) store.offset = roots[next++];
+      if (k.predicate >= 0) store.predicate = roots[next++];
+      store.accumulates = k.accumulates;
+      store.per_row = k.offset < 0 && space_of(domain_, v.sizes) != Space::kFull;
       spec.stores.push_back(store);
     }
     step->geometry = layout->geometry;
@@ -133,15 +141,41 @@ class KernelBuilder final : public IndexedKernel {
     int16_t value;
   };
 
-  static std::vector<ValueId> ids(const std::vector<Known>& list) {
+  /// One that leaves it, to where it lies or to where a scatter puts it.
+  struct Stored : Known {
+    int16_t offset = -1, predicate = -1;
+    bool accumulates = false;
+  };
+
+  template <class List>
+  static std::vector<ValueId> ids(const List& list) {
     std::vector<ValueId> out;
     for (const Known& k : list) out.push_back(k.id);
     return out;
   }
 
+  bool add_scatter(const Scatter& scatter, std::string* why) {
+    const ScatteredValue v = emit_scatter(graph_, scatter, this);
+    if (!reads_where_it_may(why)) return false;
+    Stored store{{scatter.target, scatter.target_strides, v.value}};
+    store.offset = v.offset;
+    store.predicate = v.predicate;
+    store.accumulates = scatter.accumulates;
+    stores_.push_back(std::move(store));
+    return true;
+  }
+
+  bool reads_where_it_may(std::string* why) const {
+    if (reads_moved_) *why = "reads a member's result through a view";
+    return !reads_moved_;
+  }
+
   int16_t operand(const Node& node, ValueId id, bool reduces) {
+    return operand_at_places(id, strides_of_operand(graph_, domain_, node, id, reduces));
+  }
+
+  int16_t operand_at_places(ValueId id, const std::vector<int64_t>& strides) {
     const Value& v = graph_.value(id);
-    const auto strides = strides_of_operand(graph_, domain_, node, id, reduces);
     for (const Known& k : known_) {
       if (same_elements(domain_, graph_.value(k.id), k.strides, v, strides)) return k.value;
     }
@@ -173,7 +207,8 @@ class KernelBuilder final : public IndexedKernel {
   // (docs/decisions/half-rounding.md).
   BodyBuilder body_{Rounding::kExact};
   std::vector<Known> known_;  // results of members
-  std::vector<Known> loads_, stores_;
+  std::vector<Known> loads_;
+  std::vector<Stored> stores_;
   std::vector<bool> pinned_;  // dims whose coordinate a member asked for
   std::vector<int64_t> params_;
   bool reads_moved_ = false;
@@ -204,6 +239,8 @@ bool Fuser::fuse(const Group& group, Step* step, std::string* why) const {
   KernelBuilder builder(graph_, group.domain);
   for (const NodeId n : group.nodes) {
     if (!builder.add(node(n), target_, why)) return false;
+    const bool is_stored = scatter_of(graph_, node(n)).has_value();
+    if (is_stored) continue;
     if (!node(n).writes.empty() || leaves(result_of(node(n)), group)) builder.store_last();
   }
   if (builder.stores_nothing() || !builder.finish(step, why)) return false;

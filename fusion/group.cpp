@@ -41,6 +41,7 @@ class Grouper {
     group_of_.resize(n);
     reduces_.resize(n, false);
     indexed_.resize(n, false);
+    scatters_.resize(n, false);
   }
 
   std::vector<Group> run() {
@@ -65,13 +66,14 @@ class Grouper {
       mine.domain = member->domain;
       reduces_[static_cast<size_t>(n)] = member->reduction.has_value();
       indexed_[static_cast<size_t>(n)] = member->indexed;
+      scatters_[static_cast<size_t>(n)] = member->scatters;
       mine.indexed = member->indexed;
     }
     for (const NodeId d : before_[static_cast<size_t>(n)]) {
       waits(n).add(group_of(d));
       waits(n).add(waits(group_of(d)));
     }
-    if (!mine.fuses || !node(n).writes.empty()) return;
+    if (!mine.fuses || (!node(n).writes.empty() && !target_.rows)) return;
     for (const NodeId d : before_[static_cast<size_t>(n)]) {
       const int g = group_of(d);
       if (g != group_of(n) && may_merge(g, group_of(n))) merge(g, group_of(n));
@@ -82,7 +84,7 @@ class Grouper {
     const Group& x = at(a);
     const Group& y = at(b);
     if (!x.fuses || !y.fuses || x.nodes.size() + y.nodes.size() > kMostMembers) return false;
-    if (!node(x.nodes[0]).writes.empty()) return false;
+    if (writes(x) || !may_write(y, x)) return false;
     const auto domain = common_domain(x.domain, y.domain);
     // Coordinates are those of the node's own domain.
     if (domain && x.indexed && domain->sizes != x.domain.sizes) return false;
@@ -90,6 +92,28 @@ class Grouper {
     if (!domain || reads_moved(y, x, *domain) || reads_moved(x, y, *domain)) return false;
     return !is_between(a, b) && !is_between(b, a) &&
            operands(x, y) <= static_cast<size_t>(kMaxOperands);
+  }
+
+  bool writes(const Group& g) const {
+    return std::any_of(g.nodes.begin(), g.nodes.end(),
+                       [&](NodeId n) { return !node(n).writes.empty(); });
+  }
+
+  /// Whether what `writer` writes in place is nothing that a member of `other` reads or makes:
+  /// within a kernel, writes at other places have no order.
+  bool may_write(const Group& writer, const Group& other) const {
+    bool touched = false;
+    for (const NodeId n : writer.nodes) {
+      for (const ValueId written : node(n).writes) {
+        const StorageId target = graph_.value(written).storage;
+        for (const NodeId m : other.nodes) {
+          touched |= graph_.value(result_of(node(m))).storage == target;
+          for_each_input(node(m),
+                         [&](ValueId id) { touched |= graph_.value(id).storage == target; });
+        }
+      }
+    }
+    return !touched;
   }
 
   /// Whether a member of `reader` reads a result of `made` at other places than where it is
@@ -103,7 +127,9 @@ class Grouper {
         for_each_input(node(n), [&](ValueId id) {
           const Value& v = graph_.value(id);
           if (v.storage != out.storage || moved) return;
-          if (indexed_[static_cast<size_t>(n)] && !reads_in_place(node(n), id)) {
+          const bool elsewhere = indexed_[static_cast<size_t>(n)] &&
+                                 !scatters_[static_cast<size_t>(n)] && !reads_in_place(node(n), id);
+          if (elsewhere) {
             moved = true;
             return;
           }
@@ -198,7 +224,7 @@ class Grouper {
   std::vector<std::vector<NodeId>> before_;
   std::vector<Group> groups_;
   std::vector<int> group_of_;
-  std::vector<bool> reduces_, indexed_;  // by node
+  std::vector<bool> reduces_, indexed_, scatters_;  // by node
   std::vector<GroupSet> waits_for_;
 };
 

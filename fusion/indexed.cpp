@@ -6,6 +6,7 @@
 #include "fusion/moves.h"
 #include "fusion/node_args.h"
 #include "fusion/pooling.h"
+#include "fusion/resize.h"
 
 namespace torchweld {
 namespace {
@@ -190,7 +191,10 @@ int16_t emit_concatenation(const Graph& graph, const Concatenation& c, IndexedKe
 }
 
 /// The row of an operator that the tables have; null for the rest of this file's.
-const IndexedRow* find_row(const std::string& op) { return find_move(op); }
+const IndexedRow* find_row(const std::string& op) {
+  const IndexedRow* row = find_move(op);
+  return row != nullptr ? row : find_resize(op);
+}
 
 bool is_plain(const Graph& graph, const Node& node) {
   if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone) return false;

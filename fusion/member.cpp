@@ -2,6 +2,7 @@
 
 #include "fusion/indexed.h"
 #include "fusion/pointwise.h"
+#include "fusion/scatter.h"
 
 namespace torchweld {
 namespace {
@@ -33,6 +34,8 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
   }
   if (target.rows) {
     if (auto domain = indexed_domain(graph, node)) return Member{*domain, std::nullopt, true};
+    if (auto scatter = scatter_of(graph, node))
+      return Member{{scatter->sizes, {}}, std::nullopt, true, true};
   }
   if (!is_pointwise(graph, node, why)) return std::nullopt;
   if (!writes_safely(graph, node)) {
@@ -49,6 +52,8 @@ std::vector<int64_t> strides_of_result(const Graph& graph, const Domain& domain,
 
 std::vector<int64_t> strides_of_operand(const Graph& graph, const Domain& domain, const Node& node,
                                         ValueId operand, bool reduces) {
+  if (const auto scatter = scatter_of(graph, node))
+    return operand == scatter->index ? scatter->index_strides : scatter->source_strides;
   const std::vector<int64_t>& sizes = reduces ? domain.sizes : graph.value(result_of(node)).sizes;
   return strides_in(domain, sizes, graph.value(operand));
 }

@@ -16,7 +16,8 @@ namespace torchweld {
 struct Member {
   Domain domain;                       ///< of the node alone
   std::optional<Reduction> reduction;  ///< set for reductions
-  bool indexed = false;                ///< reads its operands at other places; else it is pointwise
+  bool indexed = false;                ///< reads its operands at other places
+  bool scatters = false;               ///< and writes at other places; with neither it is pointwise
 };
 
 /// nullopt, and `why`, for nodes that no kernel computes.

@@ -167,6 +167,13 @@ void locate_operands(Plan* plan) {
       m.out = locate(m.out_value);
       if (m.c_value != kNone) m.c = locate(m.c_value);
       if (m.bias_value != kNone) m.bias = locate(m.bias_value);
+    } else if (step.kind == Step::Kind::kEmbeddingBag) {
+      EmbeddingBagCall& b = step.bag;
+      b.table = locate(b.table_value);
+      b.indices = locate(b.indices_value);
+      b.offsets = locate(b.offsets_value);
+      b.out = locate(b.out_value);
+      if (b.weights_value != kNone) b.weights = locate(b.weights_value);
     } else if (step.kind == Step::Kind::kSmallConv) {
       step.conv.x = locate(node.args[0].tensor()->id);
       step.conv.out = locate(node.outputs[0]);

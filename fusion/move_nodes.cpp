@@ -4,6 +4,7 @@
 
 #include "fusion/moves.h"
 #include "fusion/node_args.h"
+#include "fusion/resize.h"
 #include "fusion/rewriter.h"
 
 namespace torchweld {
@@ -98,8 +99,8 @@ std::optional<std::vector<Node>> move_nodes(Graph* graph, const Node& node) {
   if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
   const Value& out = graph->value(node.outputs[0]);
   if (out.opaque) return std::nullopt;
-  const bool is_empty = out.elements() == 0 && find_move(node.op) != nullptr;
-  if (is_empty || makes_no_values(node.op)) return std::vector<Node>{};
+  const bool moves = find_move(node.op) != nullptr || find_resize(node.op) != nullptr;
+  if ((moves && out.elements() == 0) || makes_no_values(node.op)) return std::vector<Node>{};
   const ValueId x = tensor_arg(node, 0);
   if (x == kNone || graph->value(x).opaque) return std::nullopt;
   if (node.op == "aten::roll") return flat_roll(graph, node);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/cuda/blas.h"
+#include "kernels/cuda/embedding_bag.h"
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/small_conv.h"
@@ -53,6 +54,14 @@ struct Matmul {
   int64_t repeat_a = 0, repeat_b = 0, repeat_out = 0;
 };
 
+/// Bags of rows of a table by the device's own kernel.
+struct EmbeddingBagCall {
+  cuda::EmbeddingBagShape shape;
+  ValueId table_value = kNone, indices_value = kNone, offsets_value = kNone;
+  ValueId weights_value = kNone, out_value = kNone;
+  Location table, indices, offsets, weights, out;  ///< weights.buffer is kNone where all are 1
+};
+
 /// A convolution with few output positions and constant weights, float32.
 struct SmallConv {
   x86::ConvShape shape;
@@ -72,7 +81,15 @@ struct RowSum {
 
 /// One element of a plan.
 struct Step {
-  enum class Kind : uint8_t { kFused, kMatmul, kSmallMatmul, kSmallConv, kRowSum, kEager };
+  enum class Kind : uint8_t {
+    kFused,
+    kMatmul,
+    kSmallMatmul,
+    kSmallConv,
+    kRowSum,
+    kEmbeddingBag,
+    kEager
+  };
   Kind kind = Kind::kEager;
   std::string name;
   std::string
@@ -88,6 +105,7 @@ struct Step {
   SmallMatmul small_matmul;        ///< kSmallMatmul
   SmallConv conv;                  ///< kSmallConv
   RowSum row_sum;                  ///< kRowSum
+  EmbeddingBagCall bag;            ///< kEmbeddingBag
   ValueId scratch = kNone;         ///< memory that only this step uses
   Location scratch_at;             ///< its place; buffer is kNone when there is none
 };

@@ -37,6 +37,7 @@ class Printer {
     if (s.kind == Step::Kind::kFused) text += fused_operands(s);
     if (s.kind == Step::Kind::kSmallMatmul) text += small_matmul_operands(s.small_matmul);
     if (s.kind == Step::Kind::kMatmul) text += matmul_operands(s.matmul);
+    if (s.kind == Step::Kind::kEmbeddingBag) text += bag_operands(s.bag);
     for (const StorageId r : plan_.releases[index]) text += fmt::format("  release {}\n", names(r));
     return text;
   }
@@ -89,6 +90,13 @@ class Printer {
     if (m.bias.buffer != kNone)
       text += fmt::format(", bias %{} in {}", m.bias_value, location(m.bias));
     return text + fmt::format("\n  out %{} in {}\n", m.out_value, location(m.out));
+  }
+
+  std::string bag_operands(const EmbeddingBagCall& b) const {
+    std::string text = fmt::format("  table in {}, indices in {}, offsets in {}", location(b.table),
+                                   location(b.indices), location(b.offsets));
+    if (b.weights.buffer != kNone) text += fmt::format(", weights in {}", location(b.weights));
+    return text + fmt::format("\n  out in {}\n", location(b.out));
   }
 
   std::string small_matmul_operands(const SmallMatmul& m) const {

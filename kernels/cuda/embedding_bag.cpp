@@ -15,7 +15,7 @@ constexpr uint32_t kThreads = 128;
 struct Arguments {
   const void *table, *indices, *offsets, *weights;
   void* out;
-  int64_t row_stride, columns, bags, index_count, padding;
+  int64_t rows, row_stride, columns, bags, index_count, padding;
   int32_t offsets_end, aligned;
 };
 
@@ -96,9 +96,10 @@ void EmbeddingBag::launch(const EmbeddingBagShape& shape, const EmbeddingBagPoin
   const auto bytes = static_cast<uintptr_t>(vector * size_of(shape.dtype));
   const bool aligned = reinterpret_cast<uintptr_t>(pointers.table) % bytes == 0 &&
                        reinterpret_cast<uintptr_t>(pointers.out) % bytes == 0;
-  Arguments arguments{pointers.table,    pointers.indices, pointers.offsets,  pointers.weights,
-                      pointers.out,      shape.row_stride, shape.columns,     shape.bags,
-                      shape.index_count, shape.padding,    shape.offsets_end, aligned};
+  Arguments arguments{pointers.table, pointers.indices,  pointers.offsets, pointers.weights,
+                      pointers.out,   shape.rows,        shape.row_stride, shape.columns,
+                      shape.bags,     shape.index_count, shape.padding,    shape.offsets_end,
+                      aligned};
   void* parameters[] = {&arguments};
   const int64_t vectors = (shape.columns + vector - 1) / vector;
   // Whole warps, as many as the columns fill.

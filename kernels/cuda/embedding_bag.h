@@ -22,7 +22,7 @@ struct EmbeddingBagShape {
   DType dtype = DType::kF32;  ///< of table, weights and out: floating
   DType index = DType::kI64;  ///< of indices and offsets: i64 or i32
   BagMode mode = BagMode::kSum;
-  int64_t columns = 0, row_stride = 0, bags = 0, index_count = 0;
+  int64_t rows = 0, columns = 0, row_stride = 0, bags = 0, index_count = 0;
   int64_t padding = -1;      ///< an index that is left out; -1: none
   bool offsets_end = false;  ///< the last offset is where the last bag ends
 };
@@ -35,7 +35,8 @@ struct EmbeddingBagPointers {
 
 /// Compiles and launches; thread-safe.
 ///
-/// Numerics  f32 for halves; out is rounded once. Indices are trusted: the caller has checked them.
+/// Numerics  f32 for halves; out is rounded once. Of maxima a NaN stays only where it comes first,
+///           as in LibTorch. Indices out of range are left out.
 class EmbeddingBag {
  public:
   explicit EmbeddingBag(std::shared_ptr<Compiler> compiler);

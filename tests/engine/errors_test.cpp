@@ -53,6 +53,19 @@ TEST_P(Errors, WrongCountOfInputs) {
   expect_works(engine, {x, x});
 }
 
+TEST_P(Errors, OffsetsOfBagsThatDontBeginAtTheFirstIndex) {
+  const Engine engine =
+      ScriptModule(
+          "def forward(self, ids, offsets):\n"
+          "  return torch.embedding_bag(self.table, ids, offsets, False, 0, False, None)[0] * 2\n",
+          {{"table", at::ones({9, 4})}})
+          .load(options());
+  const at::Tensor ids = at::arange(7), offsets = at::arange(3);
+  expect_works(engine, {ids, offsets});
+  expect_has(refusal(engine, {ids, offsets.flip(0)}, ErrorCode::kOperatorFailed), {"offsets"});
+  expect_works(engine, {ids, offsets});
+}
+
 TEST_P(Errors, WrongTypeOfInput) {
   const Engine engine =
       ScriptModule("def forward(self, x, n: int):\n  return x + n\n").load(options());

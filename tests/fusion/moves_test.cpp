@@ -186,6 +186,85 @@ arena 0 of 0 bytes
 )");
 }
 
+TEST(Resizes, TheNearestPlaceFollowsFromTheSizes) {
+  EXPECT_EQ(steps(R"(graph(%0: f16[1,3,8,8]):
+  %1: f16[1,3,5,7] = aten::upsample_nearest2d(%0, [5, 7], none, none)
+  return %1
+)"),
+            R"(kernel single_upsample_nearest2d_f16 rank 3
+  in0: f16[*00]
+  %0 = coord i64 1
+  %1 = cast f32 %0
+  %2 = param i64 0
+  %3 = cast f32 %2
+  %4 = param i64 1
+  %5 = cast f32 %4
+  %6 = div f32 %5 %3
+  %7 = mul f32 %1 %6
+  %8 = floor f32 %7
+  %9 = cast i64 %8
+  %10 = param i64 2
+  %11 = min i64 %9 %10
+  %12 = coord i64 2
+  %13 = cast f32 %12
+  %14 = cast f32 %10
+  %15 = div f32 %5 %14
+  %16 = mul f32 %13 %15
+  %17 = floor f32 %16
+  %18 = cast i64 %17
+  %19 = min i64 %18 %10
+  %20 = mul i64 %4 %11
+  %21 = param i64 3
+  %22 = mul i64 %19 %21
+  %23 = add i64 %20 %22
+  %24 = load f32 in0 at %23
+  out0: f16[**1] = %24
+)");
+}
+
+TEST(Resizes, ALineBetweenTwoIsPartOfTheKernelThatFollows) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[1,3,8]):
+  %1: f32[1,3,16] = aten::upsample_linear1d.vec(%0, none, false, floats[2.0])
+  %2: f32[1,3,16] = aten::relu(%1)
+  return %2
+)"),
+            R"(kernel fused_upsample_linear1d_relu_f32 rank 2
+  in0: f32[*0]
+  %0 = const f32 0
+  %1 = const f32 0.5
+  %2 = coord i64 1
+  %3 = cast f32 %2
+  %4 = add f32 %1 %3
+  %5 = mul f32 %1 %4
+  %6 = sub f32 %5 %1
+  %7 = lt bool %6 %0
+  %8 = select f32 %7 %0 %6
+  %9 = cast i64 %8
+  %10 = cast f32 %9
+  %11 = sub f32 %8 %10
+  %12 = const i64 0
+  %13 = max i64 %9 %12
+  %14 = param i64 0
+  %15 = min i64 %13 %14
+  %16 = const i64 1
+  %17 = add i64 %9 %16
+  %18 = max i64 %17 %12
+  %19 = min i64 %18 %14
+  %20 = const f32 1
+  %21 = sub f32 %20 %11
+  %22 = param i64 1
+  %23 = mul i64 %15 %22
+  %24 = load f32 in0 at %23
+  %25 = mul f32 %21 %24
+  %26 = mul i64 %19 %22
+  %27 = load f32 in0 at %26
+  %28 = mul f32 %11 %27
+  %29 = add f32 %25 %28
+  %30 = max f32 %29 %0
+  out0: f32[*1] = %30
+)");
+}
+
 TEST(Moves, WithoutRowsTheyStayWithLibTorch) {
   const Plan made = plan(parse_graph(R"(graph(%0: f32[4,30]):
   %1: f32[4,30] = aten::flip(%0, [-1])

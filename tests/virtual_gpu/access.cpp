@@ -57,7 +57,8 @@ Toucher Launcher::toucher(const Warp& w, const Instruction& i, int lane, Touch h
   who.thread = static_cast<uint16_t>(w.thread(lane));
   who.barrier = block_.barrier_epoch;
   who.warp_epoch = w.epochs[static_cast<size_t>(lane)];
-  who.atomic = how == Touch::kAtomic;
+  who.updates = how == Touch::kAtomic;
+  who.atomic = who.updates || how == Touch::kStrongWrite;
   who.instruction = i.index;
   return who;
 }

@@ -6,7 +6,8 @@
 
 namespace torchweld::virtual_gpu {
 
-enum class Touch : uint8_t { kRead, kWrite, kAtomic };
+/// kStrongWrite: a volatile or relaxed store, which PTX orders with its like as it does atomics.
+enum class Touch : uint8_t { kRead, kWrite, kStrongWrite, kAtomic };
 
 /// The host address behind an address of the instruction's space, checked and noted. `bytes` is the
 /// whole access of the lane, which has to be aligned to it.

@@ -37,6 +37,7 @@ constexpr SeededBug kBugs[] = {
     {"shuffle_after_exit", 1, 32, "deadlock", "xyn"},
     {"blocks_race", 4, 1, "race", "y"},
     {"blocks_write_the_same", 2, 32, "race write/write of global", "y"},
+    {"strong_store_beside_plain", 2, 32, "race write/write of global", "y"},
     {"reads_what_another_block_wrote", 2, 32, "race", "y"},
     {"atomic_beside_plain", 1, 64, "race", "y"},
     {"uninitialised_shared", 1, 64, "uninitialised read of shared", "y"},

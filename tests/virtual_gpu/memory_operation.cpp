@@ -35,10 +35,11 @@ void load(Warp& w, const Instruction& i, uint32_t active) {
 
 void store(Warp& w, const Instruction& i, uint32_t active) {
   const int each = size_of(i.type), all = each * i.vector;
+  const Touch how = i.has("volatile") || i.has("relaxed") ? Touch::kStrongWrite : Touch::kWrite;
   uint64_t addresses[kLanes];
   each_lane(active, [&](int l) {
     addresses[l] = address_of(w, i.operands[0], l);
-    char* to = touch(w, i, i.space, addresses[l], all, Touch::kWrite, l);
+    char* to = touch(w, i, i.space, addresses[l], all, how, l);
     for (int k = 0; k < i.vector; ++k) {
       const uint64_t bits = value_of(w, element(i.operands[1], k), l);
       std::memcpy(to + k * each, &bits, static_cast<size_t>(each));

@@ -72,12 +72,12 @@ std::optional<Conflict> Shadow::write(int64_t offset, int64_t bytes, int64_t tot
                                       const Toucher& who) {
   ready(offset, bytes, total);
   for (Cell* c = begin(offset); c != end(offset, bytes); ++c) {
-    if (who.atomic && !c->initialised) return Conflict{"uninitialised read", {}, false};
+    if (who.updates && !c->initialised) return Conflict{"uninitialised read", {}, false};
     if (unordered(c->writer, who)) return Conflict{"race write/write", c->writer, true};
     if (readers_race(*c, who)) return Conflict{"race read/write", c->reader, true};
     c->initialised = true;
     c->writer = who;
-    if (who.atomic) note_reader(c, who);
+    if (who.updates) note_reader(c, who);
   }
   return std::nullopt;
 }

@@ -15,7 +15,8 @@ struct Toucher {
   uint16_t thread = 0;
   uint16_t barrier = 0;  ///< barriers that its block has passed
   uint16_t warp_epoch = 0;
-  bool atomic = false;
+  bool atomic = false;   ///< or a strong store
+  bool updates = false;  ///< reads what it replaces
   int instruction = 0;
 
   uint32_t warp() const { return thread / 32u; }
@@ -33,8 +34,8 @@ struct Conflict {
 ///
 /// Rules   accesses of one launch by different blocks are never ordered; of one block, only by a
 /// barrier between; of one warp, only by a __syncwarp() between, whatever order the interpreter
-/// has; atomics don't race with atomics. Launches are ordered. Cost    48 bytes a granule,
-/// allocated at the first access.
+/// has; atomics and strong stores don't race with each other. Launches are ordered. Cost    48
+/// bytes a granule, allocated at the first access.
 class Shadow {
  public:
   std::optional<Conflict> read(int64_t offset, int64_t bytes, int64_t total, const Toucher& who);

@@ -84,11 +84,13 @@ class VirtualRuntime final : public Runtime {
       : device_(device),
         backend_(
             cuda::make_backend(std::shared_ptr<cuda::Device>(device, [](cuda::Device*) {}), cache)),
+        embedding_bag_(backend_->compiler()),
         blas_(device) {}
 
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return false; }
   cuda::Blas* blas() const override { return &blas_; }
+  cuda::EmbeddingBag* embedding_bag() const override { return &embedding_bag_; }
   LaunchSite site() const override { return {}; }
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
@@ -120,7 +122,8 @@ class VirtualRuntime final : public Runtime {
 
  private:
   VirtualDevice* device_;
-  std::shared_ptr<Backend> backend_;
+  std::shared_ptr<cuda::CudaBackend> backend_;
+  mutable cuda::EmbeddingBag embedding_bag_;
   mutable QueuedBlas blas_;
 };
 

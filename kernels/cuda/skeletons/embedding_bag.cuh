@@ -13,11 +13,13 @@ enum BagMode { kBagSum = 0, kBagMean = 1, kBagMax = 2 };
 /// weights   [index_count] factors of a sum, or null
 /// out       [bags, columns], dense
 /// padding   the index that is left out; -1: none
+/// rows      of the table; indices that name none of them are left out too, and offsets outside of
+///           the indices mean their ends: nothing is read out of bounds, whatever the data
 /// The host packs the same layout: embedding_bag.cpp.
 struct EmbeddingBagArguments {
   const void *table, *indices, *offsets, *weights;
   void* out;
-  i64 row_stride, columns, bags, index_count, padding;
+  i64 rows, row_stride, columns, bags, index_count, padding;
   i32 offsets_end, aligned;
 };
 
@@ -30,9 +32,11 @@ INLINE void embedding_bag(const EmbeddingBagArguments& a) {
   if (column >= a.columns) return;
   const auto* const indices = static_cast<const IndexType*>(a.indices);
   const auto* const offsets = static_cast<const IndexType*>(a.offsets);
-  const i64 begin = offsets[bag];
+  const i64 first = offsets[bag];
+  const i64 begin = first < 0 ? 0 : first;
   const bool has_next = a.offsets_end || bag + 1 < a.bags;
-  const i64 end = has_next ? static_cast<i64>(offsets[bag + 1]) : a.index_count;
+  const i64 next = has_next ? static_cast<i64>(offsets[bag + 1]) : a.index_count;
+  const i64 end = next < a.index_count ? next : a.index_count;
   const i64 left = a.columns - column;
   const int valid = left < kVector ? static_cast<int>(left) : kVector;
   const bool whole = valid == kVector && a.aligned;
@@ -43,7 +47,7 @@ INLINE void embedding_bag(const EmbeddingBagArguments& a) {
   i64 count = 0;
   for (i64 i = begin; i < end; ++i) {
     const i64 row = indices[i];
-    if (row == a.padding) continue;
+    if (row == a.padding || row < 0 || row >= a.rows) continue;
     Compute<T> x[kVector];
     load_unit<T>(a.table, row * a.row_stride + column, valid, whole, x);
     const Compute<T> weight =
@@ -51,7 +55,8 @@ INLINE void embedding_bag(const EmbeddingBagArguments& a) {
 #pragma unroll
     for (int k = 0; k < kVector; ++k) {
       if constexpr (kMode == kBagMax) {
-        y[k] = count == 0 ? x[k] : prim::max(y[k], x[k]);
+        // As in LibTorch, only a NaN that comes first stays.
+        y[k] = count == 0 || x[k] > y[k] ? x[k] : y[k];
       } else {
         y[k] = prim::fma(x[k], weight, y[k]);
       }

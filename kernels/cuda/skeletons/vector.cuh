@@ -82,8 +82,33 @@ INLINE void store_strided(void* base, i64 offset, i64 stride, int valid,
   }
 }
 
-/// One element at an address that data decides, or that a predicate may leave out.
+template <int kBytes>
+struct Bits;
+template <>
+struct Bits<1> {
+  using Type = unsigned char;
+};
+template <>
+struct Bits<2> {
+  using Type = unsigned short;
+};
+template <>
+struct Bits<4> {
+  using Type = unsigned;
+};
+template <>
+struct Bits<8> {
+  using Type = unsigned long long;
+};
+
+/// One element at an address that data decides, or that a predicate may leave out. Data may name a
+/// place twice: the store is a strong one, so that one of the values wins and nothing tears.
 template <class T>
 INLINE void scatter(void* base, i64 offset, bool writes, Compute<T> value) {
-  if (writes) static_cast<T*>(base)[offset] = narrow<T>(value);
+  if (!writes) return;
+  using Word = typename Bits<sizeof(T)>::Type;
+  const T element = narrow<T>(value);
+  Word bits;
+  memcpy(&bits, &element, sizeof(T));
+  *static_cast<volatile Word*>(static_cast<void*>(static_cast<T*>(base) + offset)) = bits;
 }

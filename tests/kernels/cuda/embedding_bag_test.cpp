@@ -25,6 +25,7 @@ Bags make_bags(DType dtype, cuda::BagMode mode, int64_t columns, int64_t padding
   b.shape = {dtype,
              DType::kI64,
              mode,
+             kRows,
              columns,
              columns,
              static_cast<int64_t>(kOffsets.size()),
@@ -62,7 +63,8 @@ double wanted(const Bags& b, int64_t bag, int64_t column) {
                                                            : value;
 }
 
-void run(Bags* b) {
+void run(Bags* b, const std::vector<int64_t>& indices = kIndices,
+         const std::vector<int64_t>& offsets = kOffsets) {
   static cuda::EmbeddingBag kernel(shared_backend().compiler());
   cuda::Device& device = shared_device();
   std::vector<void*> memory;
@@ -73,8 +75,8 @@ void run(Bags* b) {
   };
   cuda::EmbeddingBagPointers pointers;
   pointers.table = place(b->table.data(), b->table.size());
-  pointers.indices = place(kIndices.data(), kIndices.size() * sizeof(int64_t));
-  pointers.offsets = place(kOffsets.data(), kOffsets.size() * sizeof(int64_t));
+  pointers.indices = place(indices.data(), indices.size() * sizeof(int64_t));
+  pointers.offsets = place(offsets.data(), offsets.size() * sizeof(int64_t));
   if (!b->weights.empty()) pointers.weights = place(b->weights.data(), b->weights.size());
   pointers.out = place(b->out.data(), b->out.size());
   kernel.launch(b->shape, pointers, nullptr);
@@ -109,6 +111,23 @@ TEST_P(CudaEmbeddingBag, SumsMeansAndMaxima) {
 INSTANTIATE_TEST_SUITE_P(DTypes, CudaEmbeddingBag,
                          testing::Values(DType::kF32, DType::kF16, DType::kBF16, DType::kF64),
                          [](const auto& param) { return std::string(name_of(param.param)); });
+
+TEST(CudaEmbeddingBagIndices, OutOfRangeReadNothing) {
+  Bags all = make_bags(DType::kF32, cuda::BagMode::kMean, 8, -1, false);
+  run(&all);
+  std::vector<int64_t> indices = kIndices, offsets = kOffsets;
+  indices.insert(indices.begin() + 2, {-1, kRows, int64_t{1} << 40});
+  for (size_t i = 1; i < offsets.size(); ++i) offsets[i] += 3;
+  offsets[0] = -7;
+  Bags odd = make_bags(DType::kF32, cuda::BagMode::kMean, 8, -1, false);
+  odd.shape.index_count = static_cast<int64_t>(indices.size());
+  run(&odd, indices, offsets);
+  EXPECT_EQ(odd.out, all.out);
+  offsets[3] = int64_t{1} << 40;  // the last bag begins, and the one before it ends, past the end
+  run(&odd, indices, offsets);
+  for (int64_t column = 0; column < 8; ++column)
+    EXPECT_EQ(read(DType::kF32, odd.out, 24 + column), 0);
+}
 
 TEST(CudaEmbeddingBagLimits, AreSaidInWords) {
   std::string why;

@@ -147,6 +147,14 @@ __global__ void blocks_write_the_same(unsigned short* y) {
   y[BUG ? threadIdx.x : blockIdx.x * blockDim.x + threadIdx.x] = 7;
 }
 
+__global__ void strong_store_beside_plain(float* y) {
+  if (BUG && threadIdx.x == 0) {
+    y[0] = 5;
+  } else {
+    *static_cast<volatile float*>(y) = 5;
+  }
+}
+
 __global__ void reads_what_another_block_wrote(float* y) {
   y[blockIdx.x * 32 + threadIdx.x] = 1;
   if (BUG) y[blockIdx.x * 32 + threadIdx.x] = y[(blockIdx.x ^ 1) * 32 + threadIdx.x];

@@ -1,0 +1,211 @@
+#include "fusion/scatter.h"
+
+#include <unordered_map>
+
+#include "fusion/node_args.h"
+#include "fusion/rewriter.h"
+
+namespace torchweld {
+namespace {
+
+/// How an operator's arguments are laid out.
+enum class Form : uint8_t {
+  kElements,  ///< dim, index of the target's rank, source or number
+  kSlices,    ///< dim, index of one dim, source or number
+  kList,      ///< a list with one index, values that broadcast, accumulate
+};
+
+struct Row {
+  Form form;
+  bool accumulates;
+};
+
+const Row* row_of(const std::string& op) {
+  static const std::unordered_map<std::string, Row> rows = {
+      {"aten::scatter_.src", {Form::kElements, false}},
+      {"aten::scatter_.value", {Form::kElements, false}},
+      {"aten::scatter_add_", {Form::kElements, true}},
+      {"aten::scatter_reduce_.two", {Form::kElements, true}},
+      {"aten::index_add_", {Form::kSlices, true}},
+      {"aten::index_copy_", {Form::kSlices, false}},
+      {"aten::index_fill_.int_Scalar", {Form::kSlices, false}},
+      {"aten::index_put_", {Form::kList, false}},
+  };
+  const auto it = rows.find(op);
+  return it == rows.end() ? nullptr : &it->second;
+}
+
+/// What argument 3 gives: a tensor of the target's dtype, or a number.
+bool set_source(const Graph& graph, const Node& node, Scatter* s) {
+  s->source = tensor_arg(node, 3);
+  if (s->source != kNone) return true;
+  const auto number = number_arg(node, 3);
+  const auto whole = int_arg(node, 3);
+  if (!number || (whole && static_cast<int64_t>(*number) != *whole)) return false;
+  s->number = graph.value(s->target).dtype == DType::kBool ? (*number != 0 ? 1 : 0) : *number;
+  return true;
+}
+
+bool set_elements(const Graph& graph, const Node& node, Scatter* s) {
+  const Value& target = graph.value(s->target);
+  s->index = tensor_arg(node, 2);
+  if (!set_source(graph, node, s) || s->index == kNone) return false;
+  if (node.op == "aten::scatter_reduce_.two") {
+    const Arg* how = arg_at(node, 4);
+    const auto* name = how == nullptr ? nullptr : std::get_if<std::string>(&how->value);
+    if (name == nullptr || *name != "sum" || !flag_arg(node, 5)) return false;
+  }
+  const Value& index = graph.value(s->index);
+  if (index.sizes.size() != target.sizes.size()) return false;
+  s->sizes = index.sizes;
+  s->index_strides = index.strides;
+  s->target_strides = target.strides;
+  s->target_strides[s->dim] = 0;
+  if (s->source != kNone) s->source_strides = graph.value(s->source).strides;
+  return s->source == kNone || s->source_strides.size() == s->sizes.size();
+}
+
+bool set_slices(const Graph& graph, const Node& node, Scatter* s) {
+  const Value& target = graph.value(s->target);
+  s->index = tensor_arg(node, 2);
+  if (!set_source(graph, node, s) || s->index == kNone) return false;
+  const Value& index = graph.value(s->index);
+  if (index.sizes.size() != 1) return false;
+  s->sizes = target.sizes;
+  s->sizes[s->dim] = index.sizes[0];
+  s->index_strides.assign(s->sizes.size(), 0);
+  s->index_strides[s->dim] = index.strides[0];
+  s->target_strides = target.strides;
+  s->target_strides[s->dim] = 0;
+  s->wraps = node.op.starts_with("aten::index_fill_");
+  if (node.op == "aten::index_add_") s->factor = number_arg(node, 4).value_or(1);
+  if (s->source == kNone) return true;
+  s->source_strides = graph.value(s->source).strides;
+  return graph.value(s->source).sizes == s->sizes;
+}
+
+bool set_list(const Graph& graph, const Node& node, Scatter* s) {
+  const Value& target = graph.value(s->target);
+  const auto* list = node.args[1].tensor_list();
+  s->source = tensor_arg(node, 2);
+  if (list == nullptr || s->source == kNone) return false;
+  for (size_t d = 0; d < list->ids.size(); ++d) {
+    if (list->ids[d] == kNone) continue;
+    if (s->index != kNone) return false;
+    s->index = list->ids[d];
+    s->dim = d;
+  }
+  if (s->index == kNone) return false;
+  const Value& index = graph.value(s->index);
+  const auto at = static_cast<std::ptrdiff_t>(s->dim);
+  const auto splice = [at](std::vector<int64_t> whole, const std::vector<int64_t>& part) {
+    whole.erase(whole.begin() + at);
+    whole.insert(whole.begin() + at, part.begin(), part.end());
+    return whole;
+  };
+  const std::vector<int64_t> none(index.sizes.size(), 0);
+  s->sizes = splice(target.sizes, index.sizes);
+  s->target_strides = splice(target.strides, none);
+  s->index_strides = splice(std::vector<int64_t>(target.sizes.size(), 0), index.strides);
+  const Value& source = graph.value(s->source);
+  if (source.sizes.size() > s->sizes.size()) return false;
+  s->source_strides = strides_in({s->sizes, {}}, s->sizes, source);
+  s->wraps = true;
+  s->accumulates = flag_arg(node, 3);
+  return true;
+}
+
+/// Whether bytes can be added to: that exchanges the word around them, which must be all of it in
+/// the memory that is known to be there. Bools cannot.
+bool adds_bytes(const Graph& graph, const Value& target) {
+  const Storage& storage = graph.storages[static_cast<size_t>(target.storage)];
+  return target.dtype != DType::kBool && storage.kind == Storage::Kind::kLocal &&
+         storage.bytes % 4 == 0;
+}
+
+/// Dtypes that kernels store as they are, indices that are numbers, and no operand that shares the
+/// memory which is written.
+bool is_sound(const Graph& graph, const Scatter& s) {
+  const Value& target = graph.value(s.target);
+  const DType index = graph.value(s.index).dtype;
+  if (target.opaque || target.dtype == DType::kOther) return false;
+  if (index != DType::kI64 && index != DType::kI32) return false;
+  if (s.accumulates && size_of(target.dtype) == 1 && !adds_bytes(graph, target)) return false;
+  if (graph.value(s.index).storage == target.storage || graph.value(s.index).opaque) return false;
+  if (s.source == kNone) return true;
+  const Value& source = graph.value(s.source);
+  return source.dtype == target.dtype && !source.opaque && source.storage != target.storage;
+}
+
+/// "aten::scatter_.src" of "aten::scatter.src".
+std::string in_place_name(const std::string& op) {
+  const size_t dot = std::min(op.find('.'), op.size());
+  return op.substr(0, dot) + "_" + op.substr(dot);
+}
+
+}  // namespace
+
+std::optional<Scatter> scatter_of(const Graph& graph, const Node& node) {
+  const Row* row = row_of(node.op);
+  Scatter s;
+  s.target = tensor_arg(node, 0);
+  if (row == nullptr || s.target == kNone || node.writes.size() != 1 || node.writes[0] != s.target)
+    return std::nullopt;
+  const size_t rank = graph.value(s.target).sizes.size();
+  if (rank == 0) return std::nullopt;
+  s.dim = row->form == Form::kList ? 0 : dim_arg(node, 1, rank).value_or(0);
+  s.accumulates = row->accumulates;
+  const bool known = row->form == Form::kElements ? set_elements(graph, node, &s)
+                     : row->form == Form::kSlices ? set_slices(graph, node, &s)
+                                                  : set_list(graph, node, &s);
+  return known && is_sound(graph, s) ? std::optional(std::move(s)) : std::nullopt;
+}
+
+ScatteredValue emit_scatter(const Graph& graph, const Scatter& s, IndexedKernel* kernel) {
+  BodyBuilder& b = kernel->body();
+  const Value& target = graph.value(s.target);
+  const DType type = compute_type(target.dtype);
+  const int16_t zero = b.constant_int(DType::kI64, 0);
+  const int16_t extent = kernel->number(target.sizes[s.dim]);
+  int16_t at = b.cast(kernel->load(s.index, s.index_strides, -1, -1), DType::kI64);
+  if (s.wraps) {
+    const int16_t negative = b.emit(Prim::kLt, DType::kBool, at, zero);
+    at = b.emit(Prim::kSelect, DType::kI64, negative, b.emit(Prim::kAdd, DType::kI64, at, extent),
+                at);
+  }
+  ScatteredValue out;
+  out.predicate = b.emit(Prim::kAnd, DType::kBool, b.emit(Prim::kLe, DType::kBool, zero, at),
+                         b.emit(Prim::kLt, DType::kBool, at, extent));
+  out.offset = b.emit(Prim::kMul, DType::kI64, at, kernel->number(target.strides[s.dim]));
+  out.value = s.source == kNone ? b.constant(type, s.number)
+                                : kernel->load(s.source, s.source_strides, -1, -1);
+  if (s.factor != 1) out.value = b.emit(Prim::kMul, type, out.value, b.constant(type, s.factor));
+  out.value = b.settle(out.value, target.dtype);
+  return out;
+}
+
+std::optional<std::vector<Node>> scatter_nodes(Graph* graph, const Node& node) {
+  if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone ||
+      row_of(in_place_name(node.op)) == nullptr)
+    return std::nullopt;
+  const ValueId self = tensor_arg(node, 0), out = node.outputs[0];
+  if (self == kNone || graph->storage_of(out).kind != Storage::Kind::kLocal ||
+      graph->value(self).opaque || graph->value(self).dtype != graph->value(out).dtype)
+    return std::nullopt;
+  Node write = node;
+  write.op = in_place_name(node.op);
+  write.args[0] = tensor(out);
+  write.outputs.clear();
+  write.writes = {out};
+  write.pure = false;
+  if (!scatter_of(*graph, write)) return std::nullopt;
+  const Value& v = graph->value(out);
+  Rewriter r(graph, node.source);
+  const bool contiguous = v.strides == contiguous_strides(v.sizes);
+  r.call("aten::clone", {tensor(self), contiguous ? Arg{int64_t{0}} : Arg{}}, out);
+  std::vector<Node> nodes = r.take();
+  nodes.push_back(std::move(write));
+  return nodes;
+}
+
+}  // namespace torchweld
