@@ -18,6 +18,7 @@ Target target_for(const Runtime& runtime, bool exact) {
     target.blas = true;
     target.blas_workspace_bytes = blas->workspace_bytes();
   }
+  target.attention = runtime.attention() != nullptr && !exact;
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
     return backend->accepts(spec, geometry, why);
@@ -41,6 +42,8 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
     const Step& step = plan_.steps[i];
     if (step.kind == Step::Kind::kSmallMatmul || step.kind == Step::Kind::kSmallConv) {
       packed_[i] = pack_weight(step);
+    } else if (step.kind == Step::Kind::kAttention) {
+      runtime_->attention()->prepare(step.attention.shape);
     } else if (step.kind == Step::Kind::kEager) {
       eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])],
                         recording_.opaques);

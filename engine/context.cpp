@@ -146,6 +146,8 @@ void Context::run_step(size_t index) {
       return run_small_conv(index);
     case Step::Kind::kRowSum:
       return run_row_sum(plan_.steps[index].row_sum);
+    case Step::Kind::kAttention:
+      return run_attention(plan_.steps[index].attention);
     case Step::Kind::kEager:
       return run_eager(index);
   }
@@ -168,6 +170,20 @@ void Context::run_matmul(const Matmul& m) {
         at(m.bias, 0),           at(m.out, r * m.repeat_out), at(m.workspace, 0)};
     bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
                                  static_cast<cuda::Stream>(site_.stream));
+  }
+}
+
+void Context::run_attention(const AttentionCall& a) {
+  const auto at = [this](const Location& where, DType dtype, int64_t elements) -> char* {
+    return where.buffer == kNone ? nullptr : address(where) + elements * size_of(dtype);
+  };
+  const cuda::AttentionShape& s = a.shape;
+  for (int64_t r = 0; r < a.repeats; ++r) {
+    const cuda::AttentionPointers pointers{
+        at(a.q, s.dtype, r * a.repeat_q), at(a.k, s.dtype, r * a.repeat_k),
+        at(a.v, s.dtype, r * a.repeat_v), at(a.mask, s.mask, r * a.repeat_mask),
+        at(a.out, s.dtype, r * a.repeat_out)};
+    bound_.runtime().attention()->launch(s, pointers, static_cast<cuda::Stream>(site_.stream));
   }
 }
 

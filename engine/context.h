@@ -48,6 +48,7 @@ class Context {
   void run_step(size_t step);
   void run_fused(size_t index);
   void run_matmul(const Matmul& m);
+  void run_attention(const AttentionCall& a);
   void run_small_matmul(size_t index);
   void run_small_conv(size_t index);
   void run_row_sum(const RowSum& sum);

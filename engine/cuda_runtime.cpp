@@ -31,7 +31,8 @@ class CudaRuntime final : public Runtime {
   explicit CudaRuntime(c10::Device device)
       : device_(device),
         driver_(cuda::driver_device(device.index())),
-        backend_(cuda::make_backend(driver_)) {
+        backend_(cuda::make_backend(driver_)),
+        attention_(std::make_unique<cuda::Attention>(backend_->compiler())) {
     open_libtorch_cuda();
     guard_.emplace(c10::DeviceType::CUDA);
     const c10::DeviceGuard on_device(device_);  // the library's handle belongs to its context
@@ -41,6 +42,7 @@ class CudaRuntime final : public Runtime {
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return false; }
   cuda::Blas* blas() const override { return blas_.get(); }
+  cuda::Attention* attention() const override { return attention_.get(); }
   bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
 
   LaunchSite site() const override { return {nullptr, guard_->getStream(device_).native_handle()}; }
@@ -57,7 +59,8 @@ class CudaRuntime final : public Runtime {
  private:
   c10::Device device_;
   std::shared_ptr<cuda::Device> driver_;
-  std::shared_ptr<Backend> backend_;
+  std::shared_ptr<cuda::CudaBackend> backend_;
+  std::unique_ptr<cuda::Attention> attention_;
   std::shared_ptr<cuda::Blas> blas_;
   std::optional<c10::impl::VirtualGuardImpl> guard_;
 };

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "kernels/cuda/attention.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/kernel.h"
 
@@ -26,6 +27,8 @@ class Runtime {
 
   /// The device's library for matrix products; null where LibTorch's operators run them.
   virtual cuda::Blas* blas() const { return nullptr; }
+  /// The kernel for attention; null where LibTorch's operators run it.
+  virtual cuda::Attention* attention() const { return nullptr; }
   /// Whether LibTorch's settings let float32 products run in TF32 now.
   virtual bool allows_tf32() const { return false; }
 

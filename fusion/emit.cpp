@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "fusion/attention.h"
 #include "fusion/fuse.h"
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
@@ -54,6 +55,11 @@ class Emitter {
     collect(&step);
     if (target_.hand_kernels && by_hand(n, &step)) return step;
     std::string why_not;
+    if (node(n).op == kAttentionOp && make_attention(graph_, node(n), &step.attention, &why_not)) {
+      step.kind = Step::Kind::kAttention;
+      step.name = name_of_step(step.attention);
+      return step;
+    }
     if (target_.blas && make_matmul(graph_, node(n), &step.matmul, &why_not)) {
       const cuda::BlasShape& s = step.matmul.shape;
       step.kind = Step::Kind::kMatmul;

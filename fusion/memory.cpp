@@ -156,6 +156,13 @@ void locate_operands(Plan* plan) {
       if (m.c_value != kNone) m.c = locate(m.c_value);
       if (m.bias_value != kNone) m.bias = locate(m.bias_value);
       if (step.scratch != kNone) m.workspace = locate(step.scratch);
+    } else if (step.kind == Step::Kind::kAttention) {
+      AttentionCall& a = step.attention;
+      a.q = locate(a.q_value);
+      a.k = locate(a.k_value);
+      a.v = locate(a.v_value);
+      a.out = locate(a.out_value);
+      if (a.mask_value != kNone) a.mask = locate(a.mask_value);
     } else if (step.kind == Step::Kind::kSmallConv) {
       step.conv.x = locate(node.args[0].tensor()->id);
       step.conv.out = locate(node.outputs[0]);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/attention.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
@@ -53,6 +54,15 @@ struct Matmul {
   int64_t repeat_a = 0, repeat_b = 0, repeat_out = 0;
 };
 
+/// Attention by the device's own kernel.
+struct AttentionCall {
+  cuda::AttentionShape shape;
+  ValueId q_value = kNone, k_value = kNone, v_value = kNone, mask_value = kNone, out_value = kNone;
+  Location q, k, v, mask, out;  ///< mask.buffer is kNone when there is none
+  int64_t repeats = 1;          ///< launches, for batches of three dims; these elements apart:
+  int64_t repeat_q = 0, repeat_k = 0, repeat_v = 0, repeat_mask = 0, repeat_out = 0;
+};
+
 /// A convolution with few output positions and constant weights, float32.
 struct SmallConv {
   x86::ConvShape shape;
@@ -72,7 +82,15 @@ struct RowSum {
 
 /// One element of a plan.
 struct Step {
-  enum class Kind : uint8_t { kFused, kMatmul, kSmallMatmul, kSmallConv, kRowSum, kEager };
+  enum class Kind : uint8_t {
+    kFused,
+    kMatmul,
+    kSmallMatmul,
+    kSmallConv,
+    kRowSum,
+    kAttention,
+    kEager
+  };
   Kind kind = Kind::kEager;
   std::string name;
   std::string
@@ -88,6 +106,7 @@ struct Step {
   SmallMatmul small_matmul;        ///< kSmallMatmul
   SmallConv conv;                  ///< kSmallConv
   RowSum row_sum;                  ///< kRowSum
+  AttentionCall attention;         ///< kAttention
   ValueId scratch = kNone;         ///< memory that only this step uses
 };
 

@@ -21,6 +21,8 @@ struct Target {
   bool blas = false;  ///< the device's library for matrix products is there
   int64_t blas_workspace_bytes = 0;
 
+  bool attention = false;  ///< the device's kernel for attention is there
+
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
   std::function<bool(const KernelSpec& spec, const Geometry& geometry, std::string* why)>
       can_compile;

@@ -69,11 +69,13 @@ class VirtualRuntime final : public Runtime {
       : device_(device),
         backend_(
             cuda::make_backend(std::shared_ptr<cuda::Device>(device, [](cuda::Device*) {}), cache)),
+        attention_(backend_->compiler()),
         blas_(device) {}
 
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return false; }
   cuda::Blas* blas() const override { return &blas_; }
+  cuda::Attention* attention() const override { return &attention_; }
   LaunchSite site() const override { return {}; }
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
@@ -105,7 +107,8 @@ class VirtualRuntime final : public Runtime {
 
  private:
   VirtualDevice* device_;
-  std::shared_ptr<Backend> backend_;
+  std::shared_ptr<cuda::CudaBackend> backend_;
+  mutable cuda::Attention attention_;
   mutable QueuedBlas blas_;
 };
 
