@@ -65,7 +65,9 @@ TEST(Attention, ATensorThatSomebodyElseReadsPreventsIt) {
 }
 
 TEST(Attention, TwoMasksAreAddedFirstAndAThirdBatchDimIsRepeated) {
-  EXPECT_EQ(planned(R"(graph(%0: f32[4,3,5,32]{480,32,96,1}, %1: f32[4,3,32,5]{480,160,1,32}, %2: f32[3,5,5], %3: f32[2,1,5,5]):
+  EXPECT_EQ(
+      planned(
+          R"(graph(%0: f32[4,3,5,32]{480,32,96,1}, %1: f32[4,3,32,5]{480,160,1,32}, %2: f32[3,5,5], %3: f32[2,1,5,5]):
   %4: f32[4,3,5,5] = aten::matmul(%0, %1)
   %5: f32[4,3,5,5] = aten::add.Tensor(%4, %2, 1)
   %6: f32[2,2,3,5,5] @%5 = aten::view(%5, [2, 2, 3, 5, 5])
@@ -75,8 +77,8 @@ TEST(Attention, TwoMasksAreAddedFirstAndAThirdBatchDimIsRepeated) {
   %10: f32[4,3,5,32] = aten::matmul(%9, %0)
   return %10
 )",
-                    attends()),
-            R"(step 0: fused single_add_f32 over [2,3,25]
+          attends()),
+      R"(step 0: fused single_add_f32 over [2,3,25]
   %13: f32[1,2,3,5,5] = aten::add.Tensor(%11, %12, 1)
   load  %11 in input 2 {0,25,1}
   load  %12 in input 3 {25,0,1}

@@ -9,7 +9,7 @@ enum MaskKind { kNoMask = 0, kBoolMask = 1, kAddedMask = 2 };
 
 /// strides  elements: batch, head, row; the mask's also column. 0 broadcasts.
 /// aligned  whether every row of q, k and v starts at a multiple of four elements
-/// mask_keeps, masked_score  of a bool mask: which value keeps a score, and what replaces the others
+/// mask_keeps  of a bool mask: the value that keeps a score; others become masked_score
 /// empty_row  the result of a query whose scores are all -inf
 /// The host packs the same layout: attention.cpp.
 struct AttentionArguments {
