@@ -21,6 +21,7 @@ Target target_for(const Runtime& runtime, bool exact) {
     target.arena_alignment = 256;  // as LibTorch's tensors on a device: libraries ask for as much
   }
   target.embedding_bag = runtime.embedding_bag() != nullptr;
+  target.attention = runtime.attention() != nullptr && !exact;
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
     return backend->accepts(spec, geometry, why);
@@ -50,6 +51,8 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
       packed_[i] = pack_weight(step);
     } else if (step.kind == Step::Kind::kEmbeddingBag) {
       runtime_->embedding_bag()->prepare(step.bag.shape);
+    } else if (step.kind == Step::Kind::kAttention) {
+      runtime_->attention()->prepare(step.attention.shape);
     } else if (step.kind == Step::Kind::kEager) {
       eager_[i].emplace(plan_.graph, plan_.graph.nodes[static_cast<size_t>(step.nodes[0])],
                         recording_.opaques);

@@ -148,6 +148,8 @@ void Context::run_step(size_t index) {
       return run_row_sum(plan_.steps[index].row_sum);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index].bag);
+    case Step::Kind::kAttention:
+      return run_attention(plan_.steps[index].attention);
     case Step::Kind::kEager:
       return run_eager(index);
   }
@@ -182,6 +184,20 @@ void Context::run_embedding_bag(const EmbeddingBagCall& b) {
   bound_.runtime().embedding_bag()->launch(
       b.shape, {at(b.table), at(b.indices), at(b.offsets), at(b.weights), at(b.out)},
       static_cast<cuda::Stream>(site_.stream));
+}
+
+void Context::run_attention(const AttentionCall& a) {
+  const auto at = [this](const Location& where, DType dtype, int64_t elements) -> char* {
+    return where.buffer == kNone ? nullptr : address(where) + elements * size_of(dtype);
+  };
+  const cuda::AttentionShape& s = a.shape;
+  for (int64_t r = 0; r < a.repeats; ++r) {
+    const cuda::AttentionPointers pointers{
+        at(a.q, s.dtype, r * a.repeat_q), at(a.k, s.dtype, r * a.repeat_k),
+        at(a.v, s.dtype, r * a.repeat_v), at(a.mask, s.mask, r * a.repeat_mask),
+        at(a.out, s.dtype, r * a.repeat_out)};
+    bound_.runtime().attention()->launch(s, pointers, static_cast<cuda::Stream>(site_.stream));
+  }
 }
 
 void Context::run_small_matmul(size_t index) {

@@ -56,7 +56,8 @@ class CudaRuntime final : public Runtime {
       : device_(device),
         driver_(cuda::driver_device(device.index())),
         backend_(cuda::make_backend(driver_)),
-        embedding_bag_(std::make_unique<cuda::EmbeddingBag>(backend_->compiler())) {
+        embedding_bag_(std::make_unique<cuda::EmbeddingBag>(backend_->compiler())),
+        attention_(std::make_unique<cuda::Attention>(backend_->compiler())) {
     open_libtorch_cuda();
     guard_.emplace(c10::DeviceType::CUDA);
     blas_ = std::make_shared<BlasOnDevice>(device_, driver_);
@@ -66,6 +67,7 @@ class CudaRuntime final : public Runtime {
   bool has_hand_kernels() const override { return false; }
   cuda::Blas* blas() const override { return blas_.get(); }
   cuda::EmbeddingBag* embedding_bag() const override { return embedding_bag_.get(); }
+  cuda::Attention* attention() const override { return attention_.get(); }
   bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
 
   LaunchSite site() const override { return {nullptr, guard_->getStream(device_).native_handle()}; }
@@ -84,6 +86,7 @@ class CudaRuntime final : public Runtime {
   std::shared_ptr<cuda::Device> driver_;
   std::shared_ptr<cuda::CudaBackend> backend_;
   std::unique_ptr<cuda::EmbeddingBag> embedding_bag_;
+  std::unique_ptr<cuda::Attention> attention_;
   std::shared_ptr<cuda::Blas> blas_;
   std::optional<c10::impl::VirtualGuardImpl> guard_;
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "fusion/attention.h"
 #include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
 #include "fusion/library_ops.h"
@@ -59,6 +60,11 @@ class Emitter {
       step.kind = Step::Kind::kEmbeddingBag;
       step.name = name_of_step(step.bag);
       step.makes = {step.bag.out_value};
+      return step;
+    }
+    if (node(n).op == kAttentionOp && make_attention(graph_, node(n), &step.attention, &why_not)) {
+      step.kind = Step::Kind::kAttention;
+      step.name = name_of_step(step.attention);
       return step;
     }
     if (target_.blas && make_matmul(graph_, node(n), &step.matmul, &why_not)) {

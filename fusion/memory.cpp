@@ -174,6 +174,13 @@ void locate_operands(Plan* plan) {
       b.offsets = locate(b.offsets_value);
       b.out = locate(b.out_value);
       if (b.weights_value != kNone) b.weights = locate(b.weights_value);
+    } else if (step.kind == Step::Kind::kAttention) {
+      AttentionCall& a = step.attention;
+      a.q = locate(a.q_value);
+      a.k = locate(a.k_value);
+      a.v = locate(a.v_value);
+      a.out = locate(a.out_value);
+      if (a.mask_value != kNone) a.mask = locate(a.mask_value);
     } else if (step.kind == Step::Kind::kSmallConv) {
       step.conv.x = locate(node.args[0].tensor()->id);
       step.conv.out = locate(node.outputs[0]);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/attention.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/embedding_bag.h"
 #include "kernels/kernel.h"
@@ -62,6 +63,15 @@ struct EmbeddingBagCall {
   Location table, indices, offsets, weights, out;  ///< weights.buffer is kNone where all are 1
 };
 
+/// Attention by the device's own kernel.
+struct AttentionCall {
+  cuda::AttentionShape shape;
+  ValueId q_value = kNone, k_value = kNone, v_value = kNone, mask_value = kNone, out_value = kNone;
+  Location q, k, v, mask, out;  ///< mask.buffer is kNone when there is none
+  int64_t repeats = 1;          ///< launches, for batches of three dims; these elements apart:
+  int64_t repeat_q = 0, repeat_k = 0, repeat_v = 0, repeat_mask = 0, repeat_out = 0;
+};
+
 /// A convolution with few output positions and constant weights, float32.
 struct SmallConv {
   x86::ConvShape shape;
@@ -88,6 +98,7 @@ struct Step {
     kSmallConv,
     kRowSum,
     kEmbeddingBag,
+    kAttention,
     kEager
   };
   Kind kind = Kind::kEager;
@@ -106,6 +117,7 @@ struct Step {
   SmallConv conv;                  ///< kSmallConv
   RowSum row_sum;                  ///< kRowSum
   EmbeddingBagCall bag;            ///< kEmbeddingBag
+  AttentionCall attention;         ///< kAttention
   ValueId scratch = kNone;         ///< memory that only this step uses
   Location scratch_at;             ///< its place; buffer is kNone when there is none
 };

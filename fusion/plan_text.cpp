@@ -38,6 +38,7 @@ class Printer {
     if (s.kind == Step::Kind::kSmallMatmul) text += small_matmul_operands(s.small_matmul);
     if (s.kind == Step::Kind::kMatmul) text += matmul_operands(s.matmul);
     if (s.kind == Step::Kind::kEmbeddingBag) text += bag_operands(s.bag);
+    if (s.kind == Step::Kind::kAttention) text += attention_operands(s.attention);
     for (const StorageId r : plan_.releases[index]) text += fmt::format("  release {}\n", names(r));
     return text;
   }
@@ -97,6 +98,13 @@ class Printer {
                                    location(b.indices), location(b.offsets));
     if (b.weights.buffer != kNone) text += fmt::format(", weights in {}", location(b.weights));
     return text + fmt::format("\n  out in {}\n", location(b.out));
+  }
+
+  std::string attention_operands(const AttentionCall& a) const {
+    std::string text = a.repeats == 1 ? "" : fmt::format("  {} times\n", a.repeats);
+    text += fmt::format("  q in {}, k in {}, v in {}", location(a.q), location(a.k), location(a.v));
+    if (a.mask.buffer != kNone) text += fmt::format(", mask in {}", location(a.mask));
+    return text + fmt::format("\n  out in {}\n", location(a.out));
   }
 
   std::string small_matmul_operands(const SmallMatmul& m) const {

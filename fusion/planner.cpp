@@ -1,6 +1,7 @@
 // The passes, in order.
 #include "fusion/planner.h"
 
+#include "fusion/attention.h"
 #include "fusion/matmul.h"
 #include "fusion/passes.h"
 
@@ -11,6 +12,7 @@ Plan plan(Graph graph, const Target& target) {
   plan.recorded_nodes = static_cast<int>(graph.nodes.size());
   functionalise(&graph);
   drop_views(&graph);
+  recognise_attention(&graph, target);
   decompose(&graph, target);
   simplify(&graph, target);
   drop_dead(&graph);

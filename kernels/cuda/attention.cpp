@@ -19,8 +19,8 @@ struct Arguments {
   void* out;
   std::array<int64_t, 3> q_strides, k_strides, v_strides, out_strides;
   std::array<int64_t, 4> mask_strides;
-  int32_t heads, heads_per_kv, queries, keys, query_tiles, aligned;
-  float scale;
+  int32_t heads, heads_per_kv, queries, keys, query_tiles, aligned, mask_keeps;
+  float scale, masked_score, empty_row;
 };
 
 /// Queries a thread: as many as let the tiles of q, k and the scores fit 48 KB.
@@ -142,7 +142,10 @@ void Attention::launch(const AttentionShape& shape, const AttentionPointers& poi
                       static_cast<int32_t>(shape.keys),
                       static_cast<int32_t>(tiles),
                       rows_are_aligned(shape, pointers),
-                      shape.scale};
+                      shape.mask_keeps,
+                      shape.scale,
+                      shape.masked_score,
+                      shape.empty_row};
   void* parameters[] = {&arguments};
   Launch launch;
   launch.function = compiled(shape).function;

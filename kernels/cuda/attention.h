@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,11 +25,13 @@ struct AttentionShape {
   int64_t batch = 1, heads = 1, kv_heads = 1, queries = 0, keys = 0;
   int64_t head_size = 64;  ///< 32 to 128, a multiple of 8
   bool causal = false;  ///< query i sees keys 0 to i, as scaled_dot_product_attention's is_causal
-  DType mask =
-      DType::kOther;  ///< kOther: none; kBool: true takes part; a float: added to the score
+  DType mask = DType::kOther;  ///< kOther: none; kBool: chooses keys; a float: added to the score
   float scale = 1;
   std::array<int64_t, 3> q_strides{}, k_strides{}, v_strides{}, out_strides{};
   std::array<int64_t, 4> mask_strides{};
+  bool mask_keeps = true;  ///< kBool: which of its values lets a key take part
+  float masked_score = -std::numeric_limits<float>::infinity();  ///< kBool: of the other keys
+  float empty_row = 0;  ///< of a query whose scores are all -inf; softmax written out gives NaN
 };
 
 /// Pointers of one call, on the device; mask may be null where the shape has none.
@@ -39,8 +42,7 @@ struct AttentionPointers {
 
 /// Compiles and launches; thread-safe.
 ///
-/// Numerics  f32 throughout; out is rounded once. A query that may see no key gives 0; NaN spreads
-///           as in softmax.
+/// Numerics  f32 throughout; out is rounded once. NaN spreads as in softmax.
 /// Aliasing  out overlaps none of the inputs.
 class Attention {
  public:

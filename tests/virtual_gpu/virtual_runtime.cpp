@@ -85,12 +85,14 @@ class VirtualRuntime final : public Runtime {
         backend_(
             cuda::make_backend(std::shared_ptr<cuda::Device>(device, [](cuda::Device*) {}), cache)),
         embedding_bag_(backend_->compiler()),
+        attention_(backend_->compiler()),
         blas_(device) {}
 
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return false; }
   cuda::Blas* blas() const override { return &blas_; }
   cuda::EmbeddingBag* embedding_bag() const override { return &embedding_bag_; }
+  cuda::Attention* attention() const override { return &attention_; }
   LaunchSite site() const override { return {}; }
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
@@ -124,6 +126,7 @@ class VirtualRuntime final : public Runtime {
   VirtualDevice* device_;
   std::shared_ptr<cuda::CudaBackend> backend_;
   mutable cuda::EmbeddingBag embedding_bag_;
+  mutable cuda::Attention attention_;
   mutable QueuedBlas blas_;
 };
 

@@ -9,13 +9,15 @@ enum MaskKind { kNoMask = 0, kBoolMask = 1, kAddedMask = 2 };
 
 /// strides  elements: batch, head, row; the mask's also column. 0 broadcasts.
 /// aligned  whether every row of q, k and v starts at a multiple of four elements
+/// mask_keeps  of a bool mask: the value that keeps a score; others become masked_score
+/// empty_row  the result of a query whose scores are all -inf
 /// The host packs the same layout: attention.cpp.
 struct AttentionArguments {
   const void *q, *k, *v, *mask;
   void* out;
   i64 q_strides[3], k_strides[3], v_strides[3], out_strides[3], mask_strides[4];
-  i32 heads, heads_per_kv, queries, keys, query_tiles, aligned;
-  f32 scale;
+  i32 heads, heads_per_kv, queries, keys, query_tiles, aligned, mask_keeps;
+  f32 scale, masked_score, empty_row;
 };
 
 constexpr int kAttentionThreads = 128;
@@ -46,7 +48,8 @@ INLINE f32 masked(const AttentionArguments& a, i64 mask_base, int query, int key
   if constexpr (kMask == kNoMask) return score;
   const i64 at = mask_base + query * a.mask_strides[2] + key * a.mask_strides[3];
   const auto value = widen(static_cast<const MaskType*>(a.mask)[at]);
-  if constexpr (kMask == kBoolMask) return value ? score : -infinity();
+  if constexpr (kMask == kBoolMask)
+    return (value != 0) == (a.mask_keeps != 0) ? score : a.masked_score;
   return score + static_cast<f32>(value);
 }
 
@@ -190,20 +193,22 @@ struct AttentionTile {
     }
   }
 
-  /// A row that attended to nothing is 0, as in ATen's _safe_softmax.
+  /// A row that attended to nothing: 0 as in ATen's _safe_softmax, or NaN as in its softmax.
   INLINE void store(i64 out_base) {
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const int query = first_query + line + kLines * r;
       if (query >= a.queries) continue;
-      const f32 share = largest[r] == -infinity() ? 0.0f : 1.0f / sum[r];
+      const bool is_empty = largest[r] == -infinity();
+      const f32 share = 1.0f / sum[r];
 #pragma unroll
       for (int j = 0; j < kParts; ++j) {
         const int d = kPart * (column + kColumns * j);
         if (d >= kHead) continue;
         f32 y[kPart];
 #pragma unroll
-        for (int e = 0; e < kPart; ++e) y[e] = result[r][j][e] * share;
+        for (int e = 0; e < kPart; ++e)
+          y[e] = is_empty ? result[r][j][e] + a.empty_row : result[r][j][e] * share;
         store_unit<T>(a.out, out_base + query * a.out_strides[2] + d, kPart, a.aligned, y);
       }
     }

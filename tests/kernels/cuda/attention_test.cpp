@@ -55,7 +55,8 @@ std::vector<double> scores_of(const Call& c, int64_t b, int64_t h, int64_t query
              read(s.dtype, c.k, ((b * s.kv_heads + kv_head) * s.keys + key) * s.head_size + d);
     double score = dot * s.scale;
     const int64_t at = (b * s.queries + query) * s.keys + key;
-    if (s.mask == DType::kBool && read(s.mask, c.mask, at) == 0) score = -INFINITY;
+    if (s.mask == DType::kBool && (read(s.mask, c.mask, at) != 0) != s.mask_keeps)
+      score = s.masked_score;
     if (is_floating(s.mask)) score += read(s.mask, c.mask, at);
     scores[static_cast<size_t>(key)] = score;
   }
@@ -151,6 +152,27 @@ TEST_P(CudaAttention, SharedKeysAndMisalignedQueries) {
 INSTANTIATE_TEST_SUITE_P(DTypes, CudaAttention,
                          testing::Values(DType::kF32, DType::kF16, DType::kBF16),
                          [](const auto& param) { return std::string(name_of(param.param)); });
+
+TEST(CudaAttentionMasks, MayNameTheKeysToLeaveOutAndTheirScore) {
+  Call c = make_call(DType::kF32, 32, 9, 67, DType::kBool, false);
+  c.shape.mask_keeps = false;
+  c.shape.masked_score = -3;
+  std::fill_n(c.mask.begin(), 67, uint8_t{1});  // a row without a key is a plain mean
+  run(&c);
+  EXPECT_LE(error_of(c), tolerance(DType::kF32));
+}
+
+TEST(CudaAttentionMasks, NothingToAttendToIsNanWhereSoftmaxWouldBe) {
+  Call c = make_call(DType::kF32, 32, 2, 4, DType::kBool, false);
+  c.shape.empty_row = NAN;
+  std::fill(c.mask.begin(), c.mask.end(), uint8_t{1});
+  std::fill_n(c.mask.begin(), 4, uint8_t{0});  // the first query of the first batch
+  run(&c);
+  for (int64_t at = 0; at < static_cast<int64_t>(c.out.size()) / 4; ++at) {
+    const int64_t row = at / 32;
+    EXPECT_EQ(std::isnan(read(DType::kF32, c.out, at)), row == 0 || row == 2) << row;
+  }
+}
 
 TEST(CudaAttentionLimits, NothingToAttendToIsZero) {
   Call c = make_call(DType::kF32, 32, 3, 4, DType::kBool, false);

@@ -1,0 +1,197 @@
+"""Attention in the spellings of torch.nn, timm and transformers; head sizes that the CUDA kernel takes, unless the name
+says otherwise. tests/cuda_plans/attention_test.cpp has the number of kernels that each becomes."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from models import Wrap
+from registry import archive, traced
+
+
+def half_heads(dtype, *shape):
+    """Small scores and no cancellation: eager mode rounds scores and weights, the kernel neither."""
+    return [(torch.randn(*shape) / 4).to(dtype), (torch.randn(*shape) / 4).to(dtype), (torch.rand(*shape) + 1).to(dtype)]
+
+
+def heads(*shape):
+    """q, k and v as one tensor each: batch, heads, rows, head size."""
+    return [torch.randn(*shape) for _ in range(3)]
+
+
+@archive
+def bert_mask():
+    def forward(x, mask):
+        q, k, v = (x[:, :, i].transpose(1, 2) for i in range(3))
+        scores = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(q.size(-1)) + mask
+        return F.dropout(scores.softmax(-1), 0.1, False).matmul(v).permute(0, 2, 1, 3).contiguous().flatten(2)
+
+    mask = torch.zeros(2, 1, 1, 13)
+    mask[1, ..., 9:] = torch.finfo(torch.float32).min
+    return traced(Wrap(forward), torch.randn(2, 13, 3, 4, 32), mask)
+
+
+@archive
+def timm_scaled_queries():
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.qkv, self.proj = nn.Linear(64, 192), nn.Linear(64, 64)
+
+        def forward(self, x):
+            b, n, c = x.shape
+            q, k, v = self.qkv(x).reshape(b, n, 3, 2, 32).permute(2, 0, 3, 1, 4).unbind(0)
+            weights = (q * 32**-0.5 @ k.transpose(-2, -1)).softmax(dim=-1)
+            return self.proj((weights @ v).transpose(1, 2).reshape(b, n, c))
+
+    return traced(Attends(), torch.randn(2, 7, 64))
+
+
+@archive
+def masked_fill_with_empty_rows():
+    def forward(q, k, v, mask):
+        return (q @ k.transpose(-1, -2) * 0.2).masked_fill(mask, float("-inf")).softmax(-1) @ v
+
+    mask = torch.rand(2, 1, 5, 9) < 0.5
+    mask[0, 0, 1], mask[1, 0, 2] = True, False
+    q, k, v = heads(2, 3, 9, 40)
+    return traced(Wrap(forward), q[:, :, :5], k, v, mask)
+
+
+@archive
+def finite_fill_with_empty_rows():
+    def forward(q, k, v, mask):
+        return (q @ k.transpose(-1, -2) * 0.2).masked_fill(mask == 0, -1e9).softmax(-1) @ v
+
+    mask = torch.randint(0, 2, (2, 1, 5, 9))
+    mask[0, 0, 1] = 0
+    q, k, v = heads(2, 3, 9, 40)
+    return traced(Wrap(forward), q[:, :, :5], k, v, mask)
+
+
+@archive
+def gpt2_where():
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("causal", torch.tril(torch.ones(32, 32, dtype=torch.bool))[None, None])
+
+        def forward(self, q, k, v):
+            scores = torch.matmul(q, k.transpose(-1, -2))
+            scores = scores / torch.full([], v.size(-1) ** 0.5, dtype=scores.dtype)
+            seen = self.causal[:, :, k.size(-2) - q.size(-2) : k.size(-2), : k.size(-2)]
+            least = torch.full([], torch.finfo(scores.dtype).min, dtype=scores.dtype)
+            return torch.matmul(F.softmax(torch.where(seen, scores, least), dim=-1).type(v.dtype), v)
+
+    return traced(Attends(), *heads(1, 2, 11, 64))
+
+
+@archive
+def bloom_baddbmm():
+    def forward(q, k, v, alibi):
+        scores = alibi.baddbmm(batch1=q, batch2=k.transpose(1, 2), beta=1.0, alpha=0.125).view(2, 3, 9, 9)
+        return torch.bmm(F.softmax(scores, dim=-1, dtype=torch.float32).view(6, 9, 9), v)
+
+    return traced(Wrap(forward), *heads(6, 9, 64), torch.randn(6, 1, 9))
+
+
+@archive
+def swin_window_masks():
+    def forward(q, k, v, bias, mask):
+        scores = (q * 0.1) @ k.transpose(-2, -1) + bias.unsqueeze(0)
+        scores = scores.view(-1, 4, 2, 6, 6) + mask.unsqueeze(1).unsqueeze(0)
+        return scores.view(-1, 2, 6, 6).softmax(-1) @ v
+
+    mask = torch.zeros(4, 6, 6).masked_fill(torch.rand(4, 6, 6) < 0.3, -16.0)
+    return traced(Wrap(forward), *heads(8, 2, 6, 32), torch.randn(2, 6, 6), mask)
+
+
+@archive
+def t5_bias_in_place():
+    def forward(q, k, v, bias):
+        scores = torch.matmul(q, k.transpose(3, 2))
+        scores += bias
+        return torch.matmul(F.softmax(scores.float(), dim=-1).type_as(scores), v)
+
+    return traced(Wrap(forward), *heads(2, 2, 7, 32), torch.randn(1, 2, 7, 7))
+
+
+@archive
+def cross_attention():
+    def forward(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v)
+
+    q, k, v = heads(2, 2, 17, 48)
+    return traced(Wrap(forward), q[:, :, :3], k, v)
+
+
+@archive
+def scaled_dot_product_forms():
+    def forward(q, k, v, keeps, added):
+        causal = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3)
+        chosen = F.scaled_dot_product_attention(q, k, v, keeps)
+        return causal, chosen, F.scaled_dot_product_attention(q, k, v, added)
+
+    keeps = torch.rand(5, 5) < 0.7
+    keeps[:, 0], keeps[2] = True, False
+    return traced(Wrap(forward), *heads(2, 2, 5, 128), keeps, torch.randn(2, 1, 5, 5))
+
+
+@archive
+def grouped_queries():
+    def forward(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+
+    return traced(Wrap(forward), torch.randn(2, 6, 5, 32), torch.randn(2, 2, 5, 32), torch.randn(2, 2, 5, 32))
+
+
+@archive
+def written_out_float16():
+    def forward(q, k, v):
+        return torch.softmax(q @ k.transpose(-1, -2) * 0.125, -1) @ v
+
+    return traced(Wrap(forward), *half_heads(torch.float16, 2, 2, 9, 64))
+
+
+@archive
+def written_out_bfloat16():
+    def forward(q, k, v):
+        return torch.softmax((q @ k.transpose(-1, -2) * 0.125).float(), -1).bfloat16() @ v
+
+    return traced(Wrap(forward), *half_heads(torch.bfloat16, 1, 2, 9, 64))
+
+
+@archive
+def none_since_weights_leave():
+    def forward(q, k, v):
+        weights = torch.softmax(q @ k.transpose(-1, -2), -1)
+        return weights @ v, weights
+
+    return traced(Wrap(forward), *heads(1, 2, 5, 32))
+
+
+@archive
+def none_of_odd_head_sizes():
+    def forward(q, k, v):
+        small = torch.softmax(q[..., :16] @ k[..., :16].transpose(-1, -2), -1) @ v[..., :16]
+        return small, torch.softmax(q @ k.transpose(-1, -2), -1) @ v
+
+    return traced(Wrap(forward), *heads(1, 2, 5, 36))
+
+
+@archive
+def none_in_float64():
+    def forward(q, k, v):
+        return torch.softmax(q @ k.transpose(-1, -2), -1) @ v, F.scaled_dot_product_attention(q, k, v)
+
+    return traced(Wrap(forward), *[x.double() for x in heads(1, 2, 5, 32)])
+
+
+@archive
+def none_of_empty_batches():
+    def forward(q, k, v):
+        return torch.softmax(q @ k.transpose(-1, -2), -1) @ v, F.scaled_dot_product_attention(q, k, v)
+
+    return traced(Wrap(forward), *heads(0, 2, 5, 32))
