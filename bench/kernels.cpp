@@ -4,54 +4,15 @@
 #include <benchmark/benchmark.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "kernels/body_builder.h"
-#include "kernels/op_table.h"
+#include "bench/unary_kernel.h"
 #include "kernels/x86/backend.h"
 
 namespace {
 
 using namespace torchweld;
-
-OperandSpec contiguous_f32() {
-  OperandSpec operand;
-  operand.strides[0] = StrideClass::kOne;
-  return operand;
-}
-
-OpArg loaded(BodyBuilder& body, int operand) {
-  OpArg argument;
-  argument.kind = OpArg::Kind::kTensor;
-  argument.value = body.load(operand, DType::kF32);
-  argument.dtype = DType::kF32;
-  return argument;
-}
-
-/// The row applied to `count` contiguous float32 tensors; nullopt if it does not take them.
-std::optional<KernelSpec> applied(const OpRow& row, int count) {
-  BodyBuilder body;
-  std::vector<OpArg> arguments;
-  for (int i = 0; i < count; ++i) arguments.push_back(loaded(body, i));
-  std::string why;
-  const auto value = emit_op(body, row, arguments, DType::kF32, &why);
-  if (!value || body.type_of(*value) != DType::kF32) return std::nullopt;
-  std::vector<int16_t> roots{*value};
-  KernelSpec spec;
-  spec.name = std::string(row.name);
-  spec.body = body.finish(&roots);
-  spec.loads = {contiguous_f32()};
-  spec.stores = {{contiguous_f32(), roots[0]}};
-  return spec;
-}
-
-/// The row as a kernel of one operand; nullopt for rows that would use a second one.
-std::optional<KernelSpec> unary_spec(const OpRow& row) {
-  const auto one = applied(row, 1), two = applied(row, 2);
-  return one && two && one->same_kernel(*two) ? one : std::nullopt;
-}
 
 void run_kernel(benchmark::State& state, const std::shared_ptr<const Kernel>& kernel) {
   const int64_t n = state.range(0);
@@ -76,12 +37,9 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   const std::shared_ptr<Backend> backend = x86::make_backend();
   for (const OpRow& row : all_ops()) {
-    const auto spec = backend ? unary_spec(row) : std::nullopt;
-    if (!spec) continue;
-    std::string why;
-    const auto kernel = backend->compile(*spec, {}, &why);
+    const auto kernel = unary_kernel(backend.get(), row);
     if (!kernel) continue;
-    benchmark::RegisterBenchmark(spec->name.c_str(),
+    benchmark::RegisterBenchmark(std::string(row.name).c_str(),
                                  [kernel](benchmark::State& state) { run_kernel(state, kernel); })
         ->Arg(4096)
         ->Arg(1 << 20);
