@@ -150,8 +150,13 @@ Reg Body::binary(const Inst& inst) {
   const InstId id = v_.instruction(inst.prim, inst.type);
   if (id == 0) return scalar_loop(inst);
   int16_t a = inst.args[0], b = inst.args[1];
-  if (commutes(inst.prim) && in_memory(a)) std::swap(a, b);
-  return v_.op(id, vec(a), operand(b), static_cast<int>(size_of(inst.type)));
+  const int bytes = static_cast<int>(size_of(inst.type));
+  if (commutes(inst.prim) && at(a).prim == Prim::kConst) std::swap(a, b);
+  // The same number, and adders are idle where products, minima and maxima share their ports.
+  if (inst.prim == Prim::kMul && is_floating(inst.type) && at(b).prim == Prim::kConst &&
+      at(b).imm == 2)
+    return v_.op(v_.instruction(Prim::kAdd, inst.type), vec(a), operand(a), bytes);
+  return v_.op(id, vec(a), operand(b), bytes);
 }
 
 Reg Body::min_max(const Inst& inst) {
