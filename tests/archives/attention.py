@@ -195,3 +195,48 @@ def none_of_empty_batches():
         return torch.softmax(q @ k.transpose(-1, -2), -1) @ v, F.scaled_dot_product_attention(q, k, v)
 
     return traced(Wrap(forward), *heads(0, 2, 5, 32))
+
+
+@archive
+def encoder_layers():
+    class Encodes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layers = {"batch_first": True, "dropout": 0.0}
+            self.first = nn.TransformerEncoderLayer(64, 2, 96, activation="gelu", norm_first=True, **layers)
+            self.second = nn.TransformerEncoderLayer(64, 2, 96, layer_norm_eps=1e-3, **layers)
+
+        def forward(self, x, mask):
+            return self.second(self.first(x), src_mask=mask)
+
+    return traced(Encodes(), torch.randn(2, 7, 64), torch.triu(torch.full((7, 7), -math.inf), 1))
+
+
+@archive
+def encoder_layer_with_padding():
+    def forward(x, padding, *weights):
+        layer = torch._transformer_encoder_layer_fwd
+        return layer(x, 64, 2, *weights[:4], False, False, 1e-5, *weights[4:], padding, 1)
+
+    model = nn.TransformerEncoderLayer(64, 2, 48, batch_first=True).eval()
+    attention = model.self_attn
+    weights = [attention.in_proj_weight, attention.in_proj_bias, attention.out_proj.weight, attention.out_proj.bias]
+    for part in (model.norm1, model.norm2, model.linear1, model.linear2):
+        weights += [part.weight, part.bias]
+    padding = torch.zeros(3, 5, dtype=torch.bool)
+    padding[1, 3:] = True
+    padding[2] = True
+    return traced(Wrap(forward), torch.randn(3, 5, 64), padding, *[w.detach() for w in weights])
+
+
+@archive
+def multi_head_attention_alone():
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(64, 2, batch_first=True)
+
+        def forward(self, x):
+            return self.attention(x, x, x, need_weights=False)[0]
+
+    return traced(Attends(), torch.randn(1, 9, 64))
