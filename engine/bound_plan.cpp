@@ -20,6 +20,7 @@ Target target_for(const Runtime& runtime, bool exact) {
     target.blas_workspace_bytes = blas->workspace_bytes();
     target.arena_alignment = 256;  // as LibTorch's tensors on a device: libraries ask for as much
   }
+  target.packed_convolutions = runtime.has_packed_convolutions() && !exact;
   target.embedding_bag = runtime.embedding_bag() != nullptr;
   target.attention = runtime.attention() != nullptr && !exact;
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,

@@ -47,7 +47,7 @@ Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
     const size_t s = static_cast<size_t>(graph.value(graph.constants[i]).storage);
     values_[static_cast<size_t>(graph.constants[i])] = tensor;
     holders_[s] = tensor;
-    bases_[s] = static_cast<char*>(tensor.storage().mutable_data());
+    if (tensor.has_storage()) bases_[s] = static_cast<char*>(tensor.storage().mutable_data());
   }
   for (const StorageId s : output_storages_) {
     const int64_t bytes = plan_.buffers[static_cast<size_t>(s)].bytes;

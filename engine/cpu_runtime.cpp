@@ -1,11 +1,14 @@
 #include "engine/cpu_runtime.h"
 
+#include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/TensorImpl.h>
 
 #include "engine/page_pool.h"
+#include "fusion/packed_conv.h"
 #include "kernels/x86/backend.h"
 
 namespace torchweld {
@@ -21,6 +24,11 @@ class CpuRuntime : public Runtime {
 
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return backend_ != nullptr; }  // both need AVX2
+  bool has_packed_convolutions() const override {
+    static const bool registered =
+        c10::Dispatcher::singleton().findSchema({kPackedConv, ""}).has_value();
+    return registered && at::globalContext().userEnabledMkldnn();
+  }
   LaunchSite site() const override { return {parallel_, nullptr}; }
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,

@@ -50,7 +50,7 @@ class ComparingTrace : public CallTrace {
     if (found || plan_->recording().writes_inputs || draws(plan_->plan().graph)) return;
     Target target = target_for(engine_.runtime(), engine_.is_exact());
     target.fuses = target.hand_kernels = false;
-    target.attention = target.embedding_bag = false;
+    target.attention = target.embedding_bag = target.packed_convolutions = false;
     Graph shared = plan_->recording().graph;
     functionalise(&shared);
     const auto values = static_cast<ValueId>(shared.values.size());

@@ -26,6 +26,9 @@ class Runtime {
   /// Whether the hand-written x86 kernels for small matmuls and sums run here.
   virtual bool has_hand_kernels() const = 0;
 
+  /// Whether LibTorch's oneDNN operators for convolutions with packed weights run here.
+  virtual bool has_packed_convolutions() const { return false; }
+
   /// The device's library for matrix products; null where LibTorch's operators run them.
   virtual cuda::Blas* blas() const { return nullptr; }
   /// The kernel for embedding_bag; null where LibTorch's operator runs it.

@@ -1,7 +1,5 @@
 #include "fusion/batch_norm.h"
 
-#include "fusion/rewriter.h"
-
 namespace torchweld {
 namespace {
 
@@ -38,22 +36,27 @@ bool is_plain_batch_norm(const Graph& graph, const Node& node) {
   return true;
 }
 
-std::vector<Node> batch_norm(Graph* graph, const Node& node) {
-  Rewriter r(graph, node.source);
-  const ValueId mean = node.args[3].tensor()->id, var = node.args[4].tensor()->id,
-                out = node.outputs[0];
-  const size_t rank = graph->value(out).sizes.size();
+Affine affine_of(const Node& node, Rewriter* r) {
+  const ValueId mean = node.args[3].tensor()->id, var = node.args[4].tensor()->id;
   const ValueId shifted =
-      r.setup("aten::add.Scalar", {tensor(var), node.args[7], {int64_t{1}}}, var);
-  const ValueId deviation = r.setup("aten::sqrt", {tensor(shifted)}, var);
-  ValueId alpha = r.setup("aten::reciprocal", {tensor(deviation)}, var);
+      r->setup("aten::add.Scalar", {tensor(var), node.args[7], {int64_t{1}}}, var);
+  const ValueId deviation = r->setup("aten::sqrt", {tensor(shifted)}, var);
+  ValueId alpha = r->setup("aten::reciprocal", {tensor(deviation)}, var);
   if (!node.args[1].is_none())
-    alpha = r.setup("aten::mul.Tensor", {tensor(alpha), node.args[1]}, var);
-  const ValueId moved = r.setup("aten::mul.Tensor", {tensor(mean), tensor(alpha)}, var);
+    alpha = r->setup("aten::mul.Tensor", {tensor(alpha), node.args[1]}, var);
+  const ValueId moved = r->setup("aten::mul.Tensor", {tensor(mean), tensor(alpha)}, var);
   const ValueId beta =
       node.args[2].is_none()
-          ? r.setup("aten::neg", {tensor(moved)}, var)
-          : r.setup("aten::sub.Tensor", {node.args[2], tensor(moved), {int64_t{1}}}, var);
+          ? r->setup("aten::neg", {tensor(moved)}, var)
+          : r->setup("aten::sub.Tensor", {node.args[2], tensor(moved), {int64_t{1}}}, var);
+  return {alpha, beta};
+}
+
+std::vector<Node> batch_norm(Graph* graph, const Node& node) {
+  Rewriter r(graph, node.source);
+  const auto [alpha, beta] = affine_of(node, &r);
+  const ValueId out = node.outputs[0];
+  const size_t rank = graph->value(out).sizes.size();
   Value scaled = graph->value(out);
   scaled.storage = graph->add(Storage{});
   scaled.offset = 0;

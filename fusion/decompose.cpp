@@ -54,10 +54,10 @@ std::vector<Node> lstm_cell(Graph* graph, const Node& node) {
 
 /// cat or stack of a few tensors, each of which gets its own copy into the result.
 bool is_plain_concatenation(const Graph& graph, const Node& node) {
-  constexpr size_t kMostPieces = 16;
   if (node.op != "aten::cat" && node.op != "aten::stack") return false;
   const auto* list = node.args[0].tensor_list();
-  if (list == nullptr || list->ids.size() > kMostPieces || node.outputs.size() != 1) return false;
+  if (list == nullptr || list->ids.size() > kMostCopiedPieces || node.outputs.size() != 1)
+    return false;
   const Value& out = graph.value(node.outputs[0]);
   const size_t rank = out.sizes.size() - (node.op == "aten::stack" ? 1 : 0);
   return !out.opaque && graph.storage_of(node.outputs[0]).kind == Storage::Kind::kLocal &&

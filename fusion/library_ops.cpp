@@ -21,6 +21,7 @@ bool is_library_op(const std::string& op) {
                                                         "aten::conv_transpose2d",
                                                         "aten::conv_transpose3d",
                                                         "aten::scaled_dot_product_attention",
+                                                        "mkldnn::_convolution_pointwise",
                                                         "aten::lstm",
                                                         "aten::gru",
                                                         "aten::rnn_tanh",

@@ -26,6 +26,9 @@ void functionalise(Graph* graph);
 /// Views are metadata: nodes that only make views go away.
 void drop_views(Graph* graph);
 
+/// A concatenation of no more is a copy of each piece, which kernels make.
+inline constexpr size_t kMostCopiedPieces = 16;
+
 /// Composite operators become those that the planner knows: lstm_cell as two matmuls and its gates,
 /// norms as reductions where the target has rows.
 void decompose(Graph* graph, const Target& target);

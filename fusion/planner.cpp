@@ -3,7 +3,9 @@
 
 #include "fusion/attention.h"
 #include "fusion/matmul.h"
+#include "fusion/packed_conv.h"
 #include "fusion/passes.h"
+#include "fusion/transformer.h"
 
 namespace torchweld {
 
@@ -12,7 +14,9 @@ Plan plan(Graph graph, const Target& target) {
   plan.recorded_nodes = static_cast<int>(graph.nodes.size());
   functionalise(&graph);
   drop_views(&graph);
+  expand_transformers(&graph, target);
   recognise_attention(&graph, target);
+  pack_convolutions(&graph, target);
   decompose(&graph, target);
   simplify(&graph, target);
   drop_dead(&graph);

@@ -27,7 +27,9 @@ struct Target {
   /// Of each buffer, in bytes: a cache line and the widest vector on the host.
   int64_t arena_alignment = 64;
   bool embedding_bag = false;  ///< the device's kernel for embedding_bag is there
-  bool attention = false;      ///< the device's kernel for attention is there
+  /// LibTorch's oneDNN operators are there, and batch norm may be folded into weights.
+  bool packed_convolutions = false;
+  bool attention = false;  ///< the device's kernel for attention is there
 
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
   std::function<bool(const KernelSpec& spec, const Geometry& geometry, std::string* why)>

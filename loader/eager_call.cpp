@@ -55,6 +55,12 @@ c10::IValue tensor_list(const Arg::TensorList& list, const c10::TypePtr& type,
   return out;
 }
 
+c10::IValue optional_numbers(const Arg::Floats& numbers) {
+  c10::List<std::optional<at::Scalar>> list;
+  for (const double number : numbers) list.push_back(at::Scalar(number));
+  return list;
+}
+
 }  // namespace
 
 EagerCall::EagerCall(const Graph&, const Node& node, const std::vector<c10::IValue>& opaques)
@@ -66,8 +72,13 @@ EagerCall::EagerCall(const Graph&, const Node& node, const std::vector<c10::IVal
   if (op == nullptr)
     throw Error(ErrorCode::kInternal, fmt::format("operator {} is registered no more", op_));
   operation_ = op->getOperation();
-  for (const Arg& arg : args_) values_.push_back(std::visit(ToIValue{opaques}, arg.value));
   for (const c10::Argument& a : op->schema().arguments()) types_.push_back(a.type());
+  for (size_t i = 0; i < args_.size(); ++i) {
+    const auto* numbers = std::get_if<Arg::Floats>(&args_[i].value);
+    values_.push_back(numbers != nullptr && holds_optionals(types_[i])
+                          ? optional_numbers(*numbers)
+                          : std::visit(ToIValue{opaques}, args_[i].value));
+  }
 }
 
 void EagerCall::run(torch::jit::Stack* stack,

@@ -1,0 +1,15 @@
+// Images between packed convolutions with their channels innermost in memory.
+#pragma once
+
+#include "loader/graph.h"
+
+namespace torchweld {
+
+/// For `pack_convolutions`: its nodes, and the pointwise operators, poolings and concatenations
+/// that follow them, read and make images with the channels innermost. Copies change the layout
+/// where something else reads such an image, or where a packed convolution reads another one; an
+/// image of one pixel or one channel lies the same way in both, and needs none. How many elements
+/// are copied.
+int64_t use_channels_last(Graph* graph);
+
+}  // namespace torchweld

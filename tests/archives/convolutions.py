@@ -1,0 +1,178 @@
+"""Convolutions in chains, and what lies between them: on the host their images have the channels innermost."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from models import with_random_statistics
+from registry import archive, scripted, traced
+
+
+def normed(inputs, outputs, kernel, **options):
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, **options), nn.BatchNorm2d(outputs))
+
+
+class Activated(nn.Module):
+    """Each activation that a convolution takes, and one that it doesn't."""
+
+    def __init__(self):
+        super().__init__()
+        activations = [nn.ReLU(), nn.ReLU6(), nn.SiLU(), nn.Sigmoid(), nn.Tanh(), nn.Hardswish(), nn.Hardsigmoid(), nn.GELU(),
+                       nn.GELU("tanh"), nn.Hardtanh(-0.5, 0.25), nn.LeakyReLU(0.1), nn.Softplus(), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*[nn.Sequential(normed(64, 64, 3, padding=1), a) for a in activations])
+
+    def forward(self, x):
+        return self.layers(x), [layer(x) for layer in self.layers]
+
+
+class Geometries(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([
+            nn.Conv2d(3, 64, (5, 3), (2, 1), (2, 1)),
+            nn.Conv2d(64, 128, 3, padding=2, dilation=2, groups=4, bias=False),
+            nn.Conv2d(128, 128, 3, padding=1, groups=128),
+            nn.Conv2d(128, 90, 1),
+            nn.Conv2d(90, 96, (1, 7), padding=(0, 3)),
+            nn.Conv2d(96, 67, 3),
+        ])
+
+    def forward(self, x):
+        results = []
+        for layer in self.layers:
+            x = layer(x)
+            results.append(F.adaptive_avg_pool2d(x, 1))
+        return x, results
+
+
+class Residual(nn.Module):
+    """Additions before and after the activation, of an image, a channel's number and a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.down = normed(3, 32, 3, padding=1), normed(32, 64, 1, stride=2, bias=False)
+        self.first, self.second = normed(32, 64, 3, stride=2, padding=1), normed(64, 64, 3, padding=1)
+        self.third = nn.Conv2d(64, 64, 3, padding=1)
+        self.shift = nn.Parameter(torch.randn(64, 1, 1))
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        y = F.relu(self.second(F.relu(self.first(x))) + self.down(x))
+        z = y + self.third(y)
+        z += self.shift
+        return F.relu_(torch.add(self.third(z), y, alpha=2) + 1)
+
+
+class Excited(nn.Module):
+    """Squeeze and excitation: images of one pixel between larger ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.reduce, self.expand = nn.Conv2d(16, 32, 3), nn.Conv2d(32, 16, 1), nn.Conv2d(16, 32, 1)
+        self.last, self.classifier = nn.Conv2d(32, 32, 3, padding=1), nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = F.silu(self.conv(x))
+        s = torch.sigmoid(self.expand(F.relu(self.reduce(F.adaptive_avg_pool2d(x, 1)))))
+        y = self.last(x * s)
+        return self.classifier(torch.flatten(F.adaptive_avg_pool2d(y, (1, 1)), 1)), y.mean((2, 3)), s
+
+
+class Skips(nn.Module):
+    """Down and up again, with concatenations on the way."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 64, 3, padding=1), nn.Conv2d(64, 96, 3, padding=1)
+        self.up, self.out = nn.Conv2d(160, 61, 3, padding=1), nn.Conv2d(64, 64, 3, padding=1)
+
+    def forward(self, image):
+        x = F.relu(self.first(image))
+        y = F.relu(self.second(F.max_pool2d(x, 2)))
+        wide = F.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
+        joined = torch.cat([wide, x], dim=1)
+        z = F.interpolate(self.up(F.avg_pool2d(joined, 2, ceil_mode=True)), size=image.shape[-2:], mode="nearest")
+        return self.out(torch.cat([z, image], 1))
+
+
+class Seen(nn.Module):
+    """Images read otherwise than as images: permuted, reshaped, sliced, reduced, written to."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(16, 32, 3, padding=1), nn.LayerNorm(32)
+        self.last = nn.Conv2d(32, 32, 3, padding=1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        tokens = self.norm(y.permute(0, 2, 3, 1)).flatten(1, 2)
+        folded = y.view(x.shape[0], 4, 8, -1).transpose(1, 2).reshape(x.shape[0], 32, x.shape[2], x.shape[3])
+        z = self.last(torch.relu(y) + folded)
+        z[:, 3:5] = 1.0
+        return tokens, self.last(z)[:, ::2, 1:], z.amax(1), z.sum((2, 3))
+
+
+class Decides(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(16, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1)
+
+    def forward(self, x):
+        y = torch.relu(self.first(x))
+        if bool(y.sum() > 0):
+            y = torch.relu(self.second(y))
+        else:
+            y = self.second(y) + y
+        return self.second(y)
+
+
+@archive
+def activations():
+    return traced(with_random_statistics(Activated()), torch.randn(2, 64, 6, 5))
+
+
+@archive
+def geometries():
+    return traced(Geometries(), torch.randn(2, 3, 11, 13))
+
+
+@archive
+def geometries_of_channels_last_images():
+    return traced(Geometries(), torch.randn(1, 3, 12, 9).contiguous(memory_format=torch.channels_last))
+
+
+@archive
+def residual():
+    return traced(with_random_statistics(Residual()), torch.randn(1, 3, 10, 10))
+
+
+@archive
+def residual_scripted():
+    return scripted(with_random_statistics(Residual()), torch.randn(2, 3, 9, 7))
+
+
+@archive
+def squeeze_and_excitation():
+    return traced(Excited(), torch.randn(2, 16, 8, 8))
+
+
+@archive
+def skips():
+    return traced(Skips(), torch.randn(1, 3, 12, 16))
+
+
+@archive
+def seen_otherwise():
+    return traced(Seen(), torch.randn(2, 16, 7, 6))
+
+
+@archive
+def decision_between():
+    return scripted(Decides(), torch.randn(1, 16, 8, 8))
+
+
+@archive
+def not_a_number():
+    x = torch.randn(2, 64, 6, 5)
+    x[0, 3, 2, 2], x[1, 5, 0, 4], x[1, 0, 5, 0] = float("nan"), float("inf"), -float("inf")
+    return traced(with_random_statistics(Activated()), x)
