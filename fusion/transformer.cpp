@@ -51,8 +51,8 @@ SelfAttention attention_at(const Node& node, size_t heads, size_t qkv, size_t ma
 /// Writes the parts of one layer.
 class Layer {
  public:
-  Layer(Graph* graph, const Node& node)
-      : graph_(*graph), rewriter_(graph, node.source), node_(node) {}
+  Layer(Graph* graph, const Node& node, const Target& target)
+      : graph_(*graph), rewriter_(graph, node.source), node_(node), target_(target) {}
 
   /// False when the kernel doesn't take it; what was made is then to be dropped.
   bool attention(const SelfAttention& a) {
@@ -131,25 +131,46 @@ class Layer {
       v.strides = {time * 3 * width, head, 3 * width, 1};
       return tensor(graph_.add(std::move(v)));
     };
-    std::optional<Arg> mask = mask_of(a, batch, time);
+    const std::vector<Arg> heads{head_views(0), head_views(1), head_views(2)};
+    return target_.attention ? attend_by_kernel(a, heads, out) : attend_by_library(a, heads, out);
+  }
+
+  ValueId attend_by_kernel(const SelfAttention& a, const std::vector<Arg>& heads, ValueId out) {
+    const Sizes of_q = sizes(heads[0].tensor()->id);
+    const int64_t time = of_q[2], head = of_q[3], width = a.heads * head;
+    std::optional<Arg> mask = mask_of(a, of_q[0], time);
     if (!mask) return kNone;
     Node node;
     node.op = kAttentionOp;
-    node.args = {head_views(0),
-                 head_views(1),
-                 head_views(2),
-                 std::move(*mask),
-                 {1 / std::sqrt(static_cast<double>(head))},
-                 {false},
-                 {false},
-                 {-std::numeric_limits<double>::infinity()},
-                 {true},
-                 {Arg::Ints{time * width, head, width}}};
+    node.args = heads;
+    node.args.insert(node.args.end(), {std::move(*mask),
+                                       {1 / std::sqrt(static_cast<double>(head))},
+                                       {false},
+                                       {false},
+                                       {-std::numeric_limits<double>::infinity()},
+                                       {true},
+                                       {Arg::Ints{time * width, head, width}}});
     node.outputs = {out};
     AttentionCall call;
     std::string why;
     if (!make_attention(graph_, node, &call, &why)) return kNone;
     return rewriter_.call(kAttentionOp, std::move(node.args), out);
+  }
+
+  /// LibTorch's attention on the host leaves its result as [batch, time, heads, head size]. What it
+  /// gives for a query without keys is another matter, so no masks.
+  ValueId attend_by_library(const SelfAttention& a, const std::vector<Arg>& heads, ValueId out) {
+    if (a.mask != kNone) return kNone;
+    const Sizes of_q = sizes(heads[0].tensor()->id);
+    const int64_t time = of_q[2], head = of_q[3], width = a.heads * head;
+    Value seen = graph_.value(out);
+    seen.sizes = of_q;
+    seen.strides = {time * width, head, width, 1};
+    std::vector<Arg> args = heads;
+    args.insert(args.end(), {Arg{}, {0.0}, {false}, Arg{}, {false}});
+    rewriter_.call("aten::scaled_dot_product_attention", std::move(args),
+                   graph_.add(std::move(seen)));
+    return out;
   }
 
   /// Which keys a query leaves out, [batch, heads, queries, keys] broadcast; nullopt for masks of
@@ -185,6 +206,7 @@ class Layer {
   Graph& graph_;
   Rewriter rewriter_;
   const Node& node_;
+  const Target& target_;
 };
 
 /// A dense float32 tensor of three dims in, one of the same shape out.
@@ -197,13 +219,13 @@ bool is_plain(const Graph& graph, const Node& node) {
          made.strides == contiguous_strides(made.sizes) && in.elements() > 0;
 }
 
-std::optional<std::vector<Node>> parts_of(Graph* graph, const Node& node) {
+std::optional<std::vector<Node>> parts_of(Graph* graph, const Node& node, const Target& target) {
   const bool layer = node.op == "aten::_transformer_encoder_layer_fwd";
   if (!layer && node.op != "aten::_native_multi_head_attention") return std::nullopt;
   if (!is_plain(*graph, node)) return std::nullopt;
   const int64_t heads = int_arg(node, layer ? 2 : 4).value_or(0);
   if (heads <= 0) return std::nullopt;
-  Layer made(graph, node);
+  Layer made(graph, node, target);
   if (layer) return made.encoder_layer() ? std::optional(made.take()) : std::nullopt;
   const bool same =
       tensor_arg(node, 0) == tensor_arg(node, 1) && tensor_arg(node, 0) == tensor_arg(node, 2);
@@ -216,11 +238,11 @@ std::optional<std::vector<Node>> parts_of(Graph* graph, const Node& node) {
 }  // namespace
 
 void expand_transformers(Graph* graph, const Target& target) {
-  if (!target.attention) return;
+  if (!target.attention && !target.hand_kernels) return;
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
     const size_t values = graph->values.size(), storages = graph->storages.size();
-    auto parts = parts_of(graph, node);
+    auto parts = parts_of(graph, node, target);
     if (!parts) {
       graph->values.resize(values);
       graph->storages.resize(storages);

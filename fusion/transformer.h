@@ -9,7 +9,8 @@ namespace torchweld {
 /// `_transformer_encoder_layer_fwd`, and `_native_multi_head_attention` of one sequence whose
 /// weights nobody reads, become products, norms, activations and a kAttentionOp node
 /// (fusion/attention.h), for targets with the kernel for attention and shapes that it takes. Halves
-/// stay LibTorch's, whose attention uses tensor cores.
+/// stay LibTorch's, whose attention uses tensor cores. On the host, where hand-written kernels run,
+/// LibTorch's scaled_dot_product_attention stands instead, unless there is a mask.
 void expand_transformers(Graph* graph, const Target& target);
 
 }  // namespace torchweld

@@ -6,10 +6,14 @@
 namespace torchweld::testing {
 namespace {
 
-/// The names of a plan's steps.
-std::string names(std::string_view text) {
+Target device() {
   Target on;
   on.rows = on.blas = on.attention = true;
+  return on;
+}
+
+/// The names of a plan's steps.
+std::string names(std::string_view text, const Target& on = device()) {
   std::string out;
   for (const Step& step : plan(parse_graph(text), on).steps) out += step.name + "\n";
   return out;
@@ -54,6 +58,17 @@ TEST(Transformer, HalvesAndMasksOfOtherDimsStayLibTorchs) {
   EXPECT_EQ(names(layer("f16", false, false, "none", "none")), whole);
   EXPECT_EQ(names(layer("f32", false, false, "%11", "0")), whole);
   EXPECT_EQ(names(layer("f32", false, false, "%11", "none")), whole);
+}
+
+TEST(Transformer, OnTheHostAttentionIsLibTorchsAndMasksKeepTheLayerWhole) {
+  Target host = target();
+  host.dense_rows = true;
+  EXPECT_EQ(names(layer("f32", true, false, "none", "none"), host),
+            "aten::linear\naten::scaled_dot_product_attention\naten::linear\n"
+            "fused_add_layer_norm_f32\naten::linear\nsingle_gelu_f32\naten::linear\n"
+            "fused_add_layer_norm_f32\n");
+  EXPECT_EQ(names(layer("f32", true, false, "%11", "1"), host),
+            "aten::_transformer_encoder_layer_fwd\n");
 }
 
 TEST(Transformer, AttentionWhoseWeightsLeaveStaysLibTorchs) {
