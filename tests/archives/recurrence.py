@@ -116,19 +116,25 @@ def last_state_of_transposed_input():
     return traced(Tagger(), torch.randn(3, 5, 4))
 
 
+class Cells(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.gru = nn.LSTMCell(4, 6), nn.GRUCell(6, 6)
+        self.tanh, self.relu = nn.RNNCell(6, 6), nn.RNNCell(6, 6, nonlinearity="relu")
+
+    def forward(self, x, h, c):
+        h, c = self.lstm(x, (h, c))
+        return c, self.relu(self.tanh(self.gru(h, c), h), c)
+
+
 @archive
 def cells():
-    class Cells(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.lstm, self.gru = nn.LSTMCell(4, 6), nn.GRUCell(6, 6)
-            self.tanh, self.relu = nn.RNNCell(6, 6), nn.RNNCell(6, 6, nonlinearity="relu")
-
-        def forward(self, x, h, c):
-            h, c = self.lstm(x, (h, c))
-            return c, self.relu(self.tanh(self.gru(h, c), h), c)
-
     return scripted(Cells(), torch.randn(3, 4), torch.randn(3, 6), torch.randn(3, 6))
+
+
+@archive
+def cells_traced_to_their_writes_in_place():
+    return traced(Cells(), torch.randn(3, 4), torch.randn(3, 6), torch.randn(3, 6))
 
 
 @archive
