@@ -8,6 +8,7 @@
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
 #include "fusion/passes.h"
+#include "fusion/recurrence.h"
 #include "fusion/reduction.h"
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
@@ -15,42 +16,6 @@
 
 namespace torchweld {
 namespace {
-
-bool is_plain_lstm_cell(const Graph& graph, const Node& node) {
-  if (node.op != "aten::lstm_cell" || node.args.size() != 6 || node.outputs.size() != 2)
-    return false;
-  const auto* x = node.args[0].tensor();
-  const auto* state = node.args[1].tensor_list();
-  return x != nullptr && state != nullptr && state->ids.size() == 2 &&
-         graph.value(x->id).sizes.size() == 2 && !node.args[4].is_none() && !node.args[5].is_none();
-}
-
-/// Gates in ATen's order: input, forget, cell, output.
-std::vector<Node> lstm_cell(Graph* graph, const Node& node) {
-  Rewriter r(graph, node.source);
-  const auto& state = node.args[1].tensor_list()->ids;
-  const Value h = graph->value(state[0]);
-  const int64_t rows = h.sizes[0], width = h.sizes[1];
-  const ValueId of_x = r.call("aten::linear", {node.args[0], node.args[2], node.args[4]},
-                              r.fresh(h.dtype, {rows, 4 * width}));
-  const ValueId of_h = r.call("aten::linear", {tensor(state[0]), node.args[3], node.args[5]},
-                              r.fresh(h.dtype, {rows, 4 * width}));
-  const auto gate = [&](int64_t index, const char* activation) {
-    const ValueId a = r.columns(of_x, index * width, width),
-                  b = r.columns(of_h, index * width, width);
-    const ValueId sum = r.like("aten::add.Tensor", {tensor(a), tensor(b), {int64_t{1}}}, state[0]);
-    return r.like(activation, {tensor(sum)}, state[0]);
-  };
-  const ValueId input = gate(0, "aten::sigmoid"), forget = gate(1, "aten::sigmoid"),
-                cell = gate(2, "aten::tanh");
-  const ValueId output = gate(3, "aten::sigmoid");
-  const ValueId kept = r.like("aten::mul.Tensor", {tensor(forget), tensor(state[1])}, state[0]);
-  const ValueId added = r.like("aten::mul.Tensor", {tensor(input), tensor(cell)}, state[0]);
-  r.call("aten::add.Tensor", {tensor(kept), tensor(added), {int64_t{1}}}, node.outputs[1]);
-  const ValueId squashed = r.like("aten::tanh", {tensor(node.outputs[1])}, state[0]);
-  r.call("aten::mul.Tensor", {tensor(output), tensor(squashed)}, node.outputs[0]);
-  return r.take();
-}
 
 /// cat or stack of a few tensors, each of which gets its own copy into the result.
 bool is_plain_concatenation(const Graph& graph, const Node& node) {
@@ -81,7 +46,7 @@ bool reads_only_memory(const Graph& graph, const std::vector<Node>& before, cons
 }
 
 std::vector<Node> concatenation(Graph* graph, const Node& node) {
-  std::vector<Node> parts;
+  Rewriter r(graph, node.source);
   const bool stack = node.op == "aten::stack";
   const auto rank = static_cast<int64_t>(graph->value(node.outputs[0]).sizes.size());
   const int64_t named = std::get<int64_t>(node.args[1].value);
@@ -99,16 +64,9 @@ std::vector<Node> concatenation(Graph* graph, const Node& node) {
       piece.sizes[dim] = extent;
     }
     if (piece.elements() == 0) continue;
-    const ValueId target = graph->add(std::move(piece));
-    Node copy;
-    copy.op = "aten::copy_";
-    copy.args = {tensor(target), tensor(id), {false}};
-    copy.writes = {target};
-    copy.pure = false;
-    copy.source = node.source;
-    parts.push_back(std::move(copy));
+    r.store(id, graph->add(std::move(piece)));
   }
-  return parts;
+  return r.take();
 }
 
 /// reshape, flatten and the like of a tensor whose elements have to move: a copy that a kernel
@@ -167,10 +125,9 @@ void decompose(Graph* graph, const Target& target) {
     std::vector<Node> parts;
     const std::string op = node.op;
     auto rows = nodes_for_rows(target, graph, node);
+    if (!rows) rows = recurrence_nodes(graph, node, target);
     if (rows) {
       parts = std::move(*rows);
-    } else if (is_plain_lstm_cell(*graph, node)) {
-      parts = lstm_cell(graph, node);
     } else if (is_copying_reshape(*graph, node)) {
       parts = copying_reshape(graph, node);
     } else if (is_plain_batch_norm(*graph, node)) {

@@ -10,6 +10,7 @@
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
 #include "fusion/passes.h"
+#include "fusion/recurrence.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
 #include "fusion/small_matmul.h"
@@ -74,8 +75,9 @@ class Emitter {
       return step;
     }
     step.kind = Step::Kind::kEager;
-    step.library = is_library_op(node(n).op);
-    if (!step.library) step.reason = why_eager(node(n), why);
+    step.reason = why_not_unrolled(graph_, node(n), target_);
+    step.library = step.reason.empty() && is_library_op(node(n).op);
+    if (!step.library && step.reason.empty()) step.reason = why_eager(node(n), why);
     return step;
   }
 

@@ -29,14 +29,14 @@ void drop_views(Graph* graph);
 /// A concatenation of no more is a copy of each piece, which kernels make.
 inline constexpr size_t kMostCopiedPieces = 16;
 
-/// Composite operators become those that the planner knows: lstm_cell as two matmuls and its gates,
-/// norms as reductions where the target has rows.
+/// Composite operators become those that the planner knows: recurrent cells and layers as matmuls
+/// and gates, norms as reductions where the target has rows.
 void decompose(Graph* graph, const Target& target);
 
 /// Identities removed (x+0, x*1, x*2*3, b+b, copies), common subexpressions shared.
 void simplify(Graph* graph, const Target& target);
 
-/// Pure nodes whose results nobody reads go away.
+/// Pure nodes, and copies into the block's own memory, go away where nobody reads what they make.
 void drop_dead(Graph* graph);
 
 /// Partitions the nodes: pointwise ones and reductions grown greedily along producer-consumer

@@ -32,6 +32,23 @@ class Rewriter {
     return graph_.add(std::move(v));
   }
 
+  /// The tensor at this index of its first dim; a view.
+  ValueId select(ValueId of, int64_t index) {
+    Value v = graph_.value(of);
+    v.offset += index * v.strides[0];
+    v.sizes.erase(v.sizes.begin());
+    v.strides.erase(v.strides.begin());
+    return graph_.add(std::move(v));
+  }
+
+  /// With two dims exchanged; a view.
+  ValueId transposed(ValueId of, size_t a, size_t b) {
+    Value v = graph_.value(of);
+    std::swap(v.sizes[a], v.sizes[b]);
+    std::swap(v.strides[a], v.strides[b]);
+    return graph_.add(std::move(v));
+  }
+
   ValueId call(const char* op, std::vector<Arg> args, ValueId out) {
     Node node;
     node.op = op;
@@ -44,6 +61,17 @@ class Rewriter {
 
   ValueId like(const char* op, std::vector<Arg> args, ValueId shape) {
     return call(op, std::move(args), fresh(graph_.value(shape).dtype, graph_.value(shape).sizes));
+  }
+
+  /// Copies `from` into a view of what the composite makes.
+  void store(ValueId from, ValueId target) {
+    Node node;
+    node.op = "aten::copy_";
+    node.args = {{Arg::Tensor{target}}, {Arg::Tensor{from}}, {false}};
+    node.writes = {target};
+    node.pure = false;
+    node.source = source_;
+    nodes_.push_back(std::move(node));
   }
 
   /// A node that runs once: its result is one more constant.

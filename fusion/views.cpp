@@ -21,6 +21,13 @@ bool only_views(const Graph& graph, const Node& node) {
          });
 }
 
+/// Whether all that a node does shows in what it makes and in memory of the block's own.
+bool only_makes(const Graph& graph, const Node& node) {
+  if (node.reads_host) return false;
+  return node.pure || (node.op == "aten::copy_" &&
+                       graph.storage_of(node.writes[0]).kind == Storage::Kind::kLocal);
+}
+
 }  // namespace
 
 void drop_views(Graph* graph) {
@@ -39,10 +46,12 @@ void drop_dead(Graph* graph) {
   for (const ValueId id : graph->outputs) needed.insert(graph->value(id).storage);
   std::vector<Node> kept;
   for (auto node = graph->nodes.rbegin(); node != graph->nodes.rend(); ++node) {
-    const bool used = std::any_of(node->outputs.begin(), node->outputs.end(), [&](ValueId id) {
+    const auto is_needed = [&](ValueId id) {
       return id != kNone && needed.contains(graph->value(id).storage);
-    });
-    if (node->pure && !node->reads_host && !used) continue;
+    };
+    const bool used = std::any_of(node->outputs.begin(), node->outputs.end(), is_needed) ||
+                      std::any_of(node->writes.begin(), node->writes.end(), is_needed);
+    if (only_makes(*graph, *node) && !used) continue;
     for_each_input(*node, [&](ValueId id) { needed.insert(graph->value(id).storage); });
     kept.push_back(std::move(*node));
   }

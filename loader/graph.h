@@ -149,4 +149,8 @@ bool is_dense(const Value& value);
 /// Bytes between a value's first and one past its last element.
 int64_t extent_bytes(const Value& value);
 
+/// Whether two values show some element of one storage both. Exact where their strides are equal,
+/// as those of chunks; otherwise it may say so of values that lie between each other.
+bool may_overlap(const Value& a, const Value& b);
+
 }  // namespace torchweld

@@ -146,3 +146,8 @@ def echo_state():
             return h
 
     return scripted(Echo(), torch.randn(40, 3))
+
+
+@archive
+def lstm_of_an_empty_batch():
+    return traced(nn.LSTM(4, 6, batch_first=True), torch.randn(0, 5, 4))

@@ -31,7 +31,7 @@ TEST_P(WithoutLibTorch, NoStepIsLeft) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const char* group : {"moves", "resizes", "scatters", "bags", "einsums"}) {
+  for (const char* group : {"moves", "resizes", "scatters", "bags", "einsums", "recurrence"}) {
     const std::vector<std::string> some = archive_names(group);
     all.insert(all.end(), some.begin(), some.end());
   }

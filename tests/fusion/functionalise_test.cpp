@@ -123,5 +123,49 @@ TEST(Functionalise, OperatorsWithoutAKernelStay) {
   EXPECT_EQ(functional(text), text);
 }
 
+TEST(Functionalise, ChunksThatNobodySeesTogetherAreVersionsOfTheirOwn) {
+  EXPECT_EQ(functional(R"(graph(%0: f32[2,6]):
+  %1: f32[2,6] = aten::exp(%0)
+  %2: f32[2,3]{6,1} @%1, %3: f32[2,3]{6,1} @%1+3 = aten::chunk(%1, 2, 1)
+  %2 = %2 <- aten::sigmoid_(%2)
+  %3 = %3 <- aten::mul_.Tensor(%3, %2)
+  %4: f32[2,3] = aten::sin(%3)
+  return %4
+)"),
+            R"(graph(%0: f32[2,6]):
+  %1: f32[2,6] = aten::exp(%0)
+  %2: f32[2,3]{6,1} @%1, %3: f32[2,3]{6,1} @%1+3 = aten::chunk(%1, 2, 1)
+  %5: f32[2,3] = aten::sigmoid(%2)
+  %6: f32[2,3] = aten::mul.Tensor(%3, %5)
+  %4: f32[2,3] = aten::sin(%6)
+  return %4
+)");
+}
+
+TEST(Functionalise, AChunkStaysWhereTheWholeOrSomeOfItIsSeenLater) {
+  constexpr const char* kWhole = R"(graph(%0: f32[2,6]):
+  %1: f32[2,6] = aten::exp(%0)
+  %2: f32[2,3]{6,1} @%1, %3: f32[2,3]{6,1} @%1+3 = aten::chunk(%1, 2, 1)
+  %2 = %2 <- aten::sigmoid_(%2)
+  %4: f32[2,6] = aten::sin(%1)
+  return %4
+)";
+  constexpr const char* kSome = R"(graph(%0: f32[2,6]):
+  %1: f32[2,6] = aten::exp(%0)
+  %2: f32[2,3]{6,1} @%1, %3: f32[2,3]{6,1} @%1+3 = aten::chunk(%1, 2, 1)
+  %2 = %2 <- aten::sigmoid_(%2)
+  %4: f32[3] @%1+6 = aten::select.int(%2, 0, 1)
+  %5: f32[3] = aten::sin(%4)
+  return %5
+)";
+  constexpr const char* kResult = R"(graph(%0: f32[2,6]):
+  %1: f32[2,6] = aten::exp(%0)
+  %2: f32[2,3]{6,1} @%1, %3: f32[2,3]{6,1} @%1+3 = aten::chunk(%1, 2, 1)
+  %2 = %2 <- aten::sigmoid_(%2)
+  return %2
+)";
+  for (const char* text : {kWhole, kSome, kResult}) EXPECT_EQ(functional(text), text);
+}
+
 }  // namespace
 }  // namespace torchweld::testing
