@@ -87,7 +87,7 @@ void BoundPlan::prepare_products(bool measure) const {
     int64_t bits = request.alignment;
     for (const Location& where : {m.a, m.b, m.c, m.out}) bits |= where.byte_offset;
     if (m.repeats > 1) {
-      for (const int64_t apart : {m.repeat_a, m.repeat_b, m.repeat_out})
+      for (const int64_t apart : {m.repeat_a, m.repeat_b, m.repeat_c, m.repeat_out})
         bits |= apart * size_of(m.shape.dtype);
     }
     request.alignment = static_cast<int>(bits & -bits);

@@ -2,7 +2,7 @@
 #include "fusion/planner.h"
 
 #include "fusion/attention.h"
-#include "fusion/matmul.h"
+#include "fusion/epilogue.h"
 #include "fusion/passes.h"
 
 namespace torchweld {
@@ -17,9 +17,9 @@ Plan plan(Graph graph, const Target& target) {
   simplify(&graph, target);
   drop_dead(&graph);
   std::vector<Group> groups = group(graph, target);
+  attach_epilogues(graph, target, &groups);
   emit_steps(graph, groups, target, &plan);
   plan.graph = std::move(graph);
-  attach_epilogues(&plan);
   place_buffers(&plan, target);
   locate_operands(&plan);
   return plan;

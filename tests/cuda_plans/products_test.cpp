@@ -1,0 +1,87 @@
+// Which steps the archives of the group "products" become on the CUDA path. That their answers are
+// LibTorch's, archives_test.cpp sees.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/support/archives.h"
+#include "tests/virtual_gpu/virtual_runtime.h"
+#include "torchweld/engine.h"
+
+namespace torchweld::testing {
+namespace {
+
+const std::map<std::string, std::string>& expected_steps() {
+  static const std::map<std::string, std::string> steps = {
+      {"products/batched_residuals",
+       "matmul_5x8x6_f32_mul_add\n"
+       "matmul_5x8x5_f32_mul_add\n"
+       "matmul_5x8x6_f32\n"
+       "single_add_f32\n"},
+      {"products/doubles",
+       "matmul_5x8x6_f64_relu\n"
+       "matmul_5x8x6_f64_mul_add\n"
+       "matmul_5x8x6_f64\n"
+       "single_gelu_f64\n"},
+      {"products/gelu_and_residual",
+       "matmul_10x24x40_f32_gelu\n"
+       "matmul_10x40x24_f32_add\n"},
+      {"products/gelu_with_erf_and_residual",
+       "matmul_10x24x40_f32\n"
+       "single_gelu_f32\n"
+       "matmul_10x40x24_f32_add\n"},
+      {"products/halves",
+       "matmul_5x8x6_f16_relu\n"
+       "matmul_5x8x6_f16\n"
+       "fused_mul_add_f16\n"
+       "matmul_5x8x6_f16\n"
+       "single_gelu_f16\n"},
+      {"products/no_numbers",
+       "matmul_5x8x6_f32\n"
+       "fused_mul_add_f32\n"
+       "matmul_5x8x6_f32\n"
+       "fused_div_add_relu_f32\n"
+       "matmul_5x8x6_f32\n"
+       "fused_mul_gelu_f32\n"
+       "matmul_5x8x6_f32_mul_add_relu\n"},
+      {"products/residual_and_norm",
+       "matmul_10x24x40_f32_relu\n"
+       "matmul_10x40x24_f32_add\n"
+       "single_layer_norm_f32\n"},
+      {"products/results_that_others_read",
+       "matmul_5x8x6_f32\n"
+       "single_add_f32\n"
+       "fused_mul_add_relu_f32\n"
+       "single_add_f32\n"},
+      {"products/written_out",
+       "matmul_10x8x6_f32_div_add_relu\n"
+       "matmul_10x8x6_f32_add_gelu\n"
+       "matmul_10x8x6_f32\n"
+       "fused_mul_sub_f32\n"
+       "matmul_10x8x6_f32\n"
+       "fused_mul_add_f32\n"},
+  };
+  return steps;
+}
+
+class Products : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Products, BecomeTheExpectedSteps) {
+  const auto expected = expected_steps().find(GetParam());
+  ASSERT_NE(expected, expected_steps().end()) << "no steps are listed for it";
+  Options options;
+  options.planning = Planning::kBlocking;
+  options.runtime = virtual_gpu::virtual_runtime();
+  const Engine engine = load(archive_path(GetParam()), options);
+  std::string steps;
+  for (const ExplainedBlock& block : engine.explain(archive_inputs(GetParam()).inputs).blocks) {
+    for (const ExplainedStep& step : block.steps) steps += step.name + "\n";
+  }
+  EXPECT_EQ(steps, expected->second);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Products, ::testing::ValuesIn(archive_names("products")),
+                         archive_test_name);
+
+}  // namespace
+}  // namespace torchweld::testing
