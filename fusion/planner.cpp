@@ -3,6 +3,7 @@
 
 #include "fusion/attention.h"
 #include "fusion/epilogue.h"
+#include "fusion/merge_products.h"
 #include "fusion/passes.h"
 
 namespace torchweld {
@@ -16,6 +17,7 @@ Plan plan(Graph graph, const Target& target) {
   decompose(&graph, target);
   simplify(&graph, target);
   drop_dead(&graph);
+  merge_products(&graph, target);
   std::vector<Group> groups = group(graph, target);
   attach_epilogues(graph, target, &groups);
   emit_steps(graph, groups, target, &plan);

@@ -100,3 +100,108 @@ def results_that_others_read():
         return product + y, first, torch.relu(first + y)
 
     return traced(Wrap(forward), torch.randn(5, 8), torch.randn(8, 6), torch.randn(5, 6))
+
+
+class Attends(nn.Module):
+    """Attention with a projection each for queries, keys and values."""
+
+    def __init__(self, width=64, heads=2, scales=False):
+        super().__init__()
+        self.q, self.k, self.v, self.o = (nn.Linear(width, width, bias=not scales) for _ in range(4))
+        self.heads, self.scales = heads, scales
+
+    def forward(self, x):
+        b, t, d = x.shape
+        q, k, v = (project(x).view(b, t, self.heads, -1).transpose(1, 2) for project in (self.q, self.k, self.v))
+        if self.scales:
+            weights = torch.softmax((q * 0.2) @ k.transpose(-1, -2), -1)
+            return x + self.o((weights @ v).transpose(1, 2).reshape(b, t, d))
+        return x + self.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, t, d))
+
+
+@archive
+def query_key_value():
+    return traced(Attends(), torch.randn(2, 7, 64))
+
+
+@archive
+def scaled_query_key_value_of_small_heads():
+    return traced(Attends(heads=8, scales=True), torch.randn(2, 7, 64))
+
+
+class Gates(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate, self.up, self.down = nn.Linear(16, 40, bias=False), nn.Linear(16, 40, bias=False), nn.Linear(40, 16)
+
+    def forward(self, x):
+        return x + self.down(F.silu(self.gate(x)) * self.up(x))
+
+
+@archive
+def gated_feeds():
+    return traced(Gates(), torch.randn(3, 16))
+
+
+@archive
+def gated_feeds_of_halves():
+    return traced(Gates().bfloat16(), torch.randn(2, 3, 16).bfloat16())
+
+
+@archive
+def towers_of_one_input():
+    class Towers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.ModuleList(nn.Linear(16, width) for width in (8, 12, 20))
+            self.second = nn.ModuleList(nn.Linear(width, 8) for width in (8, 12, 20))
+
+        def forward(self, x):
+            return [second(torch.relu(first(x.T))).tanh() for first, second in zip(self.first, self.second)]
+
+    return traced(Towers(), torch.randn(16, 16))
+
+
+@archive
+def transposed_weights():
+    class Projects(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.ParameterList(torch.randn(8, width) for width in (4, 12, 8))
+            self.b = nn.ParameterList(torch.randn(width) for width in (4, 12, 8))
+
+        def forward(self, x):
+            a, b, c = (torch.addmm(b, x, w) for w, b in zip(self.w, self.b))
+            return a.exp(), torch.softmax(b, -1), c.sum(-1), torch.sin(x @ self.w[0]), torch.cos(torch.mm(x, self.w[1]))
+
+    return traced(Projects(), torch.randn(5, 8))
+
+
+@archive
+def layers_over_merged_ones():
+    class Layers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c, self.d = (nn.Linear(8, 8) for _ in range(4))
+
+        def forward(self, x):
+            a, b = self.a(x), self.b(x)
+            c, d = self.c(a), self.d(a)
+            return torch.cat([c, d, b], -1), torch.flip(b, [1]), b.amax(1), x
+
+    return traced(Layers(), torch.randn(2, 5, 8))
+
+
+@archive
+def results_that_leave():
+    class Heads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c, self.d, self.e = (nn.Linear(8, width) for width in (4, 4, 8, 6, 8))
+
+        def forward(self, x, y):
+            written = self.b(x)
+            written[:, 0] = 1
+            return self.a(x), written, self.c(x) + y, torch.relu(self.d(x)), self.e(x).sin()
+
+    return traced(Heads(), torch.randn(5, 8), torch.randn(5, 8))

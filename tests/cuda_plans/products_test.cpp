@@ -60,6 +60,57 @@ const std::map<std::string, std::string>& expected_steps() {
        "fused_mul_sub_f32\n"
        "matmul_10x8x6_f32\n"
        "fused_mul_add_f32\n"},
+      {"products/gated_feeds",
+       "matmul_3x16x80_f32\n"
+       "fused_silu_mul_f32\n"
+       "matmul_3x40x16_f32_add\n"},
+      {"products/layers_over_merged_ones",
+       "matmul_10x8x16_f32\n"
+       "matmul_10x8x16_f32\n"
+       "single_cat_f32\n"
+       "single_flip_f32\n"
+       "single_amax_f32\n"},
+      {"products/query_key_value",
+       "matmul_14x64x192_f32\n"
+       "attention_2x2x7x7x32_f32\n"
+       "matmul_14x64x64_f32_add\n"},
+      {"products/gated_feeds_of_halves",
+       "matmul_6x16x80_bf16\n"
+       "fused_silu_mul_bf16\n"
+       "matmul_6x40x16_bf16\n"
+       "single_add_bf16\n"},
+      {"products/results_that_leave",
+       "matmul_5x8x4_f32\n"
+       "single_fill_f32\n"
+       "matmul_5x8x4_f32\n"
+       "matmul_5x8x8_f32_add\n"
+       "matmul_5x8x6_f32_relu\n"
+       "matmul_5x8x8_f32\n"
+       "single_sin_f32\n"},
+      {"products/scaled_query_key_value_of_small_heads",
+       "matmul_14x64x192_f32\n"
+       "single_mul_f32\n"
+       "matmul_7x8x7_f32\n"
+       "single_softmax_f32\n"
+       "matmul_7x7x8_f32\n"
+       "single_reshape_f32\n"
+       "matmul_14x64x64_f32_add\n"},
+      {"products/towers_of_one_input",
+       "matmul_16x16x40_f32_relu\n"
+       "matmul_16x8x8_f32\n"
+       "single_tanh_f32\n"
+       "matmul_16x12x8_f32\n"
+       "single_tanh_f32\n"
+       "matmul_16x20x8_f32\n"
+       "single_tanh_f32\n"},
+      {"products/transposed_weights",
+       "matmul_5x8x24_f32\n"
+       "single_exp_f32\n"
+       "single_softmax_f32\n"
+       "single_sum_f32\n"
+       "matmul_5x8x16_f32\n"
+       "single_sin_f32\n"
+       "single_cos_f32\n"},
   };
   return steps;
 }
