@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from models import Wrap
-from registry import archive, traced
+from registry import archive, scripted, traced
 
 
 class Feeds(nn.Module):
@@ -205,3 +205,40 @@ def results_that_leave():
             return self.a(x), written, self.c(x) + y, torch.relu(self.d(x)), self.e(x).sin()
 
     return traced(Heads(), torch.randn(5, 8), torch.randn(5, 8))
+
+
+class Bytes(nn.Module):
+    """A linear layer with weights of int8, one scale a row."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.register_buffer("weight", torch.randint(-128, 128, (320, 256), dtype=torch.int8))
+        self.register_buffer("scale", (torch.rand(320) / 256).to(dtype))
+
+    def forward(self, x):
+        return F.linear(x, self.weight.to(x.dtype) * self.scale.unsqueeze(1))
+
+
+@archive
+def weights_of_bytes():
+    return traced(Bytes(torch.float32), torch.randn(3, 256))
+
+
+@archive
+def weights_of_bytes_for_halves():
+    return scripted(nn.Sequential(Bytes(torch.float16), nn.ReLU()), torch.rand(3, 256).half())
+
+
+@archive
+def weights_of_packed_bytes():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("weight", torch.randint(0, 256, (256, 256), dtype=torch.uint8))
+            self.register_buffer("scale", torch.rand(256, 1) / 256)
+
+        def forward(self, x):
+            pairs = torch.stack([self.weight & 15, self.weight >> 4], -1).view(256, 512)
+            return x @ ((pairs.to(torch.float32) - 8) * self.scale).t()
+
+    return traced(Packed(), torch.randn(3, 512))

@@ -111,6 +111,17 @@ const std::map<std::string, std::string>& expected_steps() {
        "matmul_5x8x16_f32\n"
        "single_sin_f32\n"
        "single_cos_f32\n"},
+      {"products/weights_of_bytes",
+       "fused_copy_mul_f32\n"
+       "matmul_3x256x320_f32\n"},
+      {"products/weights_of_bytes_for_halves",
+       "fused_copy_mul_f16\n"
+       "matmul_3x256x320_f16_relu\n"},
+      {"products/weights_of_packed_bytes",
+       "fused_bitwise_and_stack_u8\n"
+       "fused_right_shift_stack_u8\n"
+       "fused_copy_sub_mul_f32\n"
+       "matmul_3x512x256_f32\n"},
   };
   return steps;
 }
