@@ -5,6 +5,7 @@
 
 #include "engine/context.h"
 #include "engine/nvtx.h"
+#include "loader/graph_text.h"
 
 namespace torchweld {
 
@@ -35,14 +36,15 @@ Target target_for(const Runtime& runtime, bool exact) {
 }
 
 BoundPlan::BoundPlan(Recording recording, const Target& target,
-                     std::shared_ptr<const Runtime> runtime, bool measure_products)
+                     std::shared_ptr<const Runtime> runtime, SetupResults* setup_results,
+                     bool measure_products)
     : recording_(std::move(recording)), runtime_(std::move(runtime)) {
   const NvtxRange range("torchweld: build plan");
   const auto start = std::chrono::steady_clock::now();
   recording_.constants.resize(
       recording_.graph.constants.size());  // a copy may hold the results of another plan's setup
   plan_ = torchweld::plan(recording_.graph, target);
-  run_setup();
+  run_setup(setup_results);
   kernels_.resize(plan_.steps.size());
   eager_.resize(plan_.steps.size());
   packed_.resize(plan_.steps.size());
@@ -88,7 +90,7 @@ void BoundPlan::prepare_products(bool measure) const {
     int64_t bits = request.alignment;
     for (const Location& where : {m.a, m.b, m.c, m.out}) bits |= where.byte_offset;
     if (m.repeats > 1) {
-      for (const int64_t apart : {m.repeat_a, m.repeat_b, m.repeat_out})
+      for (const int64_t apart : {m.repeat_a, m.repeat_b, m.repeat_c, m.repeat_out})
         bits |= apart * size_of(m.shape.dtype);
     }
     request.alignment = static_cast<int>(bits & -bits);
@@ -97,19 +99,28 @@ void BoundPlan::prepare_products(bool measure) const {
 }
 
 /// Runs the setup nodes; each result is the next constant.
-void BoundPlan::run_setup() {
+void BoundPlan::run_setup(SetupResults* results) {
   const auto constant = [this](ValueId id) {
     const auto& ids = plan_.graph.constants;
     return recording_
         .constants[static_cast<size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin())];
   };
-  torch::jit::Stack stack;
   for (const Node& node : plan_.graph.setup) {
-    EagerCall(plan_.graph, node, recording_.opaques).run(&stack, constant);
-    recording_.constants.push_back(stack[0].toTensor());
+    Node call = node;  // by the operands' places, since ids are the plan's own
+    call.outputs.clear();
+    std::vector<at::Tensor> operands;
+    for_each_input(call, [&](ValueId& id) {
+      operands.push_back(constant(id));
+      id = static_cast<ValueId>(operands.size()) - 1;
+    });
+    recording_.constants.push_back(results->find_or_make(to_text(plan_.graph, call), operands, [&] {
+      torch::jit::Stack stack;
+      EagerCall(plan_.graph, node, recording_.opaques).run(&stack, constant);
+      // Calls on other streams read it without waiting for this one.
+      runtime_->finish(runtime_->site());
+      return stack[0].toTensor();
+    }));
   }
-  // Calls on other streams read them without waiting for this one.
-  if (!plan_.graph.setup.empty()) runtime_->finish(runtime_->site());
 }
 
 const float* BoundPlan::constant_floats(ValueId id) const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/runtime.h"
+#include "engine/setup_results.h"
 #include "fusion/plan.h"
 #include "fusion/planner.h"
 #include "kernels/x86/small_matmul.h"
@@ -33,9 +34,9 @@ class ShapeChanged : public std::runtime_error {
 class BoundPlan {
  public:
   /// Compiles what the plan needs. `target` decides what may be fused; with `measure_products`
-  /// their algorithms are timed first.
+  /// their algorithms are timed first. What setup nodes make is shared through `setup_results`.
   BoundPlan(Recording recording, const Target& target, std::shared_ptr<const Runtime> runtime,
-            bool measure_products = false);
+            SetupResults* setup_results, bool measure_products = false);
   ~BoundPlan();
 
   /// A context of the pool, or a new one; give it back with release().
@@ -54,7 +55,7 @@ class BoundPlan {
  private:
   void compile_kernels();
   void prepare_products(bool measure) const;
-  void run_setup();
+  void run_setup(SetupResults* results);
   const float* constant_floats(ValueId id) const;
   x86::PackedMatrix pack_weight(const Step& step) const;
 

@@ -169,9 +169,9 @@ void Context::run_matmul(const Step& step) {
     return where.buffer == kNone ? nullptr : address(where) + elements * size_of(m.shape.dtype);
   };
   for (int64_t r = 0; r < m.repeats; ++r) {
-    const cuda::BlasOperands operands{
-        at(m.a, r * m.repeat_a), at(m.b, r * m.repeat_b),     at(m.c, 0),
-        at(m.bias, 0),           at(m.out, r * m.repeat_out), scratch_of(step)};
+    const cuda::BlasOperands operands{at(m.a, r * m.repeat_a),     at(m.b, r * m.repeat_b),
+                                      at(m.c, r * m.repeat_c),     at(m.bias, 0),
+                                      at(m.out, r * m.repeat_out), scratch_of(step)};
     bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
                                  static_cast<cuda::Stream>(site_.stream));
   }

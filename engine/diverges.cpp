@@ -54,7 +54,8 @@ class ComparingTrace : public CallTrace {
     Graph shared = plan_->recording().graph;
     functionalise(&shared);
     const auto values = static_cast<ValueId>(shared.values.size());
-    const BoundPlan eager(plan_->recording(), target, engine_.shared_runtime());
+    SetupResults setup_results;
+    const BoundPlan eager(plan_->recording(), target, engine_.shared_runtime(), &setup_results);
     const Context::AfterStep keep = [this, &eager, values](size_t step, const Context& context) {
       for (const ValueId id : eager.plan().steps[step].makes) {
         // Later passes number new values as the target has them do; up to here both plans agree.

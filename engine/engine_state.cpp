@@ -323,7 +323,7 @@ void EngineState::build(Unit* unit, int ticket, Recording recording) {
     Unit* const next = recording.next ? unit_at(*recording.next) : nullptr;
     auto bound =
         std::make_unique<BoundPlan>(std::move(recording), target_for(*runtime_, is_exact()),
-                                    runtime_, options_.measure_products);
+                                    runtime_, &setup_results_, options_.measure_products);
     built_.fetch_add(1, std::memory_order_relaxed);
     build_us_.fetch_add(static_cast<int64_t>(bound->build_us()), std::memory_order_relaxed);
     log(LogLevel::kDebug, fmt::format("{}: plan with {} steps built in {:.0f} us", module_->name,

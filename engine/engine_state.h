@@ -11,6 +11,7 @@
 #include "engine/context.h"
 #include "engine/plan_thread.h"
 #include "engine/runtime.h"
+#include "engine/setup_results.h"
 #include "engine/unit.h"
 #include "loader/archive.h"
 #include "loader/recorder.h"
@@ -81,6 +82,7 @@ class EngineState {
   Options options_;
   std::shared_ptr<const Runtime> runtime_;
   std::vector<Argument> arguments_;
+  SetupResults setup_results_;
   Unit root_{std::nullopt};
   std::mutex units_mutex_;
   std::map<Place, std::unique_ptr<Unit>> units_;

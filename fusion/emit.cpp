@@ -14,6 +14,7 @@
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
 #include "fusion/small_matmul.h"
+#include "kernels/op_table.h"
 
 namespace torchweld {
 namespace {
@@ -32,6 +33,11 @@ class Emitter {
         return;
       }
       if (group.nodes.size() > 1) return emit_halves(group, steps);
+    }
+    Step with_epilogue;
+    if (group.nodes.size() > 1 && product(group.nodes, &with_epilogue)) {
+      steps->push_back(std::move(with_epilogue));
+      return;
     }
     for (const NodeId n : group.nodes) steps->push_back(single(n, why));
   }
@@ -68,17 +74,31 @@ class Emitter {
       step.name = name_of_step(step.attention);
       return step;
     }
-    if (target_.blas && make_matmul(graph_, node(n), &step.matmul, &why_not)) {
-      const cuda::BlasShape& s = step.matmul.shape;
-      step.kind = Step::Kind::kMatmul;
-      step.name = fmt::format("matmul_{}x{}x{}_{}", s.n, s.k, s.m, name_of(s.dtype));
-      return step;
-    }
+    if (product({n}, &step)) return step;
     step.kind = Step::Kind::kEager;
     step.reason = why_not_unrolled(graph_, node(n), target_);
     step.library = step.reason.empty() && is_library_op(node(n).op);
     if (!step.library && step.reason.empty()) step.reason = why_eager(node(n), why);
     return step;
+  }
+
+  /// A product of the device's library and its epilogue.
+  bool product(const std::vector<NodeId>& nodes, Step* step) const {
+    std::string why;
+    if (!target_.blas || !make_product(graph_, nodes, &step->matmul, &why)) return false;
+    const Matmul& m = step->matmul;
+    step->kind = Step::Kind::kMatmul;
+    step->name =
+        fmt::format("matmul_{}x{}x{}_{}", m.shape.n, m.shape.k, m.shape.m, name_of(m.shape.dtype));
+    for (size_t i = 1; i < nodes.size(); ++i)
+      step->name += fmt::format("_{}", find_op(node(nodes[i]).op)->name);
+    step->nodes = nodes;
+    step->reads.clear();
+    for (const ValueId id : {m.a_value, m.b_value, m.c_value, m.bias_value}) {
+      if (id != kNone) step->reads.push_back(id);
+    }
+    step->makes = {m.out_value};
+    return true;
   }
 
   static std::string why_eager(const Node& node, const std::string& why) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "fusion/epilogue.h"
 #include "kernels/geometry.h"
 
 namespace torchweld {
@@ -223,53 +224,12 @@ bool make_matmul(const Graph& graph, const Node& node, Matmul* out, std::string*
   return set_addend(graph, *o, y, out);
 }
 
-namespace {
-
-/// The step's single relu of `id`, or null.
-const Node* relu_of(const Plan& plan, const Step& step, ValueId id) {
-  if (step.kind != Step::Kind::kFused || step.nodes.size() != 1) return nullptr;
-  const Node& node = plan.graph.nodes[static_cast<size_t>(step.nodes[0])];
-  if (node.op != "aten::relu" || node.outputs.size() != 1) return nullptr;
-  const auto* arg = node.args[0].tensor();
-  return arg != nullptr && arg->id == id ? &node : nullptr;
-}
-
-bool is_read_once(const Plan& plan, StorageId storage) {
-  int reads = 0;
-  for (const Step& step : plan.steps) {
-    for (const ValueId id : step.reads) reads += plan.graph.value(id).storage == storage ? 1 : 0;
-  }
-  for (const ValueId id : plan.graph.outputs)
-    reads += plan.graph.value(id).storage == storage ? 2 : 0;
-  return reads == 1;
-}
-
-}  // namespace
-
-void attach_epilogues(Plan* plan) {
-  for (size_t i = 0; i < plan->steps.size(); ++i) {
-    Step& product = plan->steps[i];
-    if (product.kind != Step::Kind::kMatmul) continue;
-    const ValueId made = product.matmul.out_value;
-    const Value& v = plan->graph.value(made);
-    if (!is_read_once(*plan, v.storage)) continue;
-    for (size_t j = i + 1; j < plan->steps.size(); ++j) {
-      const Node* relu = relu_of(*plan, plan->steps[j], made);
-      if (relu == nullptr) continue;
-      const Value& result = plan->graph.value(relu->outputs[0]);
-      const bool alone = plan->graph.storage_of(relu->outputs[0]).kind == Storage::Kind::kLocal;
-      if (!alone || result.sizes != v.sizes || result.strides != v.strides ||
-          result.dtype != v.dtype)
-        break;
-      product.matmul.shape.epilogue = cuda::Epilogue::kRelu;
-      product.matmul.out_value = relu->outputs[0];
-      product.makes = {relu->outputs[0]};
-      product.nodes.push_back(plan->steps[j].nodes[0]);
-      product.name += "_relu";
-      plan->steps.erase(plan->steps.begin() + static_cast<std::ptrdiff_t>(j));
-      break;
-    }
-  }
+bool make_product(const Graph& graph, const std::vector<NodeId>& nodes, Matmul* out,
+                  std::string* why) {
+  const auto at = [&](NodeId n) -> const Node& { return graph.nodes[static_cast<size_t>(n)]; };
+  return make_matmul(graph, at(nodes[0]), out, why) &&
+         std::all_of(nodes.begin() + 1, nodes.end(),
+                     [&](NodeId n) { return add_epilogue(graph, at(n), out); });
 }
 
 }  // namespace torchweld

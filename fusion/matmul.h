@@ -1,7 +1,8 @@
-// Matrix products as calls of the device's own library, with what follows them as their epilogue.
+// Matrix products as calls of the device's own library.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "fusion/plan.h"
 
@@ -13,7 +14,8 @@ namespace torchweld {
 /// which copies them.
 bool make_matmul(const Graph& graph, const Node& node, Matmul* out, std::string* why);
 
-/// Steps that are a relu of a product, and of nothing else, become the product's epilogue.
-void attach_epilogues(Plan* plan);
+/// The same of a product and the nodes that are its epilogue (epilogue.h), in their order.
+bool make_product(const Graph& graph, const std::vector<NodeId>& nodes, Matmul* out,
+                  std::string* why);
 
 }  // namespace torchweld

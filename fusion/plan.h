@@ -52,7 +52,7 @@ struct Matmul {
   ValueId a_value = kNone, b_value = kNone, c_value = kNone, bias_value = kNone, out_value = kNone;
   Location a, b, c, bias, out;  ///< buffer is kNone for an operand that isn't there
   int64_t repeats = 1;  ///< calls, for batches that no single stride walks; these elements apart:
-  int64_t repeat_a = 0, repeat_b = 0, repeat_out = 0;
+  int64_t repeat_a = 0, repeat_b = 0, repeat_c = 0, repeat_out = 0;
 };
 
 /// Bags of rows of a table by the device's own kernel.

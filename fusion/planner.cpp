@@ -2,7 +2,8 @@
 #include "fusion/planner.h"
 
 #include "fusion/attention.h"
-#include "fusion/matmul.h"
+#include "fusion/epilogue.h"
+#include "fusion/merge_products.h"
 #include "fusion/packed_conv.h"
 #include "fusion/passes.h"
 #include "fusion/transformer.h"
@@ -20,10 +21,11 @@ Plan plan(Graph graph, const Target& target) {
   decompose(&graph, target);
   simplify(&graph, target);
   drop_dead(&graph);
+  merge_products(&graph, target);
   std::vector<Group> groups = group(graph, target);
+  attach_epilogues(graph, target, &groups);
   emit_steps(graph, groups, target, &plan);
   plan.graph = std::move(graph);
-  attach_epilogues(&plan);
   place_buffers(&plan, target);
   locate_operands(&plan);
   return plan;

@@ -75,8 +75,8 @@ class Rewriter {
   }
 
   /// A node that runs once: its result is one more constant.
-  ValueId setup(const char* op, std::vector<Arg> args, ValueId shape) {
-    const ValueId out = fresh(graph_.value(shape).dtype, graph_.value(shape).sizes);
+  ValueId setup(const char* op, std::vector<Arg> args, DType dtype, std::vector<int64_t> sizes) {
+    const ValueId out = fresh(dtype, std::move(sizes));
     Storage& storage = graph_.storages[static_cast<size_t>(graph_.value(out).storage)];
     storage.kind = Storage::Kind::kConstant;
     storage.index = static_cast<int>(graph_.constants.size());
@@ -88,6 +88,10 @@ class Rewriter {
     node.source = source_;
     graph_.setup.push_back(std::move(node));
     return out;
+  }
+
+  ValueId setup(const char* op, std::vector<Arg> args, ValueId shape) {
+    return setup(op, std::move(args), graph_.value(shape).dtype, graph_.value(shape).sizes);
   }
 
   std::vector<Node> take() { return std::move(nodes_); }

@@ -18,6 +18,7 @@
 #include <set>
 
 #include "loader/archive_errors.h"
+#include "loader/byte_weights.h"
 #include "loader/folded_constants.h"
 #include "loader/torchvision_ops.h"
 
@@ -44,9 +45,10 @@ std::optional<std::string> training_module(const jit::Module& module) {
 }
 
 /// Freezing turns attributes that nobody writes into constants. Its numeric optimisations stay off:
-/// they fold a batch norm in training mode wrongly, and folding is the planner's work.
-jit::Module frozen(const jit::Module& module, const std::string& method) {
-  std::vector<std::string> preserved;
+/// they fold a batch norm in training mode wrongly, and folding is the planner's work. `preserved`
+/// stay attributes.
+jit::Module frozen(const jit::Module& module, const std::string& method,
+                   std::vector<std::string> preserved) {
   if (method != "forward") preserved.push_back(method);
   try {
     return jit::freeze_module(module, preserved, /*freezeInterfaces=*/true,
@@ -117,7 +119,12 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   out->name = name;
   out->method = options.method;
   const auto archived = archived_memory(loaded, options.method);
-  const jit::Module module = frozen(loaded, options.method);
+  std::vector<std::string> bytes = byte_weights(loaded);
+  jit::Module module = frozen(loaded, options.method, bytes);
+  if (!bytes.empty() && !reads_only(module, options.method, bytes)) {
+    bytes.clear();
+    module = frozen(loaded, options.method, {});
+  }
   const jit::Method method = module.get_method(options.method);
   auto graph = method.graph()->copy();
   jit::Inline(*graph);
@@ -125,6 +132,7 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   retarget_devices(graph->block(), options.device);
   jit::ConstantPropagation(graph);
   renew_folded_constants(graph.get(), archived);
+  make_byte_weights_constant(graph.get(), module, bytes);
   jit::EliminateDeadCode(graph);
   AttributeUses uses;
   collect_uses(graph->block(), &uses);

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "loader/byte_weights.h"
 #include "loader/recorder.h"
 
 namespace torchweld {
@@ -86,7 +87,8 @@ std::vector<char> Recorder::constant_storages() const {
     std::vector<char> read_outside(constant.size());
     for (const Node& node : graph_.nodes) {
       const bool random = !node.pure && node.writes.empty();
-      const bool folds = !random && !node.reads_host && touches(graph_, node, constant, false);
+      const bool folds = !random && !node.reads_host && touches(graph_, node, constant, false) &&
+                         !widens_byte_weights(graph_, node);
       for (const ValueId id : node.writes) {
         if (!folds || read_outside[static_cast<size_t>(graph_.value(id).storage)] != 0)
           leave(id, &changed);

@@ -11,6 +11,7 @@ std::string describe(const BlasShape& s) {
   if (s.beta != 0) text += " add";
   if (s.has_bias) text += " bias";
   if (s.epilogue == Epilogue::kRelu) text += " relu";
+  if (s.epilogue == Epilogue::kGelu) text += " gelu";
   return text;
 }
 

@@ -11,8 +11,8 @@
 
 namespace torchweld::cuda {
 
-/// What happens to a product's elements before they are stored.
-enum class Epilogue : uint8_t { kNone, kRelu };
+/// What happens to a product's elements before they are stored. Gelu is the form with tanh.
+enum class Epilogue : uint8_t { kNone, kRelu, kGelu };
 
 /// D = epilogue(alpha * op(A) op(B) + beta * C + bias), `batch` times.
 ///

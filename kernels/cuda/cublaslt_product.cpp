@@ -21,6 +21,19 @@ cublasComputeType_t compute_type_of(DType dtype, bool allow_tf32) {
   return dtype == DType::kF32 && allow_tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
+/// The library adds the bias to alpha A B + beta C, and the activation comes last.
+cublasLtEpilogue_t epilogue_of(const BlasShape& s) {
+  switch (s.epilogue) {
+    case Epilogue::kRelu:
+      return s.has_bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
+    case Epilogue::kGelu:
+      return s.has_bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
+    case Epilogue::kNone:
+      break;
+  }
+  return s.has_bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+}
+
 }  // namespace
 
 const Library& library() {
@@ -117,14 +130,9 @@ void Product::describe_to(Owned<cublasLtMatmulDesc_t>* out, const void* bias) co
   const auto op = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   set(out->get(), CUBLASLT_MATMUL_DESC_TRANSA, op(shape_.transpose_a));
   set(out->get(), CUBLASLT_MATMUL_DESC_TRANSB, op(shape_.transpose_b));
-  const bool relu = shape_.epilogue == Epilogue::kRelu;
-  if (shape_.has_bias) {
-    set(out->get(), CUBLASLT_MATMUL_DESC_EPILOGUE,
-        relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS);
-    set(out->get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-  } else if (relu) {
-    set(out->get(), CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_RELU);
-  }
+  if (shape_.epilogue != Epilogue::kNone || shape_.has_bias)
+    set(out->get(), CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(shape_));
+  if (shape_.has_bias) set(out->get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
 }
 
 void Product::prefer(Owned<cublasLtMatmulPreference_t>* out) const {

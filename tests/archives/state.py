@@ -194,3 +194,18 @@ def state_written_on_data():
             return x / self.peak
 
     return scripted(Peak(), torch.randn(6))
+
+
+@archive
+def weights_of_bytes_that_are_written():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("weight", torch.randint(-100, 100, (256, 256), dtype=torch.int8))
+            self.register_buffer("kept", torch.randint(-100, 100, (256, 256), dtype=torch.int8))
+
+        def forward(self, x):
+            self.weight.add_(1)
+            return x @ (self.weight.to(torch.float32) / 256), x @ (self.kept.to(torch.float32) / 256)
+
+    return scripted(Counts(), torch.randn(3, 256))

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "tests/support/archives.h"
 #include "tests/support/script_module.h"
 #include "torchweld/torchweld.h"
 
@@ -140,6 +141,17 @@ TEST(Plans, PrepareLeavesInputsAndStateAsTheyAre) {
   EXPECT_TRUE(at::equal(x, at::ones({3})));
   EXPECT_TRUE(at::equal(engine.run({x.clone()}).toTensor(), at::full({3}, 2.0)));
   EXPECT_TRUE(at::equal(engine.run({x.clone()}).toTensor(), at::full({3}, 4.0)));
+}
+
+TEST(Plans, WeightsOfBytesAreNotKeptWider) {
+  const Engine engine = load(archive_path("products/weights_of_bytes"), blocking());
+  const Explanation how = engine.explain(archive_inputs("products/weights_of_bytes").inputs);
+  ASSERT_EQ(how.blocks.size(), 1u);
+  EXPECT_EQ(how.blocks[0].constant_bytes, 320 * 256 + 320 * 4);
+  const Engine packed = load(archive_path("products/weights_of_packed_bytes"), blocking());
+  const Explanation also =
+      packed.explain(archive_inputs("products/weights_of_packed_bytes").inputs);
+  EXPECT_LT(also.blocks[0].constant_bytes, 256 * 256 + 256 * 4 + 64);
 }
 
 TEST(Plans, DefaultsFillMissingArguments) {

@@ -227,20 +227,20 @@ TEST(Recurrence, BothWaysOfTwoLayersReadTheWholeLayerBefore) {
   return %10, %11
 )",
                   rows()),
-            R"(matmul_3x4x2_f32
+            R"(matmul_3x2x2_f32
+matmul_3x4x2_f32_add
+single_rnn_relu_f32
+single_rnn_relu_f32
 matmul_3x2x2_f32
+matmul_3x4x2_f32_add
 single_rnn_relu_f32
 single_rnn_relu_f32
-matmul_3x4x2_f32
 matmul_3x2x2_f32
+matmul_3x4x2_f32_add
 single_rnn_relu_f32
 single_rnn_relu_f32
-matmul_3x4x2_f32
 matmul_3x2x2_f32
-single_rnn_relu_f32
-single_rnn_relu_f32
-matmul_3x4x2_f32
-matmul_3x2x2_f32
+matmul_3x4x2_f32_add
 single_rnn_relu_f32
 single_rnn_relu_f32
 )");
@@ -253,16 +253,13 @@ TEST(Recurrence, WhatNobodyReadsIsNotKept) {
   %4: f32[1,3,2], %5: f32[1,3,2] = aten::rnn_tanh.input(%0, %1, [%2, %3], false, 1, 0.0, false, false, false) impure
   return %5
 )"),
-            R"(matmul_3x4x2_f32
-matmul_3x2x2_f32
+            R"(matmul_3x2x2_f32
+matmul_3x4x2_f32_add
 kernel single_rnn_tanh_f32 rank 1
   in0: f32[1]
-  in1: f32[1]
   %0 = load f32 in0
-  %1 = load f32 in1
-  %2 = add f32 %0 %1
-  %3 = tanh f32 %2
-  out0: f32[1] = %3
+  %1 = tanh f32 %0
+  out0: f32[1] = %1
 )");
 }
 

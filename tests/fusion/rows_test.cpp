@@ -124,24 +124,6 @@ TEST(Rows, WithoutRowsSoftmaxIsOneStepOfLibTorch) {
   EXPECT_EQ(made.steps[0].kind, Step::Kind::kEager);
 }
 
-TEST(Matmul, ReluBecomesTheEpilogueOfItsProduct) {
-  EXPECT_EQ(planned(R"(graph(%0: f32[2,5,8], %1: f32[16,8], %2: f32[16]):
-  %3: f32[2,5,16] = aten::linear(%0, %1, %2)
-  %4: f32[2,5,16] = aten::relu(%3)
-  return %4
-)",
-                    rows()),
-            R"(step 0: matmul_10x8x16_f32_relu
-  %3: f32[2,5,16] = aten::linear(%0, %1, %2)
-  %4: f32[2,5,16] = aten::relu(%3)
-  f32 16x10x8 TN bias relu
-  a %1 in input 1, b %0 in input 0, bias %2 in input 2
-  out %4 in output of 640 bytes
-return %4 in output of 640 bytes
-arena 64 of 64 bytes
-)");
-}
-
 TEST(Matmul, TransposedOperandsAreReadWhereTheyAre) {
   EXPECT_EQ(planned(R"(graph(%0: f32[3,5,8]{40,1,5}, %1: f32[3,8,4]):
   %2: f32[3,5,4] = aten::bmm(%0, %1)

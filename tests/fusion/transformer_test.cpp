@@ -41,16 +41,16 @@ std::string layer(const std::string& dtype, bool gelu, bool norm_first, const st
 
 TEST(Transformer, ALayerIsProductsAttentionAndWhatLiesBetween) {
   EXPECT_EQ(names(layer("f32", false, false, "none", "none")),
-            "matmul_10x64x192_f32\nattention_2x2x5x5x32_f32\nmatmul_10x64x64_f32\n"
-            "fused_add_layer_norm_f32\nmatmul_10x64x96_f32_relu\nmatmul_10x96x64_f32\n"
-            "fused_add_layer_norm_f32\n");
+            "matmul_10x64x192_f32\nattention_2x2x5x5x32_f32\nmatmul_10x64x64_f32_add\n"
+            "single_layer_norm_f32\nmatmul_10x64x96_f32_relu\nmatmul_10x96x64_f32_add\n"
+            "single_layer_norm_f32\n");
 }
 
 TEST(Transformer, NormsComeFirstWhereTheLayerSaysSo) {
   EXPECT_EQ(names(layer("f32", true, true, "%11", "1")),
             "single_layer_norm_f32\nmatmul_10x64x192_f32\nattention_2x2x5x5x32_f32_mask\n"
-            "matmul_10x64x64_f32\nfused_add_layer_norm_f32\nmatmul_10x64x96_f32\n"
-            "single_gelu_f32\nmatmul_10x96x64_f32\nsingle_add_f32\n");
+            "matmul_10x64x64_f32_add\nsingle_layer_norm_f32\nmatmul_10x64x96_f32\n"
+            "single_gelu_f32\nmatmul_10x96x64_f32_add\n");
 }
 
 TEST(Transformer, HalvesAndMasksOfOtherDimsStayLibTorchs) {

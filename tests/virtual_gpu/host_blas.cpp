@@ -1,7 +1,9 @@
 #include "tests/virtual_gpu/host_blas.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <numbers>
 #include <vector>
 
 #include "kernels/half.h"
@@ -52,6 +54,18 @@ std::vector<double> dense(DType dtype, const void* base, int64_t start, int64_t 
   return out;
 }
 
+double activated(cuda::Epilogue epilogue, double x) {
+  switch (epilogue) {
+    case cuda::Epilogue::kRelu:
+      return x < 0 ? 0 : x;
+    case cuda::Epilogue::kGelu:
+      return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+    case cuda::Epilogue::kNone:
+      break;
+  }
+  return x;
+}
+
 void expect(bool condition, const cuda::BlasShape& shape, const char* what) {
   if (!condition)
     throw Error(ErrorCode::kDevice,
@@ -87,8 +101,7 @@ void HostBlas::run(const cuda::BlasShape& s, const cuda::BlasOperands& o, bool, 
         double value = s.alpha * column[static_cast<size_t>(i)];
         if (s.beta != 0) value += s.beta * read(s.dtype, o.c, batch * s.batch_c + j * s.ldc + i);
         if (s.has_bias) value += read(s.dtype, o.bias, i);
-        if (s.epilogue == cuda::Epilogue::kRelu && value < 0) value = 0;
-        write(s.dtype, o.d, batch * s.batch_d + j * s.ldd + i, value);
+        write(s.dtype, o.d, batch * s.batch_d + j * s.ldd + i, activated(s.epilogue, value));
       }
     }
   }

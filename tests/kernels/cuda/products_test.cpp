@@ -54,6 +54,7 @@ TEST(CudaProducts, EveryPartOfARequestIsInItsText) {
   changed([](auto* r) { r->shape.beta = 1; });
   changed([](auto* r) { r->shape.has_bias = true; });
   changed([](auto* r) { r->shape.epilogue = cuda::Epilogue::kRelu; });
+  changed([](auto* r) { r->shape.epilogue = cuda::Epilogue::kGelu; });
 }
 
 // The host twin reads and writes as cuBLASLt does; the virtual GPU's host memory ends in redzones

@@ -1,0 +1,30 @@
+// Results of plans' setup nodes, shared by the plans of one engine: another shape needs the same
+// weights.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace torchweld {
+
+/// Thread-safe. Holds no memory: a result lives as long as a plan that has it, and so do the
+/// tensors it was made of, whose addresses are part of its key.
+class SetupResults {
+ public:
+  /// The result of `call` on these operands, made now or by a plan that still lives.
+  at::Tensor find_or_make(const std::string& call, const std::vector<at::Tensor>& operands,
+                          const std::function<at::Tensor()>& make);
+
+ private:
+  using Weak = c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
+
+  std::mutex mutex_;
+  std::map<std::string, Weak> known_;
+};
+
+}  // namespace torchweld

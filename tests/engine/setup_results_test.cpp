@@ -1,0 +1,44 @@
+// Results of setup nodes are shared while a plan holds them, and no longer.
+#include "engine/setup_results.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+namespace torchweld::testing {
+namespace {
+
+TEST(SetupResults, AreMadeOnceForTheSameCallOnTheSameTensors) {
+  SetupResults results;
+  const at::Tensor a = at::ones({2, 3}), b = at::ones({2, 3});
+  int made = 0;
+  const auto find = [&](const std::string& call, const std::vector<at::Tensor>& operands) {
+    return results.find_or_make(call, operands, [&] {
+      ++made;
+      return at::cat(operands);
+    });
+  };
+  const at::Tensor first = find("cat", {a, b});
+  EXPECT_TRUE(find("cat", {a, b}).is_same(first));
+  EXPECT_EQ(made, 1);
+  const std::vector<at::Tensor> others{find("cat", {b, a}), find("stack", {a, b}),
+                                       find("cat", {a, b.t().contiguous().t()}),
+                                       find("cat", {a, b.view({3, 2}).t()})};
+  for (const at::Tensor& other : others) EXPECT_FALSE(other.is_same(first));
+  EXPECT_EQ(made, 5);
+}
+
+TEST(SetupResults, AreMadeAnewWhenNobodyHoldsThem) {
+  SetupResults results;
+  const at::Tensor a = at::ones({2, 3});
+  int made = 0;
+  for (int i = 0; i < 2; ++i) {
+    results.find_or_make("neg", {a}, [&] {
+      ++made;
+      return a.neg();
+    });
+  }
+  EXPECT_EQ(made, 2);
+}
+
+}  // namespace
+}  // namespace torchweld::testing
