@@ -3,26 +3,12 @@
 #include <cmath>
 #include <limits>
 
+#include "fusion/node_args.h"
+
 namespace torchweld {
 namespace {
 
 std::string base_of(const std::string& op) { return op.substr(0, op.find('.')); }
-
-ValueId tensor_at(const Node& node, size_t i) {
-  const auto* t = i < node.args.size() ? node.args[i].tensor() : nullptr;
-  return t == nullptr ? kNone : t->id;
-}
-
-/// A number, or a tensor of no dims whose value the recording knows.
-std::optional<double> number_at(const Graph& graph, const Node& node, size_t i) {
-  if (i >= node.args.size()) return std::nullopt;
-  if (const auto* n = std::get_if<int64_t>(&node.args[i].value)) return static_cast<double>(*n);
-  if (const auto* x = std::get_if<double>(&node.args[i].value)) return *x;
-  const ValueId id = tensor_at(node, i);
-  if (id == kNone || !graph.value(id).has_scalar || !graph.value(id).sizes.empty())
-    return std::nullopt;
-  return graph.value(id).scalar;
-}
 
 bool is_mask_float(DType dtype) { return is_floating(dtype) && dtype != DType::kF64; }
 
@@ -30,11 +16,11 @@ bool is_mask_float(DType dtype) { return is_floating(dtype) && dtype != DType::k
 std::optional<double> factor_of(const Graph& graph, const Node& node, ValueId* operand) {
   const std::string op = base_of(node.op);
   if (node.args.size() != 2 || (op != "aten::mul" && op != "aten::div")) return std::nullopt;
-  *operand = tensor_at(node, 0);
-  auto by = number_at(graph, node, 1);
+  *operand = tensor_arg(node, 0);
+  auto by = scalar_arg(graph, node, 1);
   if (!by && op == "aten::mul") {
-    *operand = tensor_at(node, 1);
-    by = number_at(graph, node, 0);
+    *operand = tensor_arg(node, 1);
+    by = scalar_arg(graph, node, 0);
   }
   if (!by || *operand == kNone || *by == 0 || !std::isfinite(*by)) return std::nullopt;
   return op == "aten::div" ? 1 / *by : *by;
@@ -43,7 +29,7 @@ std::optional<double> factor_of(const Graph& graph, const Node& node, ValueId* o
 /// softmax over the last dim; halves may be widened on the way.
 bool is_row_softmax(const Graph& graph, const Node& node) {
   if (node.op != "aten::softmax.int" && node.op != "aten::_softmax") return false;
-  const ValueId x = tensor_at(node, 0);
+  const ValueId x = tensor_arg(node, 0);
   const auto* dim = node.args.size() < 2 ? nullptr : std::get_if<int64_t>(&node.args[1].value);
   if (x == kNone || dim == nullptr || node.outputs.size() != 1 || node.outputs[0] == kNone)
     return false;
@@ -59,7 +45,7 @@ class Walk {
   std::optional<AttentionParts> from(NodeId softmax, NodeId* product) {
     const Node& node = node_of(softmax);
     if (!is_row_softmax(graph_, node) || !weights(node.outputs[0], product) ||
-        !scores(tensor_at(node, 0)))
+        !scores(tensor_arg(node, 0)))
       return std::nullopt;
     parts_.empty_is_nan = true;
     return parts_;
@@ -73,7 +59,7 @@ class Walk {
     const NodeId reader = uses_.only_reader(made);
     if (reader == kNone) return false;
     const Node& node = node_of(reader);
-    const ValueId read = tensor_at(node, 0);
+    const ValueId read = tensor_arg(node, 0);
     if (node.outputs.size() != 1 || node.outputs[0] == kNone || read == kNone ||
         !shows_same_matrices(graph_.value(made), graph_.value(read)))
       return false;
@@ -81,7 +67,7 @@ class Walk {
     if (node.op != "aten::matmul" && node.op != "aten::bmm") return false;
     const Value& out = graph_.value(node.outputs[0]);
     const Value& p = graph_.value(read);
-    const Value& v = graph_.value(tensor_at(node, 1));
+    const Value& v = graph_.value(tensor_arg(node, 1));
     if (p.sizes.size() < 2 || v.sizes.size() < 2 || out.elements() == 0 || p.elements() == 0 ||
         p.elements() / p.sizes.back() != out.elements() / out.sizes.back())
       return false;  // the product repeats the weights
@@ -108,18 +94,18 @@ class Walk {
       parts_.scale *= *factor;
       return is_whole(operand, node) && scores(operand);
     }
-    if (is_cast(node)) return scores(tensor_at(node, 0));
+    if (is_cast(node)) return scores(tensor_arg(node, 0));
     const std::string op = base_of(node.op);
     if (op == "aten::add") return sum(node);
     if (op == "aten::masked_fill")
-      return chosen(node, tensor_at(node, 0), tensor_at(node, 1), number_at(graph_, node, 2),
+      return chosen(node, tensor_arg(node, 0), tensor_arg(node, 1), scalar_arg(graph_, node, 2),
                     false);
     if (op == "aten::where") return where(node);
     return first_product(node);
   }
 
   bool is_cast(const Node& node) const {
-    const ValueId x = tensor_at(node, 0);
+    const ValueId x = tensor_arg(node, 0);
     return base_of(node.op) == "aten::to" && x != kNone && node.outputs.size() == 1 &&
            is_mask_float(graph_.value(x).dtype) &&
            is_mask_float(graph_.value(node.outputs[0]).dtype) && is_whole(x, node);
@@ -131,10 +117,10 @@ class Walk {
   }
 
   bool sum(const Node& node) {
-    const auto alpha = number_at(graph_, node, 2);
+    const auto alpha = scalar_arg(graph_, node, 2);
     if (parts_.scale != 1 || (alpha && *alpha != 1)) return false;
     for (const size_t i : {size_t{0}, size_t{1}}) {
-      const ValueId chain = tensor_at(node, i), mask = tensor_at(node, 1 - i);
+      const ValueId chain = tensor_arg(node, i), mask = tensor_arg(node, 1 - i);
       if (chain == kNone || mask == kNone || !is_whole(chain, node) ||
           !is_mask_float(graph_.value(mask).dtype))
         continue;
@@ -147,10 +133,10 @@ class Walk {
   }
 
   bool where(const Node& node) {
-    const ValueId mask = tensor_at(node, 0);
-    if (const auto other = number_at(graph_, node, 2))
-      return chosen(node, tensor_at(node, 1), mask, other, true);
-    return chosen(node, tensor_at(node, 2), mask, number_at(graph_, node, 1), false);
+    const ValueId mask = tensor_arg(node, 0);
+    if (const auto other = scalar_arg(graph_, node, 2))
+      return chosen(node, tensor_arg(node, 1), mask, other, true);
+    return chosen(node, tensor_arg(node, 2), mask, scalar_arg(graph_, node, 1), false);
   }
 
   bool chosen(const Node& node, ValueId chain, ValueId mask, std::optional<double> score,
@@ -169,8 +155,8 @@ class Walk {
     if (!adds && node.op != "aten::matmul" && node.op != "aten::bmm") return false;
     const size_t first = adds ? 1 : 0;
     if (adds && !addend(node)) return false;
-    if (tensor_at(node, first) == kNone || tensor_at(node, first + 1) == kNone) return false;
-    const Value x = unscaled(tensor_at(node, first)), w = unscaled(tensor_at(node, first + 1));
+    if (tensor_arg(node, first) == kNone || tensor_arg(node, first + 1) == kNone) return false;
+    const Value x = unscaled(tensor_arg(node, first)), w = unscaled(tensor_arg(node, first + 1));
     if (x.sizes.size() < 2 || w.sizes.size() < 2) return false;
     Sizes of_x = graph_.value(node.outputs[0]).sizes, of_w = of_x;
     of_x.back() = of_w[of_w.size() - 2] = x.sizes.back();
@@ -184,8 +170,8 @@ class Walk {
   }
 
   bool addend(const Node& node) {
-    const auto beta = number_at(graph_, node, 3), alpha = number_at(graph_, node, 4);
-    const ValueId mask = tensor_at(node, 0);
+    const auto beta = scalar_arg(graph_, node, 3), alpha = scalar_arg(graph_, node, 4);
+    const ValueId mask = tensor_arg(node, 0);
     if (!beta || !alpha || mask == kNone || *alpha == 0) return false;
     if (*beta != 0) {
       if (*beta != 1 || parts_.scale != 1 || !is_mask_float(graph_.value(mask).dtype)) return false;
@@ -251,16 +237,16 @@ std::optional<AttentionParts> written_out_parts(const Graph& graph, const Uses& 
 std::optional<AttentionParts> sdpa_parts(const Graph& graph, const Node& node) {
   // Its schema may draw random numbers, but without dropout it doesn't.
   if (node.op != "aten::scaled_dot_product_attention" || node.args.size() < 8 ||
-      node.outputs.size() != 1 || node.outputs[0] == kNone || number_at(graph, node, 4) != 0.0)
+      node.outputs.size() != 1 || node.outputs[0] == kNone || scalar_arg(graph, node, 4) != 0.0)
     return std::nullopt;
-  const Value& q = graph.value(tensor_at(node, 0));
-  const Value& k = graph.value(tensor_at(node, 1));
+  const Value& q = graph.value(tensor_arg(node, 0));
+  const Value& k = graph.value(tensor_arg(node, 1));
   const Value& out = graph.value(node.outputs[0]);
   if (q.sizes.size() < 2 || k.sizes.size() < 2 || out.elements() == 0) return std::nullopt;
   AttentionParts parts;
   const int64_t keys = k.sizes[k.sizes.size() - 2];
   const auto of_kv = [&](size_t i) {
-    const Value& v = graph.value(tensor_at(node, i));
+    const Value& v = graph.value(tensor_arg(node, i));
     if (flag_at(node, 7)) return repeated_heads(v, out.sizes, keys);
     Sizes sizes = out.sizes;
     sizes[sizes.size() - 2] = keys;
@@ -277,9 +263,9 @@ std::optional<AttentionParts> sdpa_parts(const Graph& graph, const Node& node) {
   parts.v = *stacked_v;
   parts.out = *stack_of(out, out.sizes);
   parts.scale =
-      number_at(graph, node, 6).value_or(1 / std::sqrt(static_cast<double>(q.sizes.back())));
+      scalar_arg(graph, node, 6).value_or(1 / std::sqrt(static_cast<double>(q.sizes.back())));
   parts.causal = flag_at(node, 5);
-  if (const ValueId mask = tensor_at(node, 3); mask != kNone) {
+  if (const ValueId mask = tensor_arg(node, 3); mask != kNone) {
     if (graph.value(mask).dtype == DType::kBool) {
       parts.chosen = ScoreMask{mask, of_scores};
       parts.masked_score = -std::numeric_limits<double>::infinity();

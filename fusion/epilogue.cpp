@@ -17,14 +17,6 @@ namespace {
 using cuda::BlasShape;
 using cuda::Epilogue;
 
-/// A number, or a tensor that is known to be one.
-std::optional<double> scalar_arg(const Graph& graph, const Node& node, size_t i) {
-  const ValueId id = tensor_arg(node, i);
-  if (id == kNone) return number_arg(node, i);
-  const Value& v = graph.value(id);
-  return v.has_scalar && v.sizes.empty() ? std::optional(v.scalar) : std::nullopt;
-}
-
 bool is_dense_from_start(const Value& v) { return v.strides == contiguous_strides(v.sizes); }
 
 /// Whether operand `i` is the product's result, and the node's result lies in memory as it does.

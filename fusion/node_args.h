@@ -41,6 +41,14 @@ inline std::optional<double> number_arg(const Node& node, size_t i) {
   return std::nullopt;
 }
 
+/// A number, or a tensor of no dims whose value the recording knows.
+inline std::optional<double> scalar_arg(const Graph& graph, const Node& node, size_t i) {
+  const ValueId id = tensor_arg(node, i);
+  if (id == kNone) return number_arg(node, i);
+  const Value& v = graph.value(id);
+  return v.has_scalar && v.sizes.empty() ? std::optional(v.scalar) : std::nullopt;
+}
+
 inline bool flag_arg(const Node& node, size_t i) {
   const Arg* arg = arg_at(node, i);
   const auto* b = arg == nullptr ? nullptr : std::get_if<bool>(&arg->value);

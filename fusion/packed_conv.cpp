@@ -8,6 +8,7 @@
 
 #include "fusion/batch_norm.h"
 #include "fusion/channels_last.h"
+#include "fusion/conv_args.h"
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
 #include "fusion/small_conv.h"
@@ -25,8 +26,7 @@ constexpr int64_t kProductsPerCopy = 128;
 
 struct Convolution {
   ValueId x = kNone, weight = kNone, bias = kNone;
-  Arg::Ints stride, padding, dilation;
-  int64_t groups = 1;
+  ConvArgs args;
 };
 
 struct Activation {
@@ -38,21 +38,10 @@ bool is_constant(const Graph& graph, ValueId id) {
          graph.value(id).dtype == DType::kF32;
 }
 
-std::optional<Arg::Ints> pair_arg(const Node& node, size_t i) {
-  const Arg::Ints* ints = ints_arg(node, i);
-  if (ints == nullptr || ints->empty() || ints->size() > 2) return std::nullopt;
-  return ints->size() == 2 ? *ints : Arg::Ints{ints->front(), ints->front()};
-}
-
 std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) {
-  const bool plain = node.op == "aten::conv2d";
-  if (!plain && node.op != "aten::_convolution" && node.op != "aten::convolution")
-    return std::nullopt;
-  Convolution c{tensor_arg(node, 0), tensor_arg(node, 1), tensor_arg(node, 2), {}, {}, {}, 1};
-  const auto stride = pair_arg(node, 3), padding = pair_arg(node, 4), dilation = pair_arg(node, 5);
-  const auto groups = int_arg(node, plain ? 6 : 8);
-  if (c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone || !stride || !padding ||
-      !dilation || !groups || (!plain && flag_arg(node, 6)))
+  const auto args = conv_args(node, 2);
+  Convolution c{tensor_arg(node, 0), tensor_arg(node, 1), tensor_arg(node, 2), {}};
+  if (!args || c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone)
     return std::nullopt;
   const Value& x = graph.value(c.x);
   const bool images = x.dtype == DType::kF32 && !x.opaque && x.sizes.size() == 4 &&
@@ -61,10 +50,7 @@ std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) 
       (c.bias != kNone && !is_constant(graph, c.bias)) ||
       graph.value(c.weight).sizes[0] < kFewestChannels)
     return std::nullopt;
-  c.stride = *stride;
-  c.padding = *padding;
-  c.dilation = *dilation;
-  c.groups = *groups;
+  c.args = *args;
   return c;
 }
 
@@ -170,10 +156,10 @@ class Packer {
   Node call(const Convolution& c, const Activation& activation, ValueId out, Rewriter* r) {
     const ValueId weight = r->setup("mkldnn::_reorder_convolution_weight",
                                     {tensor(c.weight),
-                                     {c.padding},
-                                     {c.stride},
-                                     {c.dilation},
-                                     {c.groups},
+                                     {c.args.padding},
+                                     {c.args.stride},
+                                     {c.args.dilation},
+                                     {c.args.groups},
                                      {graph_.value(c.x).sizes}},
                                     c.weight);
     graph_.values[static_cast<size_t>(weight)].opaque = true;
@@ -183,10 +169,10 @@ class Packer {
             {tensor(c.x),
              tensor(weight),
              c.bias == kNone ? Arg{} : tensor(c.bias),
-             {c.padding},
-             {c.stride},
-             {c.dilation},
-             {c.groups},
+             {c.args.padding},
+             {c.args.stride},
+             {c.args.dilation},
+             {c.args.groups},
              {activation.name},
              {Arg::Floats{}},
              {activation.algorithm}},

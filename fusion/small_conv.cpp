@@ -2,38 +2,12 @@
 
 #include <algorithm>
 
+#include "fusion/conv_args.h"
+
 namespace torchweld {
 namespace {
 
 constexpr int64_t kMostPositions = 8;
-
-/// The arguments that conv1d, conv2d and _convolution have in common.
-struct ConvArgs {
-  std::vector<int64_t> stride, padding, dilation;
-  int64_t groups = 1;
-};
-
-bool read_ints(const Arg& arg, size_t count, std::vector<int64_t>* out) {
-  const auto* list = std::get_if<Arg::Ints>(&arg.value);
-  if (list == nullptr || list->empty()) return false;
-  *out = *list;
-  out->resize(count, list->front());
-  return true;
-}
-
-bool read_args(const Node& node, size_t dims, ConvArgs* out) {
-  const bool general = node.op == "aten::_convolution";
-  if (!general && node.op != "aten::conv1d" && node.op != "aten::conv2d") return false;
-  if (general) {
-    const auto* transposed = std::get_if<bool>(&node.args[6].value);
-    if (transposed == nullptr || *transposed) return false;
-  }
-  const auto* groups = std::get_if<int64_t>(&node.args[general ? 8 : 6].value);
-  if (groups == nullptr || *groups != 1) return false;
-  return read_ints(node.args[3], dims, &out->stride) &&
-         read_ints(node.args[4], dims, &out->padding) &&
-         read_ints(node.args[5], dims, &out->dilation);
-}
 
 void set_shape(const Value& x, const Value& w, const Value& y, const ConvArgs& args,
                x86::ConvShape* s) {
@@ -68,15 +42,16 @@ bool make_small_conv(const Graph& graph, const Node& node, SmallConv* out) {
   const Value& x = graph.value(node.args[0].tensor()->id);
   const Value& w = graph.value(node.args[1].tensor()->id);
   const size_t rank = x.sizes.size();
-  ConvArgs args;
-  if ((rank != 3 && rank != 4) || !read_args(node, rank - 2, &args)) return false;
+  if (rank != 3 && rank != 4) return false;
+  const auto args = conv_args(node, rank - 2);
+  if (!args || args->groups != 1) return false;
   const Value& y = graph.value(node.outputs[0]);
   if (x.dtype != DType::kF32 || w.dtype != DType::kF32 || y.dtype != DType::kF32 ||
       x.elements() == 0)
     return false;
   if (graph.storage_of(node.args[1].tensor()->id).kind != Storage::Kind::kConstant) return false;
   if (y.strides != contiguous_strides(y.sizes) || w.sizes.size() != rank) return false;
-  set_shape(x, w, y, args, &out->shape);
+  set_shape(x, w, y, *args, &out->shape);
   if (out->shape.positions() > kMostPositions || out->shape.positions() == 0) return false;
   // Rows of the packed matrix are the taps: the weight's trailing dimensions have to be one walk.
   int64_t step = 1;
