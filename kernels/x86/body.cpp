@@ -152,10 +152,6 @@ Reg Body::binary(const Inst& inst) {
   int16_t a = inst.args[0], b = inst.args[1];
   const int bytes = static_cast<int>(size_of(inst.type));
   if (commutes(inst.prim) && at(a).prim == Prim::kConst) std::swap(a, b);
-  // The same number, and adders are idle where products, minima and maxima share their ports.
-  if (inst.prim == Prim::kMul && is_floating(inst.type) && at(b).prim == Prim::kConst &&
-      at(b).imm == 2)
-    return v_.op(v_.instruction(Prim::kAdd, inst.type), vec(a), operand(a), bytes);
   return v_.op(id, vec(a), operand(b), bytes);
 }
 

@@ -2,6 +2,8 @@
 #include "kernels/x86/lower.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "kernels/phases.h"
 #include "kernels/x86/math.h"
@@ -23,6 +25,7 @@ class Lowering {
       const int16_t value = renumbered_[static_cast<size_t>(store.value)];
       program_.stores.push_back(cast(value, compute_type(store.operand.dtype)));
     }
+    fuse_exact_products();
     absorb_signs();
     find_uses();
     for (const Step& step : program_.steps) {
@@ -106,6 +109,51 @@ class Lowering {
       return product && is_constant_from(inst.args[2], 1);
     }
     return false;
+  }
+
+  std::vector<int> count_uses() const {
+    std::vector<int> uses(program_.steps.size());
+    for (const int16_t value : program_.stores) ++uses[static_cast<size_t>(value)];
+    for (const Step& step : program_.steps) {
+      for (const int16_t arg : step.inst.args) {
+        if (arg >= 0) ++uses[static_cast<size_t>(arg)];
+      }
+    }
+    return uses;
+  }
+
+  // Whether the value is a product by a power of two; puts the number that it scales first.
+  bool scales_by_power_of_two(Inst* product) const {
+    if (product->prim != Prim::kMul) return false;
+    if (at(product->args[0]).prim == Prim::kConst) std::swap(product->args[0], product->args[1]);
+    const Inst& factor = at(product->args[1]);
+    int exponent = 0;
+    return factor.prim == Prim::kConst && std::abs(std::frexp(factor.imm, &exponent)) == 0.5 &&
+           std::abs(exponent) < 64;
+  }
+
+  // x * 2^k + c in one instruction where the bits are those of two. Scaling is exact, unless it
+  // overflows, where c of at most 2^64 does not bring the sum back, or underflows, where c of at
+  // least 2^-64 swallows what is lost.
+  void fuse_exact_products() {
+    const std::vector<int> uses = count_uses();
+    for (Step& step : program_.steps) {
+      Inst& inst = step.inst;
+      if ((inst.prim != Prim::kAdd && inst.prim != Prim::kSub) || !is_floating(inst.type)) continue;
+      for (int i = 0; i < 2; ++i) {
+        Inst product = at(inst.args[i]);
+        const int16_t addend = inst.args[1 - i];
+        const double magnitude = std::abs(at(addend).imm);
+        if (uses[static_cast<size_t>(inst.args[i])] != 1 || !scales_by_power_of_two(&product) ||
+            at(addend).prim != Prim::kConst || !(magnitude >= 0x1p-64 && magnitude <= 0x1p64))
+          continue;
+        step.negate_product = inst.prim == Prim::kSub && i == 1;
+        step.negate_addend = inst.prim == Prim::kSub && i == 0;
+        inst.prim = Prim::kFma;
+        inst.args = {product.args[0], product.args[1], addend};
+        break;
+      }
+    }
   }
 
   void absorb_signs() {

@@ -201,6 +201,47 @@ TEST(X86Backend, SharesKernelsOverRanksAndThreads) {
   }
 }
 
+// A product by a power of two and the sum after it may be one instruction, so long as the bits are
+// those of two: over all exponents, where the product overflows or underflows too, and zeros.
+TEST(X86Backend, ScaledSumsAreRoundedAsTwoOperations) {
+  std::vector<float> x = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, -0.5f, 0.5f, 2.0f, -2.0f};
+  for (uint32_t bits = 0; bits < 0x7f800000u; bits += 99991) {
+    x.push_back(std::bit_cast<float>(bits));
+    x.push_back(std::bit_cast<float>(bits | 0x80000000u));
+  }
+  const auto n = static_cast<int64_t>(x.size());
+  for (const double factor : {2.0, 0.5, -4.0, 0x1p-63, 0x1p63, 3.0}) {
+    for (const double addend : {1.0, -0.25, 0.3, 0x1p-64, 0x1p64, 0.0, 1e-30, -0x1p127}) {
+      for (int form = 0; form < 3; ++form) {
+        BodyBuilder body;
+        const int16_t product = body.emit(Prim::kMul, DType::kF32, body.load(0, DType::kF32),
+                                          body.constant(DType::kF32, factor));
+        const int16_t c = body.constant(DType::kF32, addend);
+        std::vector<int16_t> roots = {body.emit(form == 0 ? Prim::kAdd : Prim::kSub, DType::kF32,
+                                                form == 2 ? c : product, form == 2 ? product : c)};
+        KernelSpec spec = copy_spec(DType::kF32, StrideClass::kOne, StrideClass::kOne);
+        spec.body = body.finish(&roots);
+        spec.stores[0].value = roots[0];
+        for (const auto& backend : backends()) {
+          std::vector<float> y(x.size());
+          void* pointers[] = {x.data(), y.data()};
+          compile(*backend, spec)->launch(Geometry{{n}, {{1}, {1}}, n}, pointers, {});
+          for (size_t i = 0; i < x.size(); ++i) {
+            const volatile float p = x[i] * static_cast<float>(factor);
+            const auto a = static_cast<float>(addend);
+            const float want = form == 0 ? p + a : form == 1 ? p - a : a - p;
+            ASSERT_TRUE(std::isnan(want)
+                            ? std::isnan(y[i])
+                            : std::bit_cast<uint32_t>(want) == std::bit_cast<uint32_t>(y[i]))
+                << x[i] << " * " << factor << ", " << addend << ", form " << form << ": " << y[i]
+                << " for " << want;
+          }
+        }
+      }
+    }
+  }
+}
+
 struct Function {
   Prim prim;
   double (*exact)(double);
