@@ -61,6 +61,7 @@ Call prepared_call(const CallArguments& arguments, Planning planning) {
   options.planning = planning;
   options.numerics = arguments.exact ? Numerics::kExact : Numerics::kDefault;
   options.measure_products = arguments.measure_products;
+  options.measure_plans = !arguments.no_measure;
   set_device(arguments.device, &options);
   const Progress progress(fmt::format("loading {}", arguments.archive));
   Call call{load(arguments.archive, options), {}, {}};

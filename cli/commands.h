@@ -18,6 +18,7 @@ struct CallArguments {
   int threads = 0;     ///< 0: as many as LibTorch takes by itself
   bool exact = false;  ///< Numerics::kExact
   bool measure_products = false;
+  bool no_measure = false;  ///< plans as the planner makes them
   bool json = false;
 };
 

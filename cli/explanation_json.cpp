@@ -23,7 +23,16 @@ Json step_json(const ExplainedStep& step) {
           {"median_us", step.median_us}};
 }
 
+Json stretch_json(const ExplainedStretch& stretch) {
+  return {{"name", stretch.name},
+          {"planned_us", stretch.planned_us},
+          {"eager_us", stretch.eager_us},
+          {"stays_eager", stretch.stays_eager}};
+}
+
 Json block_json(const ExplainedBlock& block) {
+  Json measured = Json::array();
+  for (const ExplainedStretch& s : block.measured) measured.push_back(stretch_json(s));
   Json steps = Json::array();
   for (const ExplainedStep& step : block.steps) steps.push_back(step_json(step));
   return {{"title", block.title},
@@ -32,6 +41,7 @@ Json block_json(const ExplainedBlock& block) {
           {"inputs", block.inputs},
           {"outputs", block.outputs},
           {"steps", steps},
+          {"measured", measured},
           {"graph", block.graph},
           {"recorded_nodes", block.recorded_nodes},
           {"arena_bytes", block.arena_bytes},

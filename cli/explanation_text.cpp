@@ -49,6 +49,16 @@ void append_kernels(std::string& text, const ExplainedBlock& block) {
   }
 }
 
+void append_measured(std::string& text, const ExplainedBlock& block) {
+  if (block.measured.empty()) return;
+  text += "  measured, best times: here, by LibTorch's own steps, ratio\n";
+  for (const ExplainedStretch& s : block.measured) {
+    text += fmt::format("      {:>9.2f} us {:>9.2f} us {:>8.2f}x  {}{}\n", s.planned_us, s.eager_us,
+                        s.planned_us > 0 ? s.eager_us / s.planned_us : 0, s.name,
+                        s.stays_eager ? ", left to LibTorch" : "");
+  }
+}
+
 void append_block(std::string& text, size_t index, const ExplainedBlock& block, bool with_graph) {
   text += fmt::format("\nblock {}: {}; {}\n", index, block.title, block.ending);
   if (!block.reason.empty()) text += fmt::format("  interpreted: {}\n", block.reason);
@@ -60,6 +70,7 @@ void append_block(std::string& text, size_t index, const ExplainedBlock& block, 
   text += fmt::format("  steps    {} for {} recorded nodes\n", block.steps.size(),
                       block.recorded_nodes);
   for (size_t i = 0; i < block.steps.size(); ++i) append_step(text, i, block.steps[i]);
+  append_measured(text, block);
   append_kernels(text, block);
   if (with_graph) text += "  graph\n" + indented(block.graph, "    ");
 }

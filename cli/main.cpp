@@ -43,6 +43,8 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, CallArg
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--exact", call.exact,
                     "round after every operator, as LibTorch's eager mode does");
+  command->add_flag("--no-measure", call.no_measure,
+                    "don't time a plan's stretches against LibTorch's steps to drop the slower");
   command->add_flag("--measure-products", call.measure_products,
                     "time the algorithms of matrix products on a CUDA device, and keep the choice");
   command->add_flag("--json", call.json, "print JSON");

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -28,6 +29,14 @@ class Context;
 class ShapeChanged : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+/// Steps of a plan that stand for the same recorded nodes, timed beside LibTorch's steps for them.
+struct Stretch {
+  std::string name;        ///< of its first step
+  std::set<NodeId> nodes;  ///< of the recording
+  double planned_us = 0, eager_us = 0;
+  bool whole = false;  ///< LibTorch's were faster, and run
 };
 
 /// Immutable but for the pool of contexts; runs from any thread.
@@ -52,6 +61,10 @@ class BoundPlan {
   int64_t constant_bytes() const;
   double build_us() const { return build_us_; }
 
+  /// What the gate measured; empty where it didn't. Set before anyone else sees the plan.
+  const std::vector<Stretch>& measured() const { return measured_; }
+  void set_measured(std::vector<Stretch> stretches) { measured_ = std::move(stretches); }
+
  private:
   void compile_kernels();
   void prepare_products(bool measure) const;
@@ -69,6 +82,7 @@ class BoundPlan {
   std::vector<std::optional<EagerCall>> eager_;
   std::vector<x86::PackedMatrix> packed_;
   double build_us_ = 0;
+  std::vector<Stretch> measured_;
   mutable std::array<std::atomic<Context*>, kPooled> pool_{};
 };
 

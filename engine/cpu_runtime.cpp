@@ -29,6 +29,7 @@ class CpuRuntime : public Runtime {
         c10::Dispatcher::singleton().findSchema({kPackedConv, ""}).has_value();
     return registered && at::globalContext().userEnabledMkldnn();
   }
+  bool can_be_timed() const override { return backend_ != nullptr; }
   LaunchSite site() const override { return {parallel_, nullptr}; }
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,

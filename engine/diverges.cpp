@@ -10,6 +10,7 @@
 #include <map>
 
 #include "engine/explain.h"
+#include "engine/gate.h"
 #include "fusion/passes.h"
 
 namespace torchweld {
@@ -31,12 +32,6 @@ std::pair<double, double> tolerances(c10::ScalarType type) {
   }
 }
 
-/// Two runs of a block that draws random numbers differ by nature.
-bool draws(const Graph& graph) {
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
-                     [](const Node& n) { return !n.pure && n.writes.empty(); });
-}
-
 class ComparingTrace : public CallTrace {
  public:
   ComparingTrace(const EngineState& engine, double rtol, double atol)
@@ -47,10 +42,9 @@ class ComparingTrace : public CallTrace {
     ++block_;
     plan_ = plan->plan.get();
     expected_.clear();
-    if (found || plan_->recording().writes_inputs || draws(plan_->plan().graph)) return;
+    if (found || !may_be_repeated(plan_->recording())) return;
     Target target = target_for(engine_.runtime(), engine_.is_exact());
-    target.fuses = target.hand_kernels = false;
-    target.attention = target.embedding_bag = target.packed_convolutions = false;
+    target.whole = all_nodes(plan_->recording().graph);
     Graph shared = plan_->recording().graph;
     functionalise(&shared);
     const auto values = static_cast<ValueId>(shared.values.size());

@@ -72,6 +72,7 @@ EngineState::EngineState(std::shared_ptr<const Module> module, Options options)
   for (const c10::Argument& a : module_->schema.arguments()) {
     arguments_.push_back({a.name(), a.type()->annotation_str(), a.default_value()});
   }
+  if (options_.measure_plans && runtime_->can_be_timed()) gate_.emplace(runtime_, &setup_results_);
   own_session_ = fresh_state();
   if (!module_->why_whole.empty()) {
     log(LogLevel::kWarning, fmt::format("{}: LibTorch's interpreter runs the method whole: {}",
@@ -99,6 +100,16 @@ std::vector<c10::IValue> EngineState::copy_of(const std::vector<c10::IValue>& in
   std::vector<c10::IValue> copies;
   for (const c10::IValue& v : inputs) copies.push_back(deep_copy(v));
   return copies;
+}
+
+std::vector<c10::IValue> EngineState::copy_for_gate(const std::vector<c10::IValue>& values) const {
+  if (!gate_) return {};
+  try {
+    return copy_of(values);
+  } catch (const std::exception& cause) {  // no memory, or an object that can't be copied
+    log(LogLevel::kDebug, fmt::format("{}: not measured: {}", module_->name, cause.what()));
+    return {};
+  }
 }
 
 void EngineState::complete(std::vector<c10::IValue>* inputs) const {
@@ -258,8 +269,11 @@ void EngineState::interpret(Walk* walk) {
         records ? walk->unit->begin_recording(walk->values, options_.max_plans) : Unit::kNoTicket;
     if (walk->trace != nullptr) walk->trace->enter_interpreted(walk->unit);
     std::optional<Recorder> recorder;
-    if (ticket != Unit::kNoTicket)
+    std::vector<c10::IValue> began_with;
+    if (ticket != Unit::kNoTicket) {
+      began_with = copy_for_gate(walk->values);
       recorder.emplace(walk->values, walk->arguments, walk->state->slots);
+    }
     Machine::Stop stop = Machine::Stop::kReturned;
     try {
       stop = machine.run(recorder ? &*recorder : nullptr);
@@ -268,14 +282,14 @@ void EngineState::interpret(Walk* walk) {
       throw;
     }
     close_block(walk, recorder ? &*recorder : nullptr, ticket, machine,
-                stop == Machine::Stop::kReturned);
+                stop == Machine::Stop::kReturned, std::move(began_with));
     std::vector<const at::Tensor*> leaves;
     if (!walk->done && walk->unit->find(walk->values, &leaves) != nullptr) return;
   }
 }
 
 void EngineState::close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine,
-                              bool returned) {
+                              bool returned, std::vector<c10::IValue> began_with) {
   std::vector<c10::IValue> results;
   std::optional<Place> place;
   if (returned) {
@@ -289,7 +303,7 @@ void EngineState::close_block(Walk* walk, Recorder* recorder, int ticket, const 
     auto recording =
         recorder->abandoned() ? std::nullopt : recorder->finish(results, walk->state->slots, place);
     if (recording) {
-      plan_later(unit, ticket, std::move(*recording), walk->planning);
+      plan_later(unit, ticket, {std::move(*recording), std::move(began_with)}, walk->planning);
     } else {
       unit->give_up(ticket, recorder->why(), recorder->is_transient());
       if (!recorder->is_transient())
@@ -311,19 +325,22 @@ Unit* EngineState::unit_at(const Place& place) {
   return unit.get();
 }
 
-void EngineState::plan_later(Unit* unit, int ticket, Recording recording, Planning planning) {
-  if (planning == Planning::kBlocking) return build(unit, ticket, std::move(recording));
-  auto shared = std::make_shared<Recording>(std::move(recording));
+void EngineState::plan_later(Unit* unit, int ticket, Recorded recorded, Planning planning) {
+  if (planning == Planning::kBlocking) return build(unit, ticket, std::move(recorded));
+  auto shared = std::make_shared<Recorded>(std::move(recorded));
   thread_.post([this, unit, ticket, shared] { build(unit, ticket, std::move(*shared)); });
 }
 
-void EngineState::build(Unit* unit, int ticket, Recording recording) {
+void EngineState::build(Unit* unit, int ticket, Recorded recorded) {
   try {
     const at::AutoGradMode no_grad(false);
-    Unit* const next = recording.next ? unit_at(*recording.next) : nullptr;
-    auto bound =
-        std::make_unique<BoundPlan>(std::move(recording), target_for(*runtime_, is_exact()),
-                                    runtime_, &setup_results_, options_.measure_products);
+    const at::AutoDispatchBelowAutograd below_autograd;
+    Unit* const next = recorded.recording.next ? unit_at(*recorded.recording.next) : nullptr;
+    const Target target = target_for(*runtime_, is_exact());
+    auto bound = gate_
+                     ? gate_->choose(recorded.recording, recorded.values, target)
+                     : std::make_unique<BoundPlan>(std::move(recorded.recording), target, runtime_,
+                                                   &setup_results_, options_.measure_products);
     built_.fetch_add(1, std::memory_order_relaxed);
     build_us_.fetch_add(static_cast<int64_t>(bound->build_us()), std::memory_order_relaxed);
     log(LogLevel::kDebug, fmt::format("{}: plan with {} steps built in {:.0f} us", module_->name,

@@ -5,10 +5,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/gate.h"
 #include "engine/plan_thread.h"
 #include "engine/runtime.h"
 #include "engine/setup_results.h"
@@ -65,6 +67,11 @@ class EngineState {
  private:
   struct Walk;
 
+  struct Recorded {
+    Recording recording;
+    std::vector<c10::IValue> values;  ///< a copy of the call's, for the gate; empty without one
+  };
+
   c10::IValue walk(std::vector<c10::IValue> inputs, CallState* state, Planning planning,
                    CallTrace* trace);
   void complete(std::vector<c10::IValue>* inputs) const;
@@ -72,9 +79,10 @@ class EngineState {
   bool run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk);
   void interpret(Walk* walk);
   void close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine,
-                   bool returned);
-  void plan_later(Unit* unit, int ticket, Recording recording, Planning planning);
-  void build(Unit* unit, int ticket, Recording recording);
+                   bool returned, std::vector<c10::IValue> began_with);
+  void plan_later(Unit* unit, int ticket, Recorded recorded, Planning planning);
+  void build(Unit* unit, int ticket, Recorded recorded);
+  std::vector<c10::IValue> copy_for_gate(const std::vector<c10::IValue>& values) const;
   Unit* unit_at(const Place& place);
   void log(LogLevel level, const std::string& message) const;
 
@@ -83,6 +91,7 @@ class EngineState {
   std::shared_ptr<const Runtime> runtime_;
   std::vector<Argument> arguments_;
   SetupResults setup_results_;
+  std::optional<Gate> gate_;  ///< where plans are measured
   Unit root_{std::nullopt};
   std::mutex units_mutex_;
   std::map<Place, std::unique_ptr<Unit>> units_;

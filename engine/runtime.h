@@ -38,6 +38,9 @@ class Runtime {
   /// Whether LibTorch's settings let float32 products run in TF32 now.
   virtual bool allows_tf32() const { return false; }
 
+  /// Whether times of steps run here mean anything to a plan's choice.
+  virtual bool can_be_timed() const { return false; }
+
   /// Where the calling thread's launches go now: its threads, or its current stream.
   virtual LaunchSite site() const = 0;
 

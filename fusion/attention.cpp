@@ -83,7 +83,7 @@ class Recogniser {
   std::vector<Node> nodes_for(AttentionParts parts, NodeId place) {
     const size_t values = graph_.values.size(), storages = graph_.storages.size();
     const Node& original = graph_.nodes[static_cast<size_t>(place)];
-    Rewriter r(&graph_, original.source);
+    Rewriter r(&graph_, original);
     ValueId result = original.outputs[0];
     const NodeId copy = store_as_copied(&parts.out, &result);
     auto mask = mask_of(parts, &r);

@@ -53,7 +53,7 @@ Affine affine_of(const Node& node, Rewriter* r) {
 }
 
 std::vector<Node> batch_norm(Graph* graph, const Node& node) {
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   const auto [alpha, beta] = affine_of(node, &r);
   const ValueId out = node.outputs[0];
   const size_t rank = graph->value(out).sizes.size();

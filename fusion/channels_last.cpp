@@ -61,7 +61,7 @@ class Relayout {
   struct Image {
     ValueId recorded = kNone, channels_last = kNone;
     bool is_copied = false;
-    std::string source;
+    Node maker;
   };
 
   Value& value(ValueId id) { return graph_.values[static_cast<size_t>(id)]; }
@@ -92,11 +92,11 @@ class Relayout {
       graph_.nodes.push_back(std::move(node));
       return;
     }
-    Rewriter r(&graph_, node.source);
+    Rewriter r(&graph_, node);
     const ValueId made = r.fresh(v.dtype, v.sizes);
     value(made).strides = channels_last_strides(value(made).sizes);
     node.outputs[0] = made;
-    images_[value(recorded).storage] = {recorded, made, false, node.source};
+    images_[value(recorded).storage] = {recorded, made, false, node};
     graph_.nodes.push_back(std::move(node));
     if (lies_the_same(value(made))) share_memory(recorded);
   }
@@ -111,7 +111,7 @@ class Relayout {
     }
   }
 
-  ValueId channels_last(ValueId id, const std::string& source) {
+  ValueId channels_last(ValueId id, const Node& reader) {
     if (const Image* image = image_of(id)) return image->channels_last;
     const Value& v = value(id);
     const std::vector<int64_t> strides = channels_last_strides(v.sizes);
@@ -119,7 +119,7 @@ class Relayout {
     lay_as_recorded(id);
     const auto known = copies_.find(id);
     if (known != copies_.end()) return known->second;
-    Rewriter r(&graph_, source);
+    Rewriter r(&graph_, reader);
     const ValueId copy = r.fresh(v.dtype, v.sizes);
     value(copy).strides = strides;
     r.call("aten::clone", {tensor(id), {int64_t{2}}}, copy);  // 2: channels last
@@ -133,7 +133,7 @@ class Relayout {
     const auto found = images_.find(value(id).storage);
     if (found == images_.end() || found->second.is_copied) return;
     Image& image = found->second;
-    Rewriter r(&graph_, image.source);
+    Rewriter r(&graph_, image.maker);
     r.call("aten::clone", {tensor(image.channels_last), {int64_t{0}}}, image.recorded);
     append(r.take());
     copied_ += value(image.recorded).elements();
@@ -149,7 +149,7 @@ class Relayout {
   }
 
   void take_packed(Node node) {
-    node.args[0] = tensor(channels_last(tensor_arg(node, 0), node.source));
+    node.args[0] = tensor(channels_last(tensor_arg(node, 0), node));
     make_channels_last(std::move(node));
   }
 

@@ -46,7 +46,7 @@ bool reads_only_memory(const Graph& graph, const std::vector<Node>& before, cons
 }
 
 std::vector<Node> concatenation(Graph* graph, const Node& node) {
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   const bool stack = node.op == "aten::stack";
   const auto rank = static_cast<int64_t>(graph->value(node.outputs[0]).sizes.size());
   const int64_t named = std::get<int64_t>(node.args[1].value);
@@ -94,6 +94,7 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
   copy.args = {tensor(x), {int64_t{0}}};  // contiguous
   copy.outputs = {graph->add(std::move(moved))};
   copy.source = node.source;
+  copy.recorded = node.recorded;
   return {std::move(copy)};
 }
 

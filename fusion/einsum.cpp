@@ -131,7 +131,7 @@ class Product {
 
   /// With these operands copied into the order of their matrices first.
   std::optional<std::vector<Node>> with_copies(bool of_left, bool of_right) {
-    Rewriter r(&graph_, node_.source);
+    Rewriter r(&graph_, node_);
     const Labelled left = of_left ? copied(&r, left_, batch_ + rows_ + summed_) : left_;
     const Labelled right = of_right ? copied(&r, right_, batch_ + summed_ + columns_) : right_;
     const auto x = matrices(&graph_, left, batch_, rows_, summed_),
@@ -192,7 +192,7 @@ std::optional<std::vector<Node>> einsum_nodes(Graph* graph, const Node& node) {
   const Labelled a{ids[0], e->left}, b{ids[1], e->right}, out{node.outputs[0], e->out};
   if (!is_product(*graph, a, b, out)) return std::nullopt;
   if (sums_nothing(a, b, out)) {
-    Rewriter r(graph, node.source);
+    Rewriter r(graph, node);
     const ValueId x = permuted(graph, a, e->out), y = permuted(graph, b, e->out);
     r.call("aten::mul.Tensor", {tensor(x), tensor(y)}, out.id);
     return r.take();

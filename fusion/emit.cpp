@@ -61,6 +61,12 @@ class Emitter {
     step.nodes = {n};
     step.name = node(n).op;
     collect(&step);
+    if (node(n).stays_whole) {
+      step.kind = Step::Kind::kEager;
+      step.library = is_library_op(node(n).op);
+      step.reason = "LibTorch's own is faster here";
+      return step;
+    }
     if (target_.hand_kernels && by_hand(n, &step)) return step;
     std::string why_not;
     if (target_.embedding_bag && make_embedding_bag(graph_, node(n), &step.bag, &why_not)) {

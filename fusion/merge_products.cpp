@@ -222,7 +222,11 @@ class Merger {
   }
 
   std::vector<Node> merged_nodes(const std::vector<Part>& parts, int64_t total) {
-    Rewriter r(&graph_, node(parts[0].product).source);
+    Rewriter r(&graph_, node(parts[0].product));
+    for (const Part& p : parts) {
+      if (p.product != parts[0].product) r.covers(node(p.product));
+      if (p.activation != kNone) r.covers(node(p.activation));
+    }
     Arg::TensorList weights, biases;
     for (const Part& p : parts) {
       weights.ids.push_back(p.weight);

@@ -39,7 +39,7 @@ std::optional<std::vector<Node>> flat_roll(Graph* graph, const Node& node) {
   if (shifts == nullptr || dims == nullptr || !dims->empty() || shifts->size() != 1 ||
       !is_contiguous(out))
     return std::nullopt;
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   const ValueId x = flat(graph, &r, tensor_arg(node, 0));
   const ValueId y = seen_as(graph, node.outputs[0], {out.elements()}, {1});
   r.call("aten::roll", {tensor(x), node.args[1], {Arg::Ints{0}}}, y);
@@ -49,7 +49,7 @@ std::optional<std::vector<Node>> flat_roll(Graph* graph, const Node& node) {
 std::optional<std::vector<Node>> flat_repeat_interleave(Graph* graph, const Node& node) {
   if (!node.args[2].is_none() || graph->value(tensor_arg(node, 0)).sizes.size() == 1)
     return std::nullopt;
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   const ValueId x = flat(graph, &r, tensor_arg(node, 0));
   r.call(node.op.c_str(), {tensor(x), node.args[1], {int64_t{0}}, Arg{}}, node.outputs[0]);
   return r.take();
@@ -65,7 +65,7 @@ std::optional<std::vector<Node>> rot90(Graph* graph, const Node& node) {
                b = whole_dim((*dims)[1], out.sizes.size());
   const int64_t quarter = (*turns % 4 + 4) % 4;
   if (quarter == 0) return std::nullopt;
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   Arg::Ints flipped = *dims;
   if (quarter != 2) flipped = {(*dims)[quarter == 1 ? 1 : 0]};
   ValueId y = node.outputs[0];
@@ -80,7 +80,7 @@ std::optional<std::vector<Node>> rot90(Graph* graph, const Node& node) {
 }
 
 std::optional<std::vector<Node>> flip_of(Graph* graph, const Node& node, int64_t dim) {
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   r.call("aten::flip", {node.args[0], {Arg::Ints{dim}}}, node.outputs[0]);
   return r.take();
 }

@@ -118,11 +118,12 @@ class Packer {
   }
 
   void pack(NodeId n, Convolution c) {
-    Rewriter r(&graph_, node_of(n).source);
+    Rewriter r(&graph_, node_of(n));
     NodeId last = n;
     ValueId out = node_of(n).outputs[0];
     const auto absorb = [&](NodeId by) {
       absorbed_.insert(last);
+      r.covers(node_of(by));
       last = by;
       out = node_of(by).outputs[0];
     };

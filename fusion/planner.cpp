@@ -1,6 +1,8 @@
 // The passes, in order.
 #include "fusion/planner.h"
 
+#include <string_view>
+
 #include "fusion/attention.h"
 #include "fusion/epilogue.h"
 #include "fusion/merge_products.h"
@@ -9,12 +11,39 @@
 #include "fusion/transformer.h"
 
 namespace torchweld {
+namespace {
+
+// In front of a name, no pass knows the operator.
+constexpr std::string_view kWhole = "whole ";
+
+void number(Graph* graph) {
+  for (size_t n = 0; n < graph->nodes.size(); ++n)
+    graph->nodes[n].recorded = {static_cast<NodeId>(n)};
+}
+
+void hide(const std::set<NodeId>& whole, Graph* graph) {
+  for (Node& node : graph->nodes) {
+    if (!node.recorded.empty() && whole.contains(node.recorded[0])) node.op.insert(0, kWhole);
+  }
+}
+
+void show(Graph* graph) {
+  for (Node& node : graph->nodes) {
+    if (!node.op.starts_with(kWhole)) continue;
+    node.op.erase(0, kWhole.size());
+    node.stays_whole = true;
+  }
+}
+
+}  // namespace
 
 Plan plan(Graph graph, const Target& target) {
   Plan plan;
   plan.recorded_nodes = static_cast<int>(graph.nodes.size());
+  number(&graph);
   functionalise(&graph);
   drop_views(&graph);
+  hide(target.whole, &graph);
   expand_transformers(&graph, target);
   recognise_attention(&graph, target);
   pack_convolutions(&graph, target);
@@ -24,6 +53,7 @@ Plan plan(Graph graph, const Target& target) {
   merge_products(&graph, target);
   std::vector<Group> groups = group(graph, target);
   attach_epilogues(graph, target, &groups);
+  show(&graph);
   emit_steps(graph, groups, target, &plan);
   plan.graph = std::move(graph);
   place_buffers(&plan, target);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 
 #include "fusion/plan.h"
@@ -30,6 +31,9 @@ struct Target {
   /// LibTorch's oneDNN operators are there, and batch norm may be folded into weights.
   bool packed_convolutions = false;
   bool attention = false;  ///< the device's kernel for attention is there
+
+  /// Nodes of the recording that stay LibTorch's own steps, whatever the passes could make of them.
+  std::set<NodeId> whole;
 
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
   std::function<bool(const KernelSpec& spec, const Geometry& geometry, std::string* why)>

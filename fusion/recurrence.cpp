@@ -60,7 +60,7 @@ bool is_plain(const Graph& graph, const Node& node, size_t arguments, size_t ran
 }
 
 std::vector<Node> cell_nodes(Graph* graph, const Node& node, const Kind& kind) {
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   RecurrentSteps steps(graph, kind.gates, &r);
   const RecurrentWeights w{node.args[2], node.args[3], node.args[4], node.args[5], {}};
   RecurrentState out{node.outputs[0]};
@@ -131,7 +131,7 @@ class Layers {
         node_(node),
         call_(call),
         end_{node.outputs[1], node.outputs.size() > 2 ? node.outputs[2] : kNone},
-        r_(graph, node.source),
+        r_(graph, node),
         steps_(graph, call.kind.gates, &r_) {}
 
   std::vector<Node> run() {

@@ -9,10 +9,17 @@
 
 namespace torchweld {
 
-/// New values are dense; new nodes carry the composite's source line.
+/// New values are dense; new nodes carry the composite's source line and stand for what it stands
+/// for.
 class Rewriter {
  public:
-  Rewriter(Graph* graph, std::string source) : graph_(*graph), source_(std::move(source)) {}
+  Rewriter(Graph* graph, const Node& composite)
+      : graph_(*graph), source_(composite.source), recorded_(composite.recorded) {}
+
+  /// New nodes stand for this one too.
+  void covers(const Node& node) {
+    recorded_.insert(recorded_.end(), node.recorded.begin(), node.recorded.end());
+  }
 
   ValueId fresh(DType dtype, std::vector<int64_t> sizes) {
     Value v;
@@ -55,6 +62,7 @@ class Rewriter {
     node.args = std::move(args);
     node.outputs = {out};
     node.source = source_;
+    node.recorded = recorded_;
     nodes_.push_back(std::move(node));
     return out;
   }
@@ -71,6 +79,7 @@ class Rewriter {
     node.writes = {target};
     node.pure = false;
     node.source = source_;
+    node.recorded = recorded_;
     nodes_.push_back(std::move(node));
   }
 
@@ -99,6 +108,7 @@ class Rewriter {
  private:
   Graph& graph_;
   std::string source_;
+  std::vector<NodeId> recorded_;
   std::vector<Node> nodes_;
 };
 

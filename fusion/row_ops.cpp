@@ -27,7 +27,7 @@ Arg number(double x) { return {x}; }
 class Rows {
  public:
   Rows(Graph* graph, const Node& node, ValueId x, Arg::Ints reduced)
-      : graph_(*graph), r_(graph, node.source), dims_(std::move(reduced)) {
+      : graph_(*graph), r_(graph, node), dims_(std::move(reduced)) {
     const DType narrow = graph_.value(x).dtype;
     wide_ = compute_type(narrow);
     for (int64_t d : dims_) columns_ *= graph_.value(x).sizes[static_cast<size_t>(d)];
@@ -285,7 +285,7 @@ Nodes extreme(Graph* graph, const Node& node) {
   const bool largest = node.op == "aten::max.dim";
   const auto dim = int_arg(node, 1);
   if (!dim || graph->value(tensor_arg(node, 0)).dtype == DType::kBool) return std::nullopt;
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   if (node.outputs[0] != kNone)
     r.call(largest ? "aten::amax" : "aten::amin", {node.args[0], {Arg::Ints{*dim}}, node.args[2]},
            node.outputs[0]);

@@ -200,7 +200,7 @@ std::optional<std::vector<Node>> scatter_nodes(Graph* graph, const Node& node) {
   write.pure = false;
   if (!scatter_of(*graph, write)) return std::nullopt;
   const Value& v = graph->value(out);
-  Rewriter r(graph, node.source);
+  Rewriter r(graph, node);
   const bool contiguous = v.strides == contiguous_strides(v.sizes);
   r.call("aten::clone", {tensor(self), contiguous ? Arg{int64_t{0}} : Arg{}}, out);
   std::vector<Node> nodes = r.take();

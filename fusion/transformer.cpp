@@ -52,7 +52,7 @@ SelfAttention attention_at(const Node& node, size_t heads, size_t qkv, size_t ma
 class Layer {
  public:
   Layer(Graph* graph, const Node& node, const Target& target)
-      : graph_(*graph), rewriter_(graph, node.source), node_(node), target_(target) {}
+      : graph_(*graph), rewriter_(graph, node), node_(node), target_(target) {}
 
   /// False when the kernel doesn't take it; what was made is then to be dropped.
   bool attention(const SelfAttention& a) {

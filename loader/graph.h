@@ -84,6 +84,9 @@ struct Node {
   bool reads_host = false;  ///< the last node of a block whose results are host values (item, bool)
   std::string source;       ///< archive source line
   std::string part_of = {};  ///< the composite operator that the planner took it from; empty: none
+  std::vector<NodeId> recorded =
+      {};                    ///< the nodes of the recording that it stands for; the planner's
+  bool stays_whole = false;  ///< LibTorch's own step, whatever the planner could make of it
 };
 
 /// How a block ends.

@@ -48,6 +48,14 @@ struct ExplainedStep {
   double median_us = 0;  ///< measured while explaining
 };
 
+/// Steps that stand for the same recorded nodes, timed beside LibTorch's own steps for those nodes
+/// when the plan was made (Options::measure_plans).
+struct ExplainedStretch {
+  std::string name;  ///< of its first step
+  double planned_us = 0, eager_us = 0;
+  bool stays_eager = false;  ///< LibTorch's own were faster, and run
+};
+
 /// One block: a straight stretch of the call with one signature.
 struct ExplainedBlock {
   std::string title;   ///< "forward", "after aten::item at code/...:12"
@@ -56,10 +64,11 @@ struct ExplainedBlock {
   std::vector<std::string> inputs;  ///< name, dtype, shape
   std::vector<std::string> outputs;
   std::vector<ExplainedStep> steps;
-  std::string graph;            ///< the recorded graph as text
-  int recorded_nodes = 0;       ///< nodes recorded, before simplification
-  int64_t arena_bytes = 0;      ///< memory for intermediates
-  int64_t unplanned_bytes = 0;  ///< what the same intermediates take without reuse
+  std::vector<ExplainedStretch> measured;  ///< empty where nothing was
+  std::string graph;                       ///< the recorded graph as text
+  int recorded_nodes = 0;                  ///< nodes recorded, before simplification
+  int64_t arena_bytes = 0;                 ///< memory for intermediates
+  int64_t unplanned_bytes = 0;             ///< what the same intermediates take without reuse
   int64_t constant_bytes = 0;
 };
 

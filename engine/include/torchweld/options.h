@@ -46,6 +46,12 @@ struct Options {
   /// what was chosen is kept on disk beside the compiled kernels.
   bool measure_products = false;
 
+  /// On the host: whether each stretch of a new plan is timed against LibTorch's own steps, and the
+  /// slower of the two dropped, where the call may be repeated (it draws no random numbers and
+  /// writes no inputs). It takes some ten calls' time once for a signature and machine, off the
+  /// request path unless planning is blocking; verdicts are kept on disk beside compiled kernels.
+  bool measure_plans = true;
+
   /// Signatures remembered for each block; past it, calls with new signatures are interpreted,
   /// which `explain` says.
   int max_plans = 64;

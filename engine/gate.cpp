@@ -1,0 +1,260 @@
+#include "engine/gate.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/headeronly/version.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <sstream>
+
+#include "engine/context.h"
+#include "loader/graph_text.h"
+
+namespace torchweld {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A pair of plans is timed for so long, and within these numbers of runs each.
+constexpr auto kBudget = std::chrono::milliseconds(30);
+constexpr int kFewestRuns = 3, kMostRuns = 50;
+
+// Noise is not to decide: a stretch has to lose by more than this before another plan is tried, and
+// the other plan has to win by this.
+constexpr double kClearlySlower = 1.15, kClearlyFaster = 0.97;
+
+double us_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+/// The shortest times of a plan and of each of its steps.
+class Timed {
+ public:
+  Timed(const BoundPlan& plan, const std::vector<const at::Tensor*>& leaves)
+      : plan_(plan), leaves_(leaves), context_(plan) {
+    step_us.assign(plan.plan().steps.size(), std::numeric_limits<double>::infinity());
+  }
+
+  void run() {
+    Clock::time_point last = Clock::now();
+    const Context::AfterStep after = [&](size_t step, const Context& context) {
+      context.finish();
+      step_us[step] = std::min(step_us[step], us_since(last));
+      last = Clock::now();
+    };
+    context_.run(leaves_, &after);
+    context_.clear();
+    const Clock::time_point start = Clock::now();
+    context_.run(leaves_);
+    context_.finish();
+    context_.clear();
+    total_us = std::min(total_us, us_since(start));
+  }
+
+  std::vector<double> step_us;
+  double total_us = std::numeric_limits<double>::infinity();
+
+ private:
+  const BoundPlan& plan_;
+  const std::vector<const at::Tensor*>& leaves_;
+  Context context_;
+};
+
+/// In turns, so that what else the machine does meets both.
+void interleave(Timed* a, Timed* b) {
+  a->run();
+  b->run();
+  const Clock::time_point start = Clock::now();
+  for (int i = 0; i < kMostRuns && (i < kFewestRuns || Clock::now() - start < kBudget); ++i) {
+    a->run();
+    b->run();
+  }
+}
+
+/// Recorded nodes that belong together, since some step stands for several of them.
+class Together {
+ public:
+  explicit Together(size_t nodes) : parent_(nodes) {
+    for (size_t n = 0; n < nodes; ++n) parent_[n] = static_cast<NodeId>(n);
+  }
+
+  NodeId root(NodeId n) {
+    while (parent_[static_cast<size_t>(n)] != n) n = parent_[static_cast<size_t>(n)];
+    return n;
+  }
+
+  void join(const std::vector<NodeId>& nodes) {
+    for (const NodeId n : nodes) parent_[static_cast<size_t>(root(n))] = root(nodes[0]);
+  }
+
+ private:
+  std::vector<NodeId> parent_;
+};
+
+std::vector<NodeId> recorded_nodes(const Plan& plan, const Step& step) {
+  std::vector<NodeId> all;
+  for (const NodeId n : step.nodes) {
+    const auto& recorded = plan.graph.nodes[static_cast<size_t>(n)].recorded;
+    all.insert(all.end(), recorded.begin(), recorded.end());
+  }
+  return all;
+}
+
+std::vector<Stretch> compare(const Plan& plan, const std::vector<double>& planned_us,
+                             const Plan& eager, const std::vector<double>& eager_us) {
+  Together together(static_cast<size_t>(plan.recorded_nodes));
+  for (const Step& step : plan.steps) {
+    if (const auto nodes = recorded_nodes(plan, step); !nodes.empty()) together.join(nodes);
+  }
+  std::map<NodeId, Stretch> stretches;  // by root
+  std::set<NodeId> planned;
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const auto nodes = recorded_nodes(plan, plan.steps[i]);
+    if (nodes.empty()) continue;
+    Stretch& s = stretches[together.root(nodes[0])];
+    if (s.name.empty()) s.name = plan.steps[i].name;
+    s.nodes.insert(nodes.begin(), nodes.end());
+    s.planned_us += planned_us[i];
+    if (plan.steps[i].kind != Step::Kind::kEager || nodes.size() > 1)
+      planned.insert(together.root(nodes[0]));
+  }
+  for (size_t i = 0; i < eager.steps.size(); ++i) {
+    for (const NodeId n : recorded_nodes(eager, eager.steps[i])) {
+      const auto found = stretches.find(together.root(n));
+      if (found != stretches.end()) found->second.eager_us += eager_us[i];
+    }
+  }
+  std::vector<Stretch> out;
+  for (auto& [root, s] : stretches) {
+    if (planned.contains(root) && s.eager_us > 0) out.push_back(std::move(s));
+  }
+  return out;
+}
+
+std::string processor() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) return line;
+  }
+  return "";
+}
+
+std::string key_of(const Recording& recording, const Target& target, const Runtime& runtime) {
+  static const std::string machine = processor();
+  return cuda::DiskCache::key_of(
+      fmt::format("gate 1\n{}\nLibTorch {}\n{}\n{}\n{} threads\nexact {}\n{}", TORCHWELD_VERSION,
+                  TORCH_VERSION, runtime.backend()->description(), machine, at::get_num_threads(),
+                  target.rounding == Rounding::kExact, to_text(recording.graph)));
+}
+
+std::string to_text(const std::vector<Stretch>& stretches) {
+  std::string text;
+  for (const Stretch& s : stretches) {
+    text += fmt::format("{} {} {} {} {}", s.name, s.planned_us, s.eager_us, int{s.whole},
+                        s.nodes.size());
+    for (const NodeId n : s.nodes) text += fmt::format(" {}", n);
+    text += "\n";
+  }
+  return text;
+}
+
+/// nullopt for what to_text() can't have written of this graph.
+std::optional<std::vector<Stretch>> parse(const std::string& text, size_t recorded_nodes) {
+  std::vector<Stretch> out;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    Stretch s;
+    size_t count = 0;
+    if (!(words >> s.name >> s.planned_us >> s.eager_us >> s.whole >> count)) return std::nullopt;
+    for (NodeId n = 0; count > 0 && words >> n; --count) {
+      if (n < 0 || static_cast<size_t>(n) >= recorded_nodes) return std::nullopt;
+      s.nodes.insert(n);
+    }
+    if (count > 0) return std::nullopt;
+    out.push_back(std::move(s));
+  }
+  return out;
+}
+
+std::set<NodeId> whole_nodes(const std::vector<Stretch>& stretches) {
+  std::set<NodeId> whole;
+  for (const Stretch& s : stretches) {
+    if (s.whole) whole.insert(s.nodes.begin(), s.nodes.end());
+  }
+  return whole;
+}
+
+}  // namespace
+
+std::set<NodeId> all_nodes(const Graph& recorded) {
+  std::set<NodeId> all;
+  for (size_t n = 0; n < recorded.nodes.size(); ++n) all.insert(static_cast<NodeId>(n));
+  return all;
+}
+
+bool may_be_repeated(const Recording& recording) {
+  const auto& nodes = recording.graph.nodes;
+  return !recording.writes_inputs && std::none_of(nodes.begin(), nodes.end(), [](const Node& n) {
+    return !n.pure && n.writes.empty();
+  });
+}
+
+Gate::Gate(std::shared_ptr<const Runtime> runtime, SetupResults* setup_results)
+    : runtime_(std::move(runtime)), setup_results_(setup_results) {}
+
+std::unique_ptr<BoundPlan> Gate::make(const Recording& recording, const Target& target,
+                                      std::set<NodeId> whole) const {
+  Target with = target;
+  with.whole = std::move(whole);
+  return std::make_unique<BoundPlan>(recording, with, runtime_, setup_results_);
+}
+
+std::unique_ptr<BoundPlan> Gate::choose(const Recording& recording,
+                                        const std::vector<c10::IValue>& values,
+                                        const Target& target) const {
+  std::vector<const at::Tensor*> leaves;
+  if (!may_be_repeated(recording) || !recording.inputs.match(values, &leaves))
+    return make(recording, target, {});
+  const std::string key = key_of(recording, target, *runtime_);
+  if (const auto kept = cache_.find(key)) {
+    if (auto stretches = parse(*kept, recording.graph.nodes.size())) {
+      auto plan = make(recording, target, whole_nodes(*stretches));
+      plan->set_measured(std::move(*stretches));
+      return plan;
+    }
+  }
+  auto plan = measure(recording, leaves, target);
+  cache_.keep(key, to_text(plan->measured()));
+  return plan;
+}
+
+std::unique_ptr<BoundPlan> Gate::measure(const Recording& recording,
+                                         const std::vector<const at::Tensor*>& leaves,
+                                         const Target& target) const {
+  auto planned = make(recording, target, {});
+  const auto eager = make(recording, target, all_nodes(recording.graph));
+  Timed planned_times(*planned, leaves), eager_times(*eager, leaves);
+  interleave(&planned_times, &eager_times);
+  std::vector<Stretch> stretches =
+      compare(planned->plan(), planned_times.step_us, eager->plan(), eager_times.step_us);
+  for (Stretch& s : stretches) s.whole = s.planned_us > kClearlySlower * s.eager_us;
+  if (const auto whole = whole_nodes(stretches); !whole.empty()) {
+    auto mixed = make(recording, target, whole);
+    Timed mixed_times(*mixed, leaves), again(*planned, leaves);
+    interleave(&mixed_times, &again);
+    if (mixed_times.total_us < kClearlyFaster * again.total_us) {
+      planned = std::move(mixed);
+    } else {
+      for (Stretch& s : stretches) s.whole = false;
+    }
+  }
+  planned->set_measured(std::move(stretches));
+  return planned;
+}
+
+}  // namespace torchweld
