@@ -19,6 +19,7 @@ MILLION = 1 << 20
 class Model:
     """One row of the table."""
 
+    title: str
     make: Callable[[], nn.Module]
     inputs: Callable[[], tuple]
     # Where tracing the module isn't enough.
@@ -155,25 +156,29 @@ def floats(*shape):
 
 
 MODELS = {
-    "Linear(2, 2) + relu": Model(models.TinyLinear, floats(1, 2)),
-    "MLP 64-64-64-10, batch 1": Model(lambda: models.Mlp(64, 64, 64, 10), floats(1, 64)),
-    "MLP 64-64-64-10, batch 32": Model(lambda: models.Mlp(64, 64, 64, 10), floats(32, 64)),
-    "LSTM step, width 64": Model(LstmStep, lambda: tuple(torch.randn(1, 64) for _ in range(3))),
-    "LSTM layer, 8 x 50 x 64 to 128": Model(LstmLayer, floats(8, 50, 64)),
-    "gated RNN, 100 steps": Model(
-        gated_rnn, lambda: (torch.rand(100, 3, 4),), script=lambda: models.gated_rnn(traced_outside=True)
+    "linear": Model("Linear(2, 2) + relu", models.TinyLinear, floats(1, 2)),
+    "mlp-1": Model("MLP 64-64-64-10, batch 1", lambda: models.Mlp(64, 64, 64, 10), floats(1, 64)),
+    "mlp-32": Model("MLP 64-64-64-10, batch 32", lambda: models.Mlp(64, 64, 64, 10), floats(32, 64)),
+    "lstm-step": Model("LSTM step, width 64", LstmStep, lambda: tuple(torch.randn(1, 64) for _ in range(3))),
+    "lstm-layer": Model("LSTM layer, 8 x 50 x 64 to 128", LstmLayer, floats(8, 50, 64)),
+    "gated-rnn": Model(
+        "gated RNN, 100 steps",
+        gated_rnn,
+        lambda: (torch.rand(100, 3, 4),),
+        script=lambda: models.gated_rnn(traced_outside=True),
     ),
-    "12 operators with tanh and gelu, 1 M": Model(models.ChainTranscendental, floats(MILLION)),
-    "12 operators with tanh and gelu, 16 M": Model(models.ChainTranscendental, floats(16 * MILLION), large=True),
-    "12 operators bound by memory, 1 M": Model(models.ChainMemory, floats(MILLION)),
-    "12 operators bound by memory, 16 M": Model(models.ChainMemory, floats(16 * MILLION), large=True),
-    "DLRM, batch 128": Model(Dlrm, lambda: (torch.randn(128, 13), torch.randint(0, 20000, (8, 128, 10)))),
-    "ResNet-18, batch 1": Model(torchvision_model("resnet18"), floats(1, 3, 224, 224)),
-    "ResNet-18, batch 8": Model(torchvision_model("resnet18"), floats(8, 3, 224, 224)),
-    "MobileNetV2, batch 1": Model(torchvision_model("mobilenet_v2"), floats(1, 3, 224, 224)),
-    "BERT-small, 1 x 128": Model(BertSmall, lambda: (torch.randint(0, 30522, (1, 128)),)),
-    "ViT-tiny, batch 1": Model(VitTiny, floats(1, 3, 224, 224)),
-    "silero_vad, 512 samples": Model(
+    "gelu-chain-1m": Model("12 operators with tanh and gelu, 1 M", models.ChainTranscendental, floats(MILLION)),
+    "gelu-chain-16m": Model("12 operators with tanh and gelu, 16 M", models.ChainTranscendental, floats(16 * MILLION), large=True),
+    "memory-chain-1m": Model("12 operators bound by memory, 1 M", models.ChainMemory, floats(MILLION)),
+    "memory-chain-16m": Model("12 operators bound by memory, 16 M", models.ChainMemory, floats(16 * MILLION), large=True),
+    "dlrm": Model("DLRM, batch 128", Dlrm, lambda: (torch.randn(128, 13), torch.randint(0, 20000, (8, 128, 10)))),
+    "resnet18-1": Model("ResNet-18, batch 1", torchvision_model("resnet18"), floats(1, 3, 224, 224)),
+    "resnet18-8": Model("ResNet-18, batch 8", torchvision_model("resnet18"), floats(8, 3, 224, 224)),
+    "mobilenet-v2": Model("MobileNetV2, batch 1", torchvision_model("mobilenet_v2"), floats(1, 3, 224, 224)),
+    "bert-small": Model("BERT-small, 1 x 128", BertSmall, lambda: (torch.randint(0, 30522, (1, 128)),)),
+    "vit-tiny": Model("ViT-tiny, batch 1", VitTiny, floats(1, 3, 224, 224)),
+    "silero-vad": Model(
+        "silero_vad, 512 samples",
         lambda: torch.jit.load(silero_file("silero_vad.jit")),
         lambda: (torch.randn(1, 512) * 0.1, 16000),
         archive_only=True,

@@ -1,6 +1,7 @@
-"""Times all contenders of one model in this process, interleaved: python peer_rounds.py MODEL THREADS SECONDS BUILD RESULT
+"""Times all contenders of one model in this process, interleaved: python peer_rounds.py MODEL THREADS SECONDS BUILD RESULT [SKIPPED...]
 
-bench/peers.py starts one for each model, number of threads and malloc. RESULT is written as JSON.
+bench/peers.py starts one for each model, number of threads and malloc. RESULT is written as JSON; RESULT.doing names the
+contender that is at work, which is the one to skip when this process dies.
 """
 
 import contextlib
@@ -10,14 +11,13 @@ import logging
 import os
 import pathlib
 import random
-import re
 import signal
 import statistics
 import sys
 import time
 import warnings
 
-name, threads, seconds, build, result_file = sys.argv[1:]
+name, threads, seconds, build, result_file, *skipped = sys.argv[1:]
 # Inductor's probe compiles a program for each instruction set; the processor's own list says the same.
 os.environ["TORCHINDUCTOR_VEC_ISA_OK"] = "1"
 os.environ["OMP_NUM_THREADS"] = threads
@@ -55,13 +55,17 @@ def loaded_library():
 
 
 def prepared():
-    folder = pathlib.Path(build) / "bench" / "peers" / re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    folder = pathlib.Path(build) / "bench" / "peers" / name
     folder.mkdir(parents=True, exist_ok=True)
     module, script, inputs = peer_models.made(name)
     script.save(str(folder / "archive.pt"))
     torch.save({"inputs": inputs}, folder / "inputs.pt")
     outputs = peer_contenders.tensors_in(torch.jit.load(folder / "archive.pt")(*inputs))
     return peer_contenders.Case(name, int(threads), folder, loaded_library(), module, inputs, outputs)
+
+
+def doing(peer):
+    pathlib.Path(f"{result_file}.doing").write_text(peer)
 
 
 class TooLong(Exception):
@@ -105,6 +109,9 @@ def make_all(case):
     expected = [eager.answer() for _ in range(CALLS_CHECKED)]
     contenders, failures, made_s = {"eager": eager}, {}, {}
     for peer, make in peer_contenders.CONTENDERS.items():
+        if peer in skipped:
+            continue
+        doing(peer)
         start = time.monotonic()
         try:
             with at_most(MOST_SECONDS_TO_MAKE):
@@ -134,6 +141,7 @@ def rounds(contenders):
             return blocks
         random.shuffle(due)
         for peer in due:
+            doing(peer)
             calls = max(1, int(BLOCK_US / once[peer]))
             warm = max(1, int(WARM_US / once[peer])) if once[peer] < limit_us / 10 else 0
             start = time.perf_counter()
