@@ -2,7 +2,7 @@
 // into a process whose LibTorch this library shares: Torchweld, LibTorch's own ways to run an
 // archive, packages of AOTInductor, and any C function of another peer. Python gives the order of
 // the rounds; each call of peers_time_us is one block of a round.
-#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 #include <torch/csrc/jit/api/module.h>
@@ -11,6 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <memory>
 #include <stdexcept>
 
 #include "cli/inputs_file.h"
