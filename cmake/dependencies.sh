@@ -87,9 +87,11 @@ install_peers() {
     "$PEERS/bin/python3" -m pip --disable-pip-version-check --quiet install --progress-bar off "$package" >&2 ||
       failed="$failed $package"
   done
-  echo "$PINS $PYPI_PEERS" >"$PEERS/torchweld-pins"
-  # Kept out of the pins' file, which then differs: the next run tries those again.
-  [ -z "$failed" ] || { say "could not be installed:$failed"; rm "$PEERS/torchweld-pins"; }
+  if [ -z "$failed" ]; then
+    echo "$PINS $PYPI_PEERS" >"$PEERS/torchweld-pins"
+  else # without the stamp, the next run tries again
+    say "going on without what could not be installed:$failed"
+  fi
 }
 
 missing=$(missing_debian_packages)
