@@ -109,6 +109,12 @@ def identity(r):
     return r["model"], r["threads"], r["malloc"]
 
 
+def place(r):
+    """In the order of a full run."""
+    models = list(peer_models.MODELS)
+    return r["threads"], models.index(r["model"]) if r["model"] in models else len(models), r["malloc"]
+
+
 def wanted_rows(options):
     """One thread first: its figures stand when the rest is cut short."""
     for threads in options.threads:
@@ -145,9 +151,10 @@ def main():
         say(f"bench-peers: {done + 1} of {len(wanted)}: {' '.join(map(str, key))}")
         made = rows[key] = row(options, *key)
         say(peer_table.line(made))
+        ordered = sorted(rows.values(), key=place)
         about = {"processor": processor(), "versions": versions(), "unit": "eager time / time, of least times"}
-        file.write_text(json.dumps({"rows": list(rows.values()), **about}, indent=1) + "\n")
-    say(peer_table.table(list(rows.values())))
+        file.write_text(json.dumps({"rows": ordered, **about}, indent=1) + "\n")
+    say(peer_table.table(ordered))
 
 
 if __name__ == "__main__":
