@@ -6,11 +6,14 @@ contender that is at work, which is the one to skip when this process dies.
 
 import contextlib
 import ctypes
+import hashlib
+import importlib.metadata
 import json
 import logging
 import os
 import pathlib
 import random
+import shutil
 import signal
 import statistics
 import sys
@@ -55,9 +58,30 @@ def loaded_library():
     return library
 
 
-def prepared():
+def fingerprint():
+    """Of what the files that peers compile or convert depend on."""
+    digest = hashlib.sha256()
+    for package in ("torch", "torchvision", "onnx", "openvino"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            digest.update(importlib.metadata.version(package).encode())
+    for module in (peer_models, peer_models.models, peer_contenders):
+        digest.update(pathlib.Path(module.__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def work_folder():
+    """Keeps packages and converted files from the last run, unless they may be another model's."""
     folder = pathlib.Path(build) / "bench" / "peers" / name
-    folder.mkdir(parents=True, exist_ok=True)
+    stamp = folder / "fingerprint"
+    if not stamp.exists() or stamp.read_text() != fingerprint():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        stamp.write_text(fingerprint())
+    return folder
+
+
+def prepared():
+    folder = work_folder()
     module, script, inputs = peer_models.made(name)
     script.save(str(folder / "archive.pt"))
     torch.save({"inputs": inputs}, folder / "inputs.pt")
