@@ -3,13 +3,14 @@ BUILD ?= build
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help build demo test bench gpu-bundle format clean dependencies
+.PHONY: help build demo test bench bench-peers gpu-bundle format clean dependencies
 
 help:
 	@echo "make build    the program, at $(BUILD)/torchweld"
 	@echo "make demo     speech detection, ResNet-18 and a gated RNN, each against LibTorch"
 	@echo "make test     everything that proves it works"
 	@echo "make bench    times against LibTorch, written to $(BUILD)/bench/*.json"
+	@echo "make bench-peers  times against ONNX Runtime, OpenVINO, AOTInductor and others, which it installs; takes an hour"
 	@echo "make gpu-bundle  a folder of tests and benchmarks for another machine with a GPU, at $(BUILD)/gpu-bundle"
 	@echo "make format   clang-format over all sources"
 	@echo "make clean    remove $(BUILD)"
@@ -35,6 +36,10 @@ test: dependencies $(BUILD)/build.ninja
 bench: dependencies $(BUILD)/build.ninja
 	@cmake --build $(BUILD) --parallel $(JOBS) --target benchmarks
 	@bench/run.sh $(BUILD)
+
+bench-peers: dependencies $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --parallel $(JOBS) --target bench_peers
+	@python=$$(cmake/dependencies.sh --peers) && $$python bench/peers.py --build $(BUILD) $(PEERS)
 
 gpu-bundle: dependencies $(BUILD)/build.ninja
 	@cmake --build $(BUILD) --parallel $(JOBS)

@@ -3,6 +3,7 @@
 #
 #   cmake/dependencies.sh           install what is missing, quick when nothing is
 #   cmake/dependencies.sh --check   only say what is missing; exit status 1 if something is
+#   cmake/dependencies.sh --peers   also what `make bench-peers` measures against; says on stdout where their Python is
 #
 # Debian packages come by apt (as root or through sudo). LibTorch comes from PyPI into a virtual environment under
 # $TORCHWELD_CACHE, else $XDG_CACHE_HOME/torchweld, else ~/.cache/torchweld. A LibTorch of your own, named by
@@ -21,11 +22,15 @@ DEBIAN_RUNTIME="python3 python3-venv ca-certificates espeak-ng"
 PYPI="torch==$LIBTORCH_VERSION torchvision==0.26.0 numpy==2.4.6 expecttest==0.3.0"
 # silero-vad asks for torchaudio, which only its own recording helpers use: its files are wanted, not its dependencies.
 PYPI_WITHOUT_DEPENDENCIES="silero-vad==6.2.3"
+# Only for `make bench-peers`, each by itself: one that can't be installed is a line in its table. torch.onnx.export writes
+# the models of ONNX Runtime with onnx.
+PYPI_PEERS="onnx==1.23.2 onnxruntime==1.32.0 openvino==2026.4.1"
 
 CACHE="${TORCHWELD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/torchweld}"
 VENV="$CACHE/venv-$LIBTORCH_VERSION"
 STAMP="$VENV/torchweld-pins"
 PINS="$PYPI $PYPI_WITHOUT_DEPENDENCIES"
+PEERS="$CACHE/peers-$LIBTORCH_VERSION"
 
 say() { echo "torchweld set-up: $*" >&2; }
 
@@ -69,6 +74,26 @@ install_python_packages() {
   echo "$PINS" >"$STAMP"
 }
 
+# An environment of its own that sees LibTorch's through a .pth file, so that torch is not downloaded twice.
+install_peers() {
+  exec 9>"$CACHE/lock"
+  flock 9
+  if [ "$(cat "$PEERS/torchweld-pins" 2>/dev/null)" = "$PINS $PYPI_PEERS" ]; then return; fi
+  say "installing into $PEERS: $PYPI_PEERS"
+  [ -x "$PEERS/bin/python3" ] || python3 -m venv "$PEERS"
+  find "$VENV/lib" -maxdepth 2 -name site-packages >"$(find "$PEERS/lib" -maxdepth 2 -name site-packages)/libtorch.pth"
+  failed=""
+  for package in $PYPI_PEERS; do
+    "$PEERS/bin/python3" -m pip --disable-pip-version-check --quiet install --progress-bar off "$package" >&2 ||
+      failed="$failed $package"
+  done
+  if [ -z "$failed" ]; then
+    echo "$PINS $PYPI_PEERS" >"$PEERS/torchweld-pins"
+  else # without the stamp, the next run tries again
+    say "going on without what could not be installed:$failed"
+  fi
+}
+
 missing=$(missing_debian_packages)
 if [ "${1:-}" = --check ]; then
   [ -z "$missing" ] || say "missing Debian packages: $missing"
@@ -78,3 +103,7 @@ if [ "${1:-}" = --check ]; then
 fi
 [ -z "$missing" ] || install_debian_packages "$missing"
 [ "$(cat "$STAMP" 2>/dev/null)" = "$PINS" ] || install_python_packages
+if [ "${1:-}" = --peers ]; then
+  install_peers
+  echo "$PEERS/bin/python3"
+fi
