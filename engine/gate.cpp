@@ -20,8 +20,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // A pair of plans is timed for so long, and within these numbers of runs each.
-constexpr auto kBudget = std::chrono::milliseconds(30);
-constexpr int kFewestRuns = 3, kMostRuns = 50;
+constexpr auto kBudget = std::chrono::milliseconds(20);
+constexpr int kFewestRuns = 3, kMostRuns = 20;
 
 // Noise is not to decide: a stretch has to lose by more than this before another plan is tried, and
 // the other plan has to win by this.

@@ -53,7 +53,8 @@ std::optional<std::string> payload_of(std::string_view file) {
 
 }  // namespace
 
-DiskCache::DiskCache(const CacheOptions& options) : limit_bytes_(options.limit_bytes) {
+DiskCache::DiskCache(const CacheOptions& options)
+    : limit_bytes_(options.limit_bytes), kept_bytes_(options.limit_bytes) {
   if (!options.on_disk) return;
   folder_ = options.folder.empty() ? default_folder() : options.folder;
 }
@@ -103,6 +104,10 @@ void DiskCache::keep(const std::string& key, std::string_view payload) const {
   }
   fs::rename(beside, path_of(key), failed);
   if (failed) fs::remove(beside, failed);
+  // Looking at every file is for every so many bytes, not for every small entry.
+  kept_bytes_ += static_cast<int64_t>(payload.size());
+  if (kept_bytes_ < limit_bytes_ / 16) return;
+  kept_bytes_ = 0;
   trim();
 }
 

@@ -1,6 +1,7 @@
 // Compiled kernels on disk, by content: a process compiles what no process on this machine did.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -42,6 +43,7 @@ class DiskCache {
 
   std::filesystem::path folder_;
   int64_t limit_bytes_;
+  mutable std::atomic<int64_t> kept_bytes_;  // since the folder was trimmed; at first: trim soon
 };
 
 }  // namespace torchweld::cuda
