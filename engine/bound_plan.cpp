@@ -61,6 +61,12 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
                         recording_.opaques);
     }
   }
+  const auto is_eager = [](const Step& step) { return step.kind == Step::Kind::kEager; };
+  const auto is_copied = [this](ValueId id) {  // what derives from weights, when it leaves
+    return plan_.graph.storage_of(id).kind == Storage::Kind::kConstant;
+  };
+  own_code_ = std::none_of(plan_.steps.begin(), plan_.steps.end(), is_eager) &&
+              std::none_of(plan_.graph.outputs.begin(), plan_.graph.outputs.end(), is_copied);
   compile_kernels();
   prepare_products(measure_products);
   build_us_ =

@@ -49,6 +49,9 @@ class BoundPlan {
   const Kernel* kernel(size_t step) const { return kernels_[step].get(); }
   const EagerCall* eager(size_t step) const { return eager_[step] ? &*eager_[step] : nullptr; }
   const x86::PackedMatrix& packed(size_t step) const { return packed_[step]; }
+  /// Whether a call meets none of LibTorch's operators: then the thread's state (autograd, dispatch
+  /// keys) need not be set for it.
+  bool is_own_code() const { return own_code_; }
   int64_t constant_bytes() const;
   double build_us() const { return build_us_; }
 
@@ -68,6 +71,7 @@ class BoundPlan {
   std::vector<std::shared_ptr<const Kernel>> kernels_;
   std::vector<std::optional<EagerCall>> eager_;
   std::vector<x86::PackedMatrix> packed_;
+  bool own_code_ = false;
   double build_us_ = 0;
   mutable std::array<std::atomic<Context*>, kPooled> pool_{};
 };
