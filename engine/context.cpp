@@ -206,8 +206,12 @@ void Context::run_attention(const AttentionCall& a) {
 
 void Context::run_small_matmul(size_t index) {
   const SmallMatmul& m = plan_.steps[index].small_matmul;
-  x86::small_matmul(floats(m.x), m.m, m.x_row_stride, bound_.packed(index), floats(m.bias),
-                    floats(m.out), m.out_row_stride);
+  x86::MatmulCall call = bound_.matmul_call(index);
+  call.x = floats(m.x);
+  call.bias = floats(m.bias);
+  call.summand = floats(m.summand);
+  call.out = floats(m.out);
+  x86::small_matmul(call, site_.parallel);
 }
 
 void Context::run_small_conv(size_t index) {

@@ -14,6 +14,7 @@ namespace torchweld {
 struct Target {
   Rounding rounding = Rounding::kDefault;
   bool hand_kernels = false;  ///< hand-written kernels for small matmuls and sums are there
+  x86::Isa isa = x86::Isa::kAvx2;  ///< ... and what they are made of
   bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
   bool rows = false;  ///< the code generator takes rows, gathers and scatters
