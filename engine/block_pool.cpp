@@ -63,11 +63,13 @@ constexpr auto kDeleters = deleters(std::make_index_sequence<kClasses>());
 
 c10::DataPtr allocate_block(size_t bytes) {
   // 64 bytes are class 0, up to 128 class 1, ...
-  const auto index =
-      bytes <= kLeastBytes ? size_t{0} : static_cast<size_t>(std::bit_width((bytes - 1) / kLeastBytes));
+  const auto index = bytes <= kLeastBytes
+                         ? size_t{0}
+                         : static_cast<size_t>(std::bit_width((bytes - 1) / kLeastBytes));
   Blocks::Class& c = blocks.classes[index];
-  void* const block = c.count > 0 ? c.blocks[static_cast<size_t>(--c.count)]
-                                  : c10::GetDefaultCPUAllocator()->raw_allocate(kLeastBytes << index);
+  void* const block = c.count > 0
+                          ? c.blocks[static_cast<size_t>(--c.count)]
+                          : c10::GetDefaultCPUAllocator()->raw_allocate(kLeastBytes << index);
   return {block, block, kDeleters[index], c10::Device(c10::kCPU)};
 }
 

@@ -305,7 +305,8 @@ const std::vector<at::Tensor>& Context::outputs() {
 
 at::Tensor Context::take_only_output() {
   const std::vector<ValueId>& outputs = plan_.graph.outputs;
-  if (outputs.size() != 1 || output_values_.size() != 1 || output_values_[0] != outputs[0]) return {};
+  if (outputs.size() != 1 || output_values_.size() != 1 || output_values_[0] != outputs[0])
+    return {};
   return std::move(values_[static_cast<size_t>(outputs[0])]);
 }
 

@@ -159,8 +159,8 @@ c10::IValue EngineState::call(std::vector<c10::IValue> inputs, CallState* state,
   }
 }
 
-/// The way of most calls of small models, where every instruction counts: one block with a plan that
-/// is all our own code. False, and nothing done, where the call is anything else.
+/// The way of most calls of small models, where every instruction counts: one block with a plan
+/// that is all our own code. False, and nothing done, where the call is anything else.
 bool EngineState::answer_at_once(const std::vector<c10::IValue>& inputs, c10::IValue* result) {
   thread_local std::vector<const at::Tensor*> leaves;
   const UnitPlan* const plan = root_.find(inputs, &leaves);

@@ -10,8 +10,8 @@
 namespace torchweld {
 
 /// Fills `out` (but its locations) when the first of `nodes` is such a matmul and the others, each
-/// the only reader of the one before, are what its kernel does afterwards: a summand of the result's
-/// shape, then relu. Only float32 with constant weights.
+/// the only reader of the one before, are what its kernel does afterwards: a summand of the
+/// result's shape, then relu. Only float32 with constant weights.
 bool make_small_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
                        SmallMatmul* out);
 

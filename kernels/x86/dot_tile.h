@@ -1,5 +1,5 @@
-// The register tile of products whose weights stay as they are, [n, k]: sums along k in the lanes of
-// a vector, added up at the end. Included by matmul_avx2.cpp alone; see matmul_isa.h.
+// The register tile of products whose weights stay as they are, [n, k]: sums along k in the lanes
+// of a vector, added up at the end. Included by matmul_avx2.cpp alone; see matmul_isa.h.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ void dot_tile(const MatmulCall& c, int64_t row, int64_t column) {
   for (; k + kSets * Isa::kLanes <= c.k; k += kSets * Isa::kLanes) {
     for (int s = 0; s < kSets; ++s) {
       V a[kRows];
-      for (int r = 0; r < kRows; ++r) a[r] = Isa::load(x + r * c.x_row_stride + k + s * Isa::kLanes);
+      for (int r = 0; r < kRows; ++r)
+        a[r] = Isa::load(x + r * c.x_row_stride + k + s * Isa::kLanes);
       for (int j = 0; j < kColumns; ++j) {
         const V b = Isa::load(w + j * c.w_row_stride + k + s * Isa::kLanes);
         for (int r = 0; r < kRows; ++r) sum[s][r][j] = Isa::fma(a[r], b, sum[s][r][j]);
@@ -52,7 +53,8 @@ void dot_tile(const MatmulCall& c, int64_t row, int64_t column) {
       __m128 total = Isa::sum_of(sum[0][r][0]);
       if (c.bias != nullptr) total = _mm_add_ss(total, _mm_load_ss(c.bias + column));
       if (summand != nullptr) total = _mm_add_ss(total, _mm_load_ss(summand));
-      if (c.relu) total = _mm_max_ss(_mm_setzero_ps(), total);  // the second of them where it is NaN
+      if (c.relu)
+        total = _mm_max_ss(_mm_setzero_ps(), total);  // the second of them where it is NaN
       _mm_store_ss(out, total);
     } else {
       for (int j = 0; j < kColumns; j += 4) {

@@ -23,7 +23,9 @@ struct Avx512 {
   static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
   // The second operand where it is NaN. GCC 12 warns of the form without a mask.
   static V relu(V x) { return _mm512_maskz_max_ps(0xffff, zero(), x); }
-  static __mmask16 first(int n) { return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1); }
+  static __mmask16 first(int n) {
+    return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
+  }
   static V load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
   static void store_first(float* p, V value, int n) { _mm512_mask_storeu_ps(p, first(n), value); }
 };

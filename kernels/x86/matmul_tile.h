@@ -25,8 +25,8 @@ struct Sums {
 
 /// The sums of [k, end).
 ///
-/// Those of one vector depend on each other for four cycles and two can start every cycle, so a tile
-/// with few of them keeps kSets independent ones over k.
+/// Those of one vector depend on each other for four cycles and two can start every cycle, so a
+/// tile with few of them keeps kSets independent ones over k.
 template <class Isa, int kPanel, int kRows, int kVectors>
 [[gnu::always_inline]] inline void sum_block(const MatmulCall& c, const float* x, const float* w,
                                              int64_t k, int64_t end,
@@ -51,8 +51,7 @@ template <class Isa, int kPanel, int kRows, int kVectors>
     for (int r = 0; r < kRows; ++r) {
       const V a = Isa::all(x[r * stride + k]);
       for (int v = 0; v < kVectors; ++v)
-        sum[0].at[r][v] =
-            Isa::fma(a, Isa::load(w + k * kPanel + v * Isa::kLanes), sum[0].at[r][v]);
+        sum[0].at[r][v] = Isa::fma(a, Isa::load(w + k * kPanel + v * Isa::kLanes), sum[0].at[r][v]);
     }
   }
   for (int step = kSets / 2; step > 0; step /= 2)

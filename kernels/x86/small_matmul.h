@@ -1,5 +1,5 @@
-// Matrix products with few rows or few columns, f32, by hand: where a library's dispatch and packing
-// cost more than the product, or its blocks don't fit the shape.
+// Matrix products with few rows or few columns, f32, by hand: where a library's dispatch and
+// packing cost more than the product, or its blocks don't fit the shape.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,8 @@ PackedMatrix pack(const float* w, int64_t k, int64_t n, int64_t stride_k, int64_
 /// Shapes   x [m, k], summand and out [m, n] with contiguous rows, strides in elements; bias [n]; w
 ///          packed, or [n, k] with contiguous rows where `panel` is 0.
 /// Memory   no alignment asked; `summand` may be `out`, nothing else may overlap it.
-/// Numerics f32 products and sums by fma, in partial sums that are added at the end; relu keeps NaN.
+/// Numerics f32 products and sums by fma, in partial sums that are added at the end; relu keeps
+/// NaN.
 struct MatmulCall {
   const float* x = nullptr;
   int64_t m = 0, x_row_stride = 0;
