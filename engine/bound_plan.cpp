@@ -13,6 +13,7 @@ Target target_for(const Runtime& runtime, bool exact) {
   Target target;
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
   target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
+  target.isa = x86::host_isa().value_or(target.isa);
   target.fuses = runtime.backend() != nullptr;
   target.rows = target.fuses && runtime.backend()->takes_rows();
   target.dense_rows = target.fuses && runtime.backend()->takes_dense_rows() && !exact;
@@ -48,10 +49,14 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
   kernels_.resize(plan_.steps.size());
   eager_.resize(plan_.steps.size());
   packed_.resize(plan_.steps.size());
+  matmul_calls_.resize(plan_.steps.size());
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
     const Step& step = plan_.steps[i];
-    if (step.kind == Step::Kind::kSmallMatmul || step.kind == Step::Kind::kSmallConv) {
-      packed_[i] = pack_weight(step);
+    if (step.kind == Step::Kind::kSmallMatmul) {
+      if (step.small_matmul.packed) packed_[i] = pack_weight(step, setup_results);
+      matmul_calls_[i] = call_of(step.small_matmul, packed_[i]);
+    } else if (step.kind == Step::Kind::kSmallConv) {
+      packed_[i] = pack_weight(step, setup_results);
     } else if (step.kind == Step::Kind::kEmbeddingBag) {
       runtime_->embedding_bag()->prepare(step.bag.shape);
     } else if (step.kind == Step::Kind::kAttention) {
@@ -61,6 +66,12 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
                         recording_.opaques);
     }
   }
+  const auto is_eager = [](const Step& step) { return step.kind == Step::Kind::kEager; };
+  const auto is_copied = [this](ValueId id) {  // what derives from weights, when it leaves
+    return plan_.graph.storage_of(id).kind == Storage::Kind::kConstant;
+  };
+  own_code_ = std::none_of(plan_.steps.begin(), plan_.steps.end(), is_eager) &&
+              std::none_of(plan_.graph.outputs.begin(), plan_.graph.outputs.end(), is_copied);
   compile_kernels();
   prepare_products(measure_products);
   build_us_ =
@@ -129,13 +140,32 @@ const float* BoundPlan::constant_floats(ValueId id) const {
   return static_cast<const float*>(recording_.constants[static_cast<size_t>(at)].const_data_ptr());
 }
 
-x86::PackedMatrix BoundPlan::pack_weight(const Step& step) const {
+x86::PackedMatrix BoundPlan::pack_weight(const Step& step, SetupResults* results) const {
   const SmallMatmul& m = step.small_matmul;
   const SmallConv& c = step.conv;
   if (step.kind == Step::Kind::kSmallMatmul)
-    return x86::pack(constant_floats(m.weight), m.k, m.n, m.weight_k_stride, m.weight_n_stride);
-  return x86::pack(constant_floats(c.weight), c.shape.taps(), c.shape.out_channels, 1,
-                   c.weight_row_stride);
+    return results->find_or_pack(
+        {constant_floats(m.weight), m.k, m.n, m.weight_k_stride, m.weight_n_stride});
+  return results->find_or_pack(
+      {constant_floats(c.weight), c.shape.taps(), c.shape.out_channels, 1, c.weight_row_stride});
+}
+
+x86::MatmulCall BoundPlan::call_of(const SmallMatmul& m, const x86::PackedMatrix& packed) const {
+  x86::MatmulCall call;
+  if (m.packed) {
+    call.set(packed);
+  } else {
+    call.w = constant_floats(m.weight);
+    call.w_row_stride = m.weight_n_stride;
+    call.k = m.k;
+    call.n = call.end = m.n;
+  }
+  call.m = m.m;
+  call.x_row_stride = m.x_row_stride;
+  call.summand_row_stride = m.summand_row_stride;
+  call.out_row_stride = m.out_row_stride;
+  call.relu = m.relu;
+  return call;
 }
 
 BoundPlan::~BoundPlan() {

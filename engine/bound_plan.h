@@ -58,6 +58,11 @@ class BoundPlan {
   const Kernel* kernel(size_t step) const { return kernels_[step].get(); }
   const EagerCall* eager(size_t step) const { return eager_[step] ? &*eager_[step] : nullptr; }
   const x86::PackedMatrix& packed(size_t step) const { return packed_[step]; }
+  /// A small matmul's call, but for the operands of its own.
+  const x86::MatmulCall& matmul_call(size_t step) const { return matmul_calls_[step]; }
+  /// Whether a call meets none of LibTorch's operators: then the thread's state (autograd, dispatch
+  /// keys) need not be set for it.
+  bool is_own_code() const { return own_code_; }
   int64_t constant_bytes() const;
   double build_us() const { return build_us_; }
 
@@ -70,7 +75,8 @@ class BoundPlan {
   void prepare_products(bool measure) const;
   void run_setup(SetupResults* results);
   const float* constant_floats(ValueId id) const;
-  x86::PackedMatrix pack_weight(const Step& step) const;
+  x86::PackedMatrix pack_weight(const Step& step, SetupResults* results) const;
+  x86::MatmulCall call_of(const SmallMatmul& m, const x86::PackedMatrix& packed) const;
 
   static constexpr size_t kPooled =
       16;  // concurrent callers whose contexts are kept; more get fresh ones
@@ -81,6 +87,8 @@ class BoundPlan {
   std::vector<std::shared_ptr<const Kernel>> kernels_;
   std::vector<std::optional<EagerCall>> eager_;
   std::vector<x86::PackedMatrix> packed_;
+  std::vector<x86::MatmulCall> matmul_calls_;
+  bool own_code_ = false;
   double build_us_ = 0;
   std::vector<Stretch> measured_;
   mutable std::array<std::atomic<Context*>, kPooled> pool_{};

@@ -49,6 +49,7 @@ Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
     holders_[s] = tensor;
     if (tensor.has_storage()) bases_[s] = static_cast<char*>(tensor.storage().mutable_data());
   }
+  wholes_.resize(graph.storages.size(), kNone);
   for (const StorageId s : output_storages_) {
     const int64_t bytes = plan_.buffers[static_cast<size_t>(s)].bytes;
     const auto whole = std::find_if(graph.outputs.begin(), graph.outputs.end(), [&](ValueId id) {
@@ -57,6 +58,7 @@ Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
              v.elements() * size_of(v.dtype) == bytes;
     });
     output_values_.push_back(whole == graph.outputs.end() ? kNone : *whole);
+    wholes_[static_cast<size_t>(s)] = output_values_.back();
   }
   list_fleeting();
 }
@@ -105,9 +107,10 @@ void Context::bind(const std::vector<const at::Tensor*>& leaves) {
 /// Where this call's launches go. An arena belongs to the stream that it was used on last: work of
 /// an earlier call may still be under way there, so another stream gets memory of its own.
 void Context::take_site() {
-  const void* const before = site_.stream;
-  site_ = bound_.runtime().site();
-  if (site_.stream != before && arena_.defined()) make_arena();
+  void* const stream = bound_.runtime().stream();
+  if (stream == site_.stream) return;
+  site_.stream = stream;
+  if (arena_.defined()) make_arena();
 }
 
 void Context::make_arena() {
@@ -125,12 +128,13 @@ void Context::allocate_outputs() {
     const size_t s = static_cast<size_t>(output_storages_[i]);
     if (output_values_[i] != kNone) {
       const Value& v = plan_.graph.value(output_values_[i]);
-      holders_[s] = bound_.runtime().allocate(v.sizes, v.strides, scalar_type_of(v.dtype));
-      values_[static_cast<size_t>(output_values_[i])] = holders_[s];
+      at::Tensor& tensor = values_[static_cast<size_t>(output_values_[i])];
+      tensor = bound_.runtime().allocate(v.sizes, v.strides, scalar_type_of(v.dtype));
+      bases_[s] = static_cast<char*>(tensor.mutable_data_ptr());
     } else {
       holders_[s] = bound_.runtime().allocate({plan_.buffers[s].bytes}, {1}, c10::ScalarType::Byte);
+      bases_[s] = static_cast<char*>(holders_[s].mutable_data_ptr());
     }
-    bases_[s] = static_cast<char*>(holders_[s].mutable_data_ptr());
   }
 }
 
@@ -202,8 +206,12 @@ void Context::run_attention(const AttentionCall& a) {
 
 void Context::run_small_matmul(size_t index) {
   const SmallMatmul& m = plan_.steps[index].small_matmul;
-  x86::small_matmul(floats(m.x), m.m, m.x_row_stride, bound_.packed(index), floats(m.bias),
-                    floats(m.out), m.out_row_stride);
+  x86::MatmulCall call = bound_.matmul_call(index);
+  call.x = floats(m.x);
+  call.bias = floats(m.bias);
+  call.summand = floats(m.summand);
+  call.out = floats(m.out);
+  x86::small_matmul(call, site_.parallel);
 }
 
 void Context::run_small_conv(size_t index) {
@@ -265,7 +273,9 @@ at::Tensor Context::holder(StorageId storage) const {
   const Buffer& b = plan_.buffers[static_cast<size_t>(storage)];
   if (b.kind == Buffer::Kind::kArena) return arena_;
   if (b.kind == Buffer::Kind::kInput) return *(*leaves_)[static_cast<size_t>(b.index)];
-  return holders_[static_cast<size_t>(storage)];
+  const ValueId whole = wholes_[static_cast<size_t>(storage)];
+  return whole == kNone ? holders_[static_cast<size_t>(storage)]
+                        : values_[static_cast<size_t>(whole)];
 }
 
 at::Tensor Context::tensor_of(ValueId id) const {
@@ -291,6 +301,13 @@ const std::vector<at::Tensor>& Context::outputs() {
     outputs_.push_back(derived ? tensor_of(id).clone() : tensor_of(id));
   }
   return outputs_;
+}
+
+at::Tensor Context::take_only_output() {
+  const std::vector<ValueId>& outputs = plan_.graph.outputs;
+  if (outputs.size() != 1 || output_values_.size() != 1 || output_values_[0] != outputs[0])
+    return {};
+  return std::move(values_[static_cast<size_t>(outputs[0])]);
 }
 
 void Context::clear() {

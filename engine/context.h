@@ -27,6 +27,9 @@ class Context {
   /// The block's tensors, by output leaf; valid after run().
   const std::vector<at::Tensor>& outputs();
 
+  /// The only tensor that leaves, where it is a whole buffer of its own; undefined otherwise.
+  at::Tensor take_only_output();
+
   /// The host values that a read at the block's end gave.
   const std::vector<c10::IValue>& read() const { return read_; }
 
@@ -78,6 +81,7 @@ class Context {
   std::vector<ValueId> fleeting_values_;
   std::vector<StorageId> output_storages_;
   std::vector<ValueId> output_values_;  // by output storage: a value that is all of it, or kNone
+  std::vector<ValueId> wholes_;         // the same by storage
   const std::vector<const at::Tensor*>* leaves_ = nullptr;
   LaunchSite site_;
   std::vector<void*> pointers_;

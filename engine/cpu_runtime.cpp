@@ -7,12 +7,23 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/TensorImpl.h>
 
+#include "engine/block_pool.h"
 #include "engine/page_pool.h"
 #include "fusion/packed_conv.h"
 #include "kernels/x86/backend.h"
 
 namespace torchweld {
 namespace {
+
+/// What a recorded tensor's layout spans; LibTorch checked it for overflow when it was recorded.
+size_t bytes_of(c10::IntArrayRef sizes, c10::IntArrayRef strides, size_t element_bytes) {
+  int64_t last = 0;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    if (sizes[d] == 0) return 0;
+    last += (sizes[d] - 1) * strides[d];
+  }
+  return static_cast<size_t>(last + 1) * element_bytes;
+}
 
 class CpuRuntime : public Runtime {
  public:
@@ -31,12 +42,16 @@ class CpuRuntime : public Runtime {
   }
   bool can_be_timed() const override { return backend_ != nullptr; }
   LaunchSite site() const override { return {parallel_, nullptr}; }
+  void* stream() const override { return nullptr; }
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,
                       c10::ScalarType type) const override {
-    const size_t bytes = at::detail::computeStorageNbytes(sizes, strides, c10::elementSize(type));
-    if (bytes < kPooledBytes) return at::detail::empty_strided_cpu(sizes, strides, type);
-    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, allocate_pooled(bytes),
+    const size_t bytes = bytes_of(sizes, strides, c10::elementSize(type));
+    const bool is_small = bytes > 0 && bytes <= kMostBlockBytes;
+    if (!is_small && bytes < kPooledBytes)
+      return at::detail::empty_strided_cpu(sizes, strides, type);
+    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes,
+                         is_small ? allocate_block(bytes) : allocate_pooled(bytes),
                          c10::GetCPUAllocator(), /*resizable=*/true);
     at::Tensor out = at::detail::make_tensor<c10::TensorImpl>(
         std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),

@@ -43,6 +43,8 @@ class Runtime {
 
   /// Where the calling thread's launches go now: its threads, or its current stream.
   virtual LaunchSite site() const = 0;
+  /// The site's stream alone.
+  virtual void* stream() const { return site().stream; }
 
   /// A new tensor with these strides; the fast way round LibTorch's dispatcher.
   virtual at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,

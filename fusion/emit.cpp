@@ -35,7 +35,8 @@ class Emitter {
       if (group.nodes.size() > 1) return emit_halves(group, steps);
     }
     Step with_epilogue;
-    if (group.nodes.size() > 1 && product(group.nodes, &with_epilogue)) {
+    if (group.nodes.size() > 1 &&
+        (small_matmul(group.nodes, &with_epilogue) || product(group.nodes, &with_epilogue))) {
       steps->push_back(std::move(with_epilogue));
       return;
     }
@@ -107,6 +108,22 @@ class Emitter {
     return true;
   }
 
+  /// A product of the hand-written kernel and its epilogue.
+  bool small_matmul(const std::vector<NodeId>& nodes, Step* step) const {
+    SmallMatmul m;
+    if (!make_small_matmul(graph_, nodes, target_, &m)) return false;
+    step->kind = Step::Kind::kSmallMatmul;
+    step->name = fmt::format("small_matmul_{}x{}x{}", m.m, m.k, m.n);
+    for (size_t i = 1; i < nodes.size(); ++i)
+      step->name += fmt::format("_{}", find_op(node(nodes[i]).op)->name);
+    step->small_matmul = m;
+    step->nodes = nodes;
+    step->reads.clear();
+    collect(step);
+    step->makes = {m.out_value};
+    return true;
+  }
+
   static std::string why_eager(const Node& node, const std::string& why) {
     if (node.reads_host) return "gives the host a value that depends on tensor data";
     if (!node.pure && node.writes.empty())
@@ -116,11 +133,8 @@ class Emitter {
 
   bool by_hand(NodeId n, Step* step) const {
     if (node(n).outputs.size() != 1 || node(n).outputs[0] == kNone || !node(n).pure) return false;
-    if (make_small_matmul(graph_, node(n), &step->small_matmul)) {
-      step->kind = Step::Kind::kSmallMatmul;
-      step->name = fmt::format("small_matmul_{}x{}x{}", step->small_matmul.m, step->small_matmul.k,
-                               step->small_matmul.n);
-    } else if (make_small_conv(graph_, node(n), &step->conv)) {
+    if (small_matmul({n}, step)) return true;
+    if (make_small_conv(graph_, node(n), &step->conv)) {
       const x86::ConvShape& s = step->conv.shape;
       step->kind = Step::Kind::kSmallConv;
       step->name = fmt::format("small_conv_{}x{}x{}", s.positions(), s.taps(), s.out_channels);

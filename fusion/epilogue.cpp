@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "fusion/dependencies.h"
 #include "fusion/matmul.h"
 #include "fusion/node_args.h"
+#include "fusion/small_matmul.h"
 #include "fusion/uses.h"
 #include "kernels/geometry.h"
 
@@ -126,10 +128,18 @@ bool add_epilogue(const Graph& graph, const Node& node, Matmul* m) {
 
 namespace {
 
+/// Of products of one kind; `make` fills in one and its epilogue from their nodes, where it can.
+template <class Product>
 class Attacher {
  public:
-  Attacher(const Graph& graph, std::vector<Group>* groups)
-      : graph_(graph), groups_(*groups), uses_(graph), before_(dependencies(graph)) {}
+  using Make = std::function<bool(const std::vector<NodeId>& nodes, Product* product)>;
+
+  Attacher(const Graph& graph, Make make, std::vector<Group>* groups)
+      : graph_(graph),
+        make_(std::move(make)),
+        groups_(*groups),
+        uses_(graph),
+        before_(dependencies(graph)) {}
 
   /// A product that took a node is looked at again, at its new place.
   void run() {
@@ -152,9 +162,8 @@ class Attacher {
   }
 
   bool attach(size_t g) {
-    Matmul product;
-    std::string why;
-    if (groups_[g].fuses || !make_product(graph_, groups_[g].nodes, &product, &why)) return false;
+    Product product;
+    if (groups_[g].fuses || !make_(groups_[g].nodes, &product)) return false;
     const NodeId reader = uses_.only_reader(product.out_value);
     if (reader == kNone) return false;
     const size_t h = group_of(reader);
@@ -173,7 +182,7 @@ class Attacher {
 
   /// What the product takes of the nodes that follow it: all of their kernel, or as much as spares
   /// it a read.
-  std::vector<NodeId> chain(Matmul product, NodeId n, const std::vector<NodeId>& kernel) const {
+  std::vector<NodeId> chain(Product product, NodeId n, const std::vector<NodeId>& kernel) const {
     std::vector<NodeId> taken;
     size_t worth = 0;
     while (n != kNone && has(kernel, n) && add_epilogue(graph_, node(n), &product)) {
@@ -203,6 +212,7 @@ class Attacher {
   }
 
   const Graph& graph_;
+  Make make_;
   std::vector<Group>& groups_;
   Uses uses_;
   std::vector<std::vector<NodeId>> before_;
@@ -211,7 +221,20 @@ class Attacher {
 }  // namespace
 
 void attach_epilogues(const Graph& graph, const Target& target, std::vector<Group>* groups) {
-  if (target.blas && target.rounding == Rounding::kDefault) Attacher(graph, groups).run();
+  if (target.rounding != Rounding::kDefault) return;
+  if (target.blas) {
+    const auto make = [&](const std::vector<NodeId>& nodes, Matmul* product) {
+      std::string why;
+      return make_product(graph, nodes, product, &why);
+    };
+    Attacher<Matmul>(graph, make, groups).run();
+  }
+  if (target.hand_kernels) {
+    const auto make = [&](const std::vector<NodeId>& nodes, SmallMatmul* product) {
+      return make_small_matmul(graph, nodes, target, product);
+    };
+    Attacher<SmallMatmul>(graph, make, groups).run();
+  }
 }
 
 }  // namespace torchweld

@@ -1,4 +1,4 @@
-// What follows a product of the device's library as part of the same call.
+// What follows a product of the device's library, or a small one by hand, as part of the same call.
 #pragma once
 
 #include <vector>

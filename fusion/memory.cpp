@@ -5,7 +5,6 @@
 #include <set>
 
 #include "fusion/passes.h"
-#include "fusion/small_matmul.h"
 
 namespace torchweld {
 namespace {
@@ -156,10 +155,11 @@ void locate_operands(Plan* plan) {
       for (const ValueId id : step.reads) step.operands.push_back(locate(id));
       for (const ValueId id : step.makes) step.operands.push_back(locate(id));
     } else if (step.kind == Step::Kind::kSmallMatmul) {
-      const SmallMatmulValues v = values_of(node);
-      step.small_matmul.x = locate(v.x);
-      step.small_matmul.out = locate(v.out);
-      if (v.bias != kNone) step.small_matmul.bias = locate(v.bias);
+      SmallMatmul& m = step.small_matmul;
+      m.x = locate(m.x_value);
+      m.out = locate(m.out_value);
+      if (m.bias_value != kNone) m.bias = locate(m.bias_value);
+      if (m.summand_value != kNone) m.summand = locate(m.summand_value);
     } else if (step.kind == Step::Kind::kMatmul) {
       Matmul& m = step.matmul;
       m.a = locate(m.a_value);

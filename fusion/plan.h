@@ -12,6 +12,7 @@
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/small_conv.h"
+#include "kernels/x86/small_matmul.h"
 #include "loader/graph.h"
 
 namespace torchweld {
@@ -36,14 +37,17 @@ struct Location {
   int64_t byte_offset = 0;
 };
 
-/// A matmul of a small left side with constant weights: out[m,n] = x[m,k] * w[k,n] + bias[n],
-/// float32.
+/// A small or skinny matmul with constant weights and what follows it, float32:
+/// out[m,n] = relu(x[m,k] * w[k,n] + bias[n] + summand[m,n]).
 struct SmallMatmul {
   int64_t m = 0, k = 0, n = 0;
-  Location x, bias, out;  ///< bias.buffer is kNone when there is none
-  int64_t x_row_stride = 0, out_row_stride = 0;
+  ValueId x_value = kNone, bias_value = kNone, summand_value = kNone, out_value = kNone;
+  Location x, bias, summand, out;  ///< buffer is kNone for an operand that isn't there
+  int64_t x_row_stride = 0, summand_row_stride = 0, out_row_stride = 0;
   ValueId weight = kNone;  ///< a constant
   int64_t weight_k_stride = 0, weight_n_stride = 0;
+  bool packed = true;  ///< otherwise the kernel reads the weight's rows as they are
+  bool relu = false;
 };
 
 /// A product by the device's own library.

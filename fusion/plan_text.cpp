@@ -109,8 +109,11 @@ class Printer {
 
   std::string small_matmul_operands(const SmallMatmul& m) const {
     std::string text = fmt::format("  x in {} {{{},1}}\n", location(m.x), m.x_row_stride);
-    text += fmt::format("  weight %{} {{{},{}}}\n", m.weight, m.weight_k_stride, m.weight_n_stride);
+    text += fmt::format("  weight %{} {{{},{}}}{}\n", m.weight, m.weight_k_stride,
+                        m.weight_n_stride, m.packed ? "" : " as it is");
     if (m.bias.buffer != kNone) text += fmt::format("  bias in {}\n", location(m.bias));
+    if (m.summand.buffer != kNone)
+      text += fmt::format("  plus {} {{{},1}}\n", location(m.summand), m.summand_row_stride);
     return text + fmt::format("  out in {} {{{},1}}\n", location(m.out), m.out_row_stride);
   }
 

@@ -1,13 +1,10 @@
 #include "fusion/small_matmul.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace torchweld {
 namespace {
-
-constexpr int64_t kMostRows = 8;  // past it, the library's blocking wins
-constexpr int64_t kMostMultiplies =
-    1 << 17;  // ... unless all of it is over before the library has started
 
 /// Rows of a value whose leading dimensions are one walk: their count and stride.
 std::optional<std::pair<int64_t, int64_t>> rows_of(const Value& v) {
@@ -30,28 +27,19 @@ bool is_one(const Arg& arg) {
   return (i != nullptr && *i == 1) || (d != nullptr && *d == 1.0);
 }
 
-}  // namespace
+ValueId tensor_of(const Arg& arg) { return arg.tensor() == nullptr ? kNone : arg.tensor()->id; }
 
-SmallMatmulValues values_of(const Node& node) {
-  SmallMatmulValues v;
-  const bool addmm = node.op == "aten::addmm";
-  v.x = node.args[addmm ? 1 : 0].tensor()->id;
-  v.out = node.outputs[0];
-  if (addmm) v.bias = node.args[0].tensor()->id;
-  if (node.op == "aten::linear" && node.args[2].tensor() != nullptr)
-    v.bias = node.args[2].tensor()->id;
-  return v;
-}
-
-bool make_small_matmul(const Graph& graph, const Node& node, SmallMatmul* out) {
+bool make_product(const Graph& graph, const Node& node, const Target& target, SmallMatmul* out) {
   const bool linear = node.op == "aten::linear", addmm = node.op == "aten::addmm";
   if (!linear && !addmm && node.op != "aten::mm" && node.op != "aten::matmul") return false;
   if (addmm && !(is_one(node.args[3]) && is_one(node.args[4]))) return false;
   const auto* w = node.args[addmm ? 2 : 1].tensor();
-  const SmallMatmulValues values = values_of(node);
+  out->x_value = node.args[addmm ? 1 : 0].tensor()->id;
+  out->out_value = node.outputs[0];
+  out->bias_value = addmm ? tensor_of(node.args[0]) : linear ? tensor_of(node.args[2]) : kNone;
   const Value& weight = graph.value(w->id);
-  const Value& x = graph.value(values.x);
-  const Value& y = graph.value(values.out);
+  const Value& x = graph.value(out->x_value);
+  const Value& y = graph.value(out->out_value);
   if (graph.storage_of(w->id).kind != Storage::Kind::kConstant || weight.sizes.size() != 2)
     return false;
   if (weight.dtype != DType::kF32 || x.dtype != DType::kF32 || y.dtype != DType::kF32) return false;
@@ -60,9 +48,8 @@ bool make_small_matmul(const Graph& graph, const Node& node, SmallMatmul* out) {
   out->m = x_rows->first;
   out->k = x.sizes.back();
   out->n = y.sizes.back();
-  if (out->m > kMostRows && out->m * out->k * out->n > kMostMultiplies) return false;
-  if (values.bias != kNone) {
-    const Value& bias = graph.value(values.bias);
+  if (out->bias_value != kNone) {
+    const Value& bias = graph.value(out->bias_value);
     if (bias.sizes != std::vector<int64_t>{out->n} || bias.dtype != DType::kF32 ||
         (bias.strides[0] != 1 && out->n != 1))
       return false;
@@ -72,7 +59,62 @@ bool make_small_matmul(const Graph& graph, const Node& node, SmallMatmul* out) {
   out->weight = w->id;
   out->weight_k_stride = weight.strides[linear ? 1 : 0];
   out->weight_n_stride = weight.strides[linear ? 0 : 1];
+  const auto way = x86::way_of_matmul(target.isa, out->m, out->k, out->n,
+                                      out->weight_k_stride == 1 || out->k == 1);
+  out->packed = way == x86::MatmulWay::kPacked;
+  return way != x86::MatmulWay::kLibrary;
+}
+
+bool is_result(const Graph& graph, const SmallMatmul& m, ValueId id) {
+  return id != kNone && graph.value(id).same_layout(graph.value(m.out_value));
+}
+
+/// The product's result plus a tensor of its shape.
+bool add_summand(const Graph& graph, const Node& node, SmallMatmul* m) {
+  if (m->summand_value != kNone || node.op != "aten::add.Tensor" || !is_one(node.args[2]))
+    return false;
+  const ValueId a = tensor_of(node.args[0]), b = tensor_of(node.args[1]);
+  if (a == kNone || b == kNone || is_result(graph, *m, a) == is_result(graph, *m, b)) return false;
+  const ValueId id = is_result(graph, *m, a) ? b : a;
+  const Value& summand = graph.value(id);
+  const Value& out = graph.value(m->out_value);
+  if (summand.opaque || summand.has_scalar || summand.dtype != DType::kF32 ||
+      summand.sizes != out.sizes || summand.storage == out.storage)
+    return false;
+  const auto rows = rows_of(summand);
+  if (!rows) return false;
+  m->summand_value = id;
+  m->summand_row_stride = rows->second;
   return true;
+}
+
+}  // namespace
+
+bool add_epilogue(const Graph& graph, const Node& node, SmallMatmul* m) {
+  if (m->relu || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone) return false;
+  const Value& made = graph.value(m->out_value);
+  const Value& out = graph.value(node.outputs[0]);
+  const bool is_alike = !out.opaque && out.dtype == DType::kF32 && out.sizes == made.sizes &&
+                        out.strides == made.strides;
+  if (!is_alike || graph.storage_of(node.outputs[0]).kind != Storage::Kind::kLocal) return false;
+  if (node.op == "aten::relu" && is_result(graph, *m, tensor_of(node.args[0]))) {
+    m->relu = true;
+  } else if (!add_summand(graph, node, m)) {
+    return false;
+  }
+  m->out_value = node.outputs[0];
+  return true;
+}
+
+bool make_small_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
+                       SmallMatmul* out) {
+  const auto at = [&](NodeId n) -> const Node& { return graph.nodes[static_cast<size_t>(n)]; };
+  const Node& first = at(nodes[0]);
+  if (!target.hand_kernels || first.outputs.size() != 1 || first.outputs[0] == kNone || !first.pure)
+    return false;
+  return make_product(graph, first, target, out) &&
+         std::all_of(nodes.begin() + 1, nodes.end(),
+                     [&](NodeId n) { return add_epilogue(graph, at(n), out); });
 }
 
 }  // namespace torchweld

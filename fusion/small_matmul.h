@@ -1,19 +1,22 @@
-// Which matmuls are small enough for the hand-written kernel: there the library's own overhead is
-// most of the time.
+// Which matmuls are the hand-written kernel's: small ones, where the library's own overhead is most
+// of the time, and those with few rows or columns. How each runs best: way_of_matmul().
 #pragma once
 
+#include <vector>
+
 #include "fusion/plan.h"
+#include "fusion/planner.h"
 
 namespace torchweld {
 
-/// Fills `out` (but its locations) when the node is such a matmul. Only float32 with constant
-/// weights.
-bool make_small_matmul(const Graph& graph, const Node& node, SmallMatmul* out);
+/// Fills `out` (but its locations) when the first of `nodes` is such a matmul and the others, each
+/// the only reader of the one before, are what its kernel does afterwards: a summand of the
+/// result's shape, then relu. Only float32 with constant weights.
+bool make_small_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
+                       SmallMatmul* out);
 
-/// The operands of a small matmul, in the order x, bias (kNone: none), result.
-struct SmallMatmulValues {
-  ValueId x = kNone, bias = kNone, out = kNone;
-};
-SmallMatmulValues values_of(const Node& node);
+/// Makes the node the product's next and last operation. False, and nothing changed, where its
+/// kernel has no such operation.
+bool add_epilogue(const Graph& graph, const Node& node, SmallMatmul* product);
 
 }  // namespace torchweld

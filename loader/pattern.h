@@ -58,6 +58,11 @@ class Pattern {
   void fill(const std::vector<at::Tensor>& tensors, const std::vector<c10::IValue>& holes,
             std::vector<c10::IValue>* values) const;
 
+  /// Whether it is one tensor in no container.
+  bool is_one_tensor() const {
+    return items_.size() == 1 && items_[0].kind == PatternItem::Kind::kTensor;
+  }
+
   /// A shallow description: "f32[3,4], int 5, (i64[2], none)".
   std::string describe() const;
 

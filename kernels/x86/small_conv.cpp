@@ -70,7 +70,15 @@ void small_conv(const ConvShape& s, const float* x, const PackedMatrix& w, const
     scratch += s.positions() * s.taps();
   }
   float* product = s.writes_in_place() ? out : scratch;
-  small_matmul(rows, s.positions(), row_stride, w, bias, product, s.out_channels);
+  MatmulCall call;
+  call.set(w);
+  call.x = rows;
+  call.m = s.positions();
+  call.x_row_stride = row_stride;
+  call.bias = bias;
+  call.out = product;
+  call.out_row_stride = s.out_channels;
+  small_matmul(call);
   if (!s.writes_in_place()) turn(s, product, out);
 }
 

@@ -44,6 +44,25 @@ def mlp_small_softmax():
 
 
 @archive
+def skinny_products():
+    """Few rows or few columns, small and large weights, in both layouts, with what follows them."""
+
+    class Skinny(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.narrow, self.wide = nn.Linear(387, 4), nn.Linear(300, 520)
+            self.back = nn.Linear(520, 300, bias=False)
+            self.across = nn.Parameter(torch.randn(300, 70) / 16)
+
+        def forward(self, x, y):
+            hidden = torch.relu(self.wide(y))
+            added = torch.relu(y + self.back(hidden))
+            return self.narrow(x), torch.sigmoid(torch.mm(added, self.across)), torch.relu(self.narrow(x) + x[:, 3:7])
+
+    return traced(Skinny(), torch.randn(128, 387), torch.randn(3, 300))
+
+
+@archive
 def rows_that_many_blocks_share():
     """So long and so few that a GPU cuts them into chunks and adds up partial results."""
 

@@ -40,5 +40,18 @@ TEST(SetupResults, AreMadeAnewWhenNobodyHoldsThem) {
   EXPECT_EQ(made, 2);
 }
 
+TEST(SetupResults, PackedWeightsAreShared) {
+  SetupResults results;
+  const at::Tensor w = at::randn({40, 8});
+  const SetupResults::Weight weight{w.const_data_ptr<float>(), 8, 40, 1, 8},
+      as_columns{w.const_data_ptr<float>(), 40, 8, 8, 1};
+  const x86::PackedMatrix first = results.find_or_pack(weight),
+                          again = results.find_or_pack(weight),
+                          other = results.find_or_pack(as_columns);
+  EXPECT_EQ(again.data, first.data);
+  EXPECT_EQ(again.panel, first.panel);
+  EXPECT_NE(other.data, first.data);
+}
+
 }  // namespace
 }  // namespace torchweld::testing

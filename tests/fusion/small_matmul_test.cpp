@@ -97,6 +97,75 @@ TEST(SmallMatmulStep, OtherTypesScaledAddmmAndEmptyOnesAreTheLibrarys) {
             "step 0: library aten::mm");
 }
 
+TEST(SmallMatmulStep, AnotherResultAndReluJoinTheProduct) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[2,4], %1: f32[2,8]):
+  %2: f32[8,4] = constant(0)
+  %3: f32[8] = constant(1)
+  %4: f32[2,8] = aten::linear(%0, %2, %3)
+  %5: f32[2,8] = aten::add.Tensor(%1, %4, 1)
+  %6: f32[2,8] = aten::relu(%5)
+  return %6
+)"),
+            R"(step 0: small_matmul_2x4x8_add_relu
+  %4: f32[2,8] = aten::linear(%0, %2, %3)
+  %5: f32[2,8] = aten::add.Tensor(%1, %4, 1)
+  %6: f32[2,8] = aten::relu(%5)
+  x in input 0 {4,1}
+  weight %2 {1,4}
+  bias in constant 1
+  plus input 1 {8,1}
+  out in output of 64 bytes {8,1}
+return %6 in output of 64 bytes
+arena 0 of 0 bytes
+)");
+}
+
+TEST(SmallMatmulStep, WhatOthersReadOrScaledSummandsStayOut) {
+  EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[1,8]):
+  %2: f32[8,4] = constant(0)
+  %3: f32[1,8] = aten::linear(%0, %2, none)
+  %4: f32[1,8] = aten::relu(%3)
+  return %3, %4
+)"),
+            "step 0: small_matmul_1x4x8");
+  EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[1,8]):
+  %2: f32[8,4] = constant(0)
+  %3: f32[1,8] = aten::linear(%0, %2, none)
+  %4: f32[1,8] = aten::add.Tensor(%3, %1, 2)
+  return %4
+)"),
+            "step 0: small_matmul_1x4x8");
+  EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[8]):
+  %2: f32[8,4] = constant(0)
+  %3: f32[1,8] = aten::linear(%0, %2, none)
+  %4: f32[1,8] = aten::add.Tensor(%3, %1, 1)
+  return %4
+)"),
+            "step 0: small_matmul_1x4x8");
+}
+
+TEST(SmallMatmulStep, ExactNumericsLeaveItToTheLibrary) {
+  Target exact = target(Rounding::kExact);
+  exact.hand_kernels = false;
+  EXPECT_EQ(first_step(kLinear, exact), "step 0: library aten::linear");
+}
+
+TEST(SmallMatmulStep, FewColumnsOfManyRowsOnTheWeightAsItIs) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[128,387]):
+  %1: f32[4,387] = constant(0)
+  %2: f32[128,4] = aten::linear(%0, %1, none)
+  return %2
+)"),
+            R"(step 0: small_matmul_128x387x4
+  %2: f32[128,4] = aten::linear(%0, %1, none)
+  x in input 0 {387,1}
+  weight %1 {1,387} as it is
+  out in output of 2048 bytes {4,1}
+return %2 in output of 2048 bytes
+arena 0 of 0 bytes
+)");
+}
+
 TEST(SmallMatmulStep, RowsThatAreNoOneWalkAreTheLibrarys) {
   EXPECT_EQ(first_step(R"(graph(%0: f32[2,3,4]{4,8,1}):
   %1: f32[4,4] = constant(0)

@@ -1,8 +1,6 @@
 // The x86 back end against the scalar reference: bodies of many ops, guarded memory, threads,
 // accuracy.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cmath>
@@ -14,9 +12,12 @@
 #include "kernels/op_table.h"
 #include "kernels/reference.h"
 #include "kernels/x86/backend.h"
+#include "tests/kernels/guarded.h"
 
 namespace torchweld {
 namespace {
+
+using testing::Guarded;
 
 std::vector<std::shared_ptr<Backend>> backends() {
   std::vector<std::shared_ptr<Backend>> all;
@@ -25,29 +26,6 @@ std::vector<std::shared_ptr<Backend>> backends() {
   }
   return all;
 }
-
-// Elements that end where an unreadable page begins, and start where one ends when they fill the
-// page.
-class Guarded {
- public:
-  explicit Guarded(size_t bytes) : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
-    total_ = (bytes + page_ - 1) / page_ * page_ + 2 * page_;
-    map_ = static_cast<char*>(
-        mmap(nullptr, total_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(map_, page_, PROT_NONE);
-    mprotect(map_ + total_ - page_, page_, PROT_NONE);
-    data_ = map_ + total_ - page_ - bytes;
-  }
-  ~Guarded() { munmap(map_, total_); }
-  Guarded(const Guarded&) = delete;
-  Guarded& operator=(const Guarded&) = delete;
-  char* data() const { return data_; }
-
- private:
-  size_t page_, total_ = 0;
-  char* map_ = nullptr;
-  char* data_ = nullptr;
-};
 
 OperandSpec operand(DType dtype, StrideClass inner) {
   OperandSpec spec;
