@@ -15,15 +15,7 @@ TEST_P(Archives, AgreeWithLibTorch) { expect_agrees_with_libtorch(GetParam()); }
 
 TEST_P(Operators, AgreeWithLibTorch) { expect_agrees_with_libtorch(GetParam()); }
 
-std::vector<std::string> all_but_operators() {
-  std::vector<std::string> names;
-  for (const std::string& name : archive_names()) {
-    if (!name.starts_with("operators/")) names.push_back(name);
-  }
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, Archives, ::testing::ValuesIn(all_but_operators()),
+INSTANTIATE_TEST_SUITE_P(All, Archives, ::testing::ValuesIn(archive_names_outside("operators")),
                          archive_test_name);
 INSTANTIATE_TEST_SUITE_P(All, Operators, ::testing::ValuesIn(archive_names("operators")),
                          archive_test_name);

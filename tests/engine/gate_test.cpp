@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <sstream>
 
 #include "tests/support/archives.h"
 #include "tests/support/oracle.h"
@@ -185,13 +185,8 @@ TEST_P(Turned, AgreesWithLibTorch) {
   expect_agrees_with_libtorch(GetParam(), once);
 }
 
-std::vector<std::string> all_but_operators() {
-  std::vector<std::string> names = archive_names();
-  std::erase_if(names, [](const std::string& name) { return name.starts_with("operators/"); });
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, Turned, ::testing::ValuesIn(all_but_operators()), archive_test_name);
+INSTANTIATE_TEST_SUITE_P(All, Turned, ::testing::ValuesIn(archive_names_outside("operators")),
+                         archive_test_name);
 
 }  // namespace
 }  // namespace torchweld::testing

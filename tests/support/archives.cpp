@@ -29,6 +29,12 @@ std::vector<std::string> archive_names(const std::string& group) {
   return names;
 }
 
+std::vector<std::string> archive_names_outside(const std::string& group) {
+  std::vector<std::string> names = archive_names();
+  std::erase_if(names, [&](const std::string& name) { return name.starts_with(group + "/"); });
+  return names;
+}
+
 std::string archive_path(const std::string& name) { return (folder() / (name + ".pt")).string(); }
 
 cli::InputsFile archive_inputs(const std::string& name) {

@@ -13,6 +13,9 @@ namespace torchweld::testing {
 /// "GROUP/NAME" of every archive that comes with inputs, sorted; of one group if it is given.
 std::vector<std::string> archive_names(const std::string& group = "");
 
+/// Those of all groups but one.
+std::vector<std::string> archive_names_outside(const std::string& group);
+
 /// The file of "GROUP/NAME".
 std::string archive_path(const std::string& name);
 
