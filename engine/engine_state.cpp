@@ -7,25 +7,13 @@
 
 #include <algorithm>
 
+#include "engine/call_inputs.h"
 #include "engine/context.h"
 #include "engine/nvtx.h"
 #include "loader/operator_errors.h"
 
 namespace torchweld {
 namespace {
-
-bool needs_autograd(const std::vector<c10::IValue>& values) {
-  if (!c10::GradMode::is_enabled()) return false;
-  bool needs = false;
-  for (const c10::IValue& v : values) {
-    if (v.isTensor()) {
-      needs |= v.toTensor().defined() && v.toTensor().requires_grad();
-    } else {
-      for_each_tensor(v, [&](const at::Tensor& t) { needs |= t.defined() && t.requires_grad(); });
-    }
-  }
-  return needs;
-}
 
 /// Gives a context back to its plan, whatever happens to the call.
 class ContextLease {
@@ -112,40 +100,6 @@ std::vector<c10::IValue> EngineState::copy_for_gate(const std::vector<c10::IValu
   }
 }
 
-void EngineState::complete(std::vector<c10::IValue>* inputs) const {
-  const auto& declared = module_->schema.arguments();
-  for (size_t i = inputs->size(); i < declared.size() && declared[i].default_value(); ++i)
-    inputs->push_back(*declared[i].default_value());
-  if (inputs->size() == declared.size()) return;
-  std::string wanted;
-  for (const Argument& a : arguments_)
-    wanted += fmt::format("{}{}: {}", wanted.empty() ? "" : ", ", a.name, a.type);
-  throw Error(ErrorCode::kBadInput,
-              fmt::format("{}({}) of {} takes {} arguments, {} were given", module_->method, wanted,
-                          module_->name, declared.size(), inputs->size()));
-}
-
-/// What the interpreter may assume of its arguments; plans checked it when they were recorded.
-static void check_inputs(const Module& module, c10::Device device,
-                         std::vector<c10::IValue>* inputs) {
-  try {
-    module.schema.checkAndNormalizeInputs(*inputs, {});
-  } catch (const std::exception& cause) {
-    const std::string text = cause.what();
-    throw Error(ErrorCode::kBadInput, fmt::format("{} of {}: {}", module.method, module.name,
-                                                  text.substr(0, text.find("\nException"))));
-  }
-  for (size_t i = 0; i < inputs->size(); ++i) {
-    for_each_tensor((*inputs)[i], [&](const at::Tensor& t) {
-      if (!t.defined() || t.device().type() == device.type()) return;
-      throw Error(ErrorCode::kBadInput,
-                  fmt::format("argument {} of {} is on {}, the engine is on {}; move it with .to()",
-                              module.schema.arguments()[i].name(), module.method, t.device().str(),
-                              device.str()));
-    });
-  }
-}
-
 c10::IValue EngineState::call_whole(std::vector<c10::IValue> inputs, CallState* state) {
   interpreted_.fetch_add(1, std::memory_order_relaxed);
   check_inputs(*module_, options_.device, &inputs);
@@ -205,7 +159,7 @@ c10::IValue EngineState::walk(std::vector<c10::IValue> inputs, CallState* state,
     c10::IValue result;
     if (answer_at_once(inputs, &result)) return result;
   }
-  complete(&inputs);
+  complete_inputs(*module_, arguments_, &inputs);
   if (!module_->why_whole.empty()) return call_whole(std::move(inputs), state);
   std::optional<at::AutoGradMode> no_grad;
   std::optional<at::AutoDispatchBelowAutograd> below_autograd;

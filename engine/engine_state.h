@@ -75,7 +75,6 @@ class EngineState {
   c10::IValue walk(std::vector<c10::IValue> inputs, CallState* state, Planning planning,
                    CallTrace* trace);
   bool answer_at_once(const std::vector<c10::IValue>& inputs, c10::IValue* result);
-  void complete(std::vector<c10::IValue>* inputs) const;
   c10::IValue call_whole(std::vector<c10::IValue> inputs, CallState* state);
   bool run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk);
   void interpret(Walk* walk);
