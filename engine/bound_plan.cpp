@@ -1,7 +1,6 @@
 #include "engine/bound_plan.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "engine/context.h"
 #include "engine/nvtx.h"
@@ -41,7 +40,6 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
                      bool measure_products)
     : recording_(std::move(recording)), runtime_(std::move(runtime)) {
   const NvtxRange range("torchweld: build plan");
-  const auto start = std::chrono::steady_clock::now();
   recording_.constants.resize(
       recording_.graph.constants.size());  // a copy may hold the results of another plan's setup
   plan_ = torchweld::plan(recording_.graph, target);
@@ -74,8 +72,6 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
               std::none_of(plan_.graph.outputs.begin(), plan_.graph.outputs.end(), is_copied);
   compile_kernels();
   prepare_products(measure_products);
-  build_us_ =
-      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
 }
 
 void BoundPlan::compile_kernels() {

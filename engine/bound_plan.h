@@ -64,7 +64,6 @@ class BoundPlan {
   /// keys) need not be set for it.
   bool is_own_code() const { return own_code_; }
   int64_t constant_bytes() const;
-  double build_us() const { return build_us_; }
 
   /// What the gate measured; empty where it didn't. Set before anyone else sees the plan.
   const std::vector<Stretch>& measured() const { return measured_; }
@@ -89,7 +88,6 @@ class BoundPlan {
   std::vector<x86::PackedMatrix> packed_;
   std::vector<x86::MatmulCall> matmul_calls_;
   bool own_code_ = false;
-  double build_us_ = 0;
   std::vector<Stretch> measured_;
   mutable std::array<std::atomic<Context*>, kPooled> pool_{};
 };

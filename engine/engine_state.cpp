@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "engine/call_inputs.h"
 #include "engine/context.h"
@@ -317,6 +318,7 @@ void EngineState::plan_later(Unit* unit, int ticket, Recorded recorded, Planning
 }
 
 void EngineState::build(Unit* unit, int ticket, Recorded recorded) {
+  const auto start = std::chrono::steady_clock::now();
   try {
     const at::AutoGradMode no_grad(false);
     const at::AutoDispatchBelowAutograd below_autograd;
@@ -327,9 +329,12 @@ void EngineState::build(Unit* unit, int ticket, Recorded recorded) {
                      : std::make_unique<BoundPlan>(std::move(recorded.recording), target, runtime_,
                                                    &setup_results_, options_.measure_products);
     built_.fetch_add(1, std::memory_order_relaxed);
-    build_us_.fetch_add(static_cast<int64_t>(bound->build_us()), std::memory_order_relaxed);
-    log(LogLevel::kDebug, fmt::format("{}: plan with {} steps built in {:.0f} us", module_->name,
-                                      bound->plan().steps.size(), bound->build_us()));
+    const int64_t us = std::chrono::duration_cast<std::chrono::microseconds>(
+                           std::chrono::steady_clock::now() - start)
+                           .count();
+    build_us_.fetch_add(us, std::memory_order_relaxed);
+    log(LogLevel::kDebug, fmt::format("{}: plan with {} steps built in {} us", module_->name,
+                                      bound->plan().steps.size(), us));
     unit->add(std::make_unique<UnitPlan>(std::move(bound), next));
   } catch (const std::exception& cause) {
     unit->give_up(ticket, fmt::format("no plan could be made: {}", cause.what()), false);

@@ -157,11 +157,13 @@ TEST(SmallMatmul, KeepsNansAndInfinities) {
       product.x.at(0, 18) = std::nanf("");
       product.x.at(1, 3) = kInf;
       product.x.at(2, 3) = kInf;
-      for (int64_t j = 0; j < n; ++j) product.w.at(j, 3) = j % 2 == 0 ? 0.0f : 1.0f;
+      product.x.at(2, 0) = -kInf;
+      for (int64_t j = 0; j < n; ++j) {
+        product.w.at(j, 3) = j % 2 == 0 ? 0.0f : 1.0f;
+        product.w.at(j, 0) = 1;
+      }
       product.packed = pack(product.w.data(), 19, n, 1, 20);
       if (kernel != Kernel::kInPlace) product.call.set(product.packed);
-      product.x.at(2, 0) = -kInf;
-      for (int64_t j = 0; j < n; ++j) product.w.at(j, 0) = 1;
       run(kernel, product.call);
       for (int64_t j = 0; j < n; ++j) {
         EXPECT_TRUE(std::isnan(product.out.at(0, j))) << j;
@@ -170,6 +172,7 @@ TEST(SmallMatmul, KeepsNansAndInfinities) {
         } else {
           EXPECT_EQ(product.out.at(1, j), kInf);
         }
+        EXPECT_TRUE(std::isnan(product.out.at(2, j))) << j;  // inf - inf, 0 * inf
         EXPECT_TRUE(std::isfinite(product.out.at(3, j)));
       }
     }
