@@ -12,7 +12,6 @@ Target target_for(const Runtime& runtime, bool exact) {
   Target target;
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
   target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
-  target.isa = x86::host_isa().value_or(target.isa);
   target.fuses = runtime.backend() != nullptr;
   target.rows = target.fuses && runtime.backend()->takes_rows();
   target.dense_rows = target.fuses && runtime.backend()->takes_dense_rows() && !exact;
@@ -53,7 +52,7 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
     if (step.kind == Step::Kind::kSmallMatmul) {
       if (step.small_matmul.packed) packed_[i] = pack_weight(step, setup_results);
       matmul_calls_[i] = call_of(step.small_matmul, packed_[i]);
-    } else if (step.kind == Step::Kind::kSmallConv) {
+    } else if (step.kind == Step::Kind::kSmallConv || step.image_conv.weight != kNone) {
       packed_[i] = pack_weight(step, setup_results);
     } else if (step.kind == Step::Kind::kEmbeddingBag) {
       runtime_->embedding_bag()->prepare(step.bag.shape);
@@ -78,7 +77,7 @@ void BoundPlan::compile_kernels() {
   std::vector<KernelRequest> requests;
   std::vector<size_t> places;
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
-    if (plan_.steps[i].kind != Step::Kind::kFused) continue;
+    if (!plan_.steps[i].has_kernel()) continue;
     requests.push_back({&plan_.steps[i].spec, &plan_.steps[i].geometry});
     places.push_back(i);
   }
@@ -140,10 +139,13 @@ x86::PackedMatrix BoundPlan::pack_weight(const Step& step, SetupResults* results
   const SmallMatmul& m = step.small_matmul;
   const SmallConv& c = step.conv;
   if (step.kind == Step::Kind::kSmallMatmul)
-    return results->find_or_pack(
-        {constant_floats(m.weight), m.k, m.n, m.weight_k_stride, m.weight_n_stride});
-  return results->find_or_pack(
-      {constant_floats(c.weight), c.shape.taps(), c.shape.out_channels, 1, c.weight_row_stride});
+    return results->find_or_pack(constant_floats(m.weight),
+                                 {m.k, m.n, m.weight_k_stride, m.weight_n_stride});
+  if (step.kind == Step::Kind::kImageConv)
+    return results->find_or_pack(constant_floats(step.image_conv.weight),
+                                 step.image_conv.weight_layout);
+  return results->find_or_pack(constant_floats(c.weight),
+                               {c.shape.taps(), c.shape.out_channels, 1, c.weight_row_stride});
 }
 
 x86::MatmulCall BoundPlan::call_of(const SmallMatmul& m, const x86::PackedMatrix& packed) const {
@@ -160,7 +162,8 @@ x86::MatmulCall BoundPlan::call_of(const SmallMatmul& m, const x86::PackedMatrix
   call.x_row_stride = m.x_row_stride;
   call.summand_row_stride = m.summand_row_stride;
   call.out_row_stride = m.out_row_stride;
-  call.relu = m.relu;
+  call.clamps = m.clamps;
+  call.clamp = m.clamp;
   return call;
 }
 

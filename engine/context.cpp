@@ -9,7 +9,9 @@
 #include <algorithm>
 
 #include "engine/nvtx.h"
+#include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
+#include "kernels/x86/small_conv.h"
 #include "loader/dtypes.h"
 #include "loader/graph_text.h"
 #include "loader/pattern.h"
@@ -148,6 +150,8 @@ void Context::run_step(size_t index) {
       return run_small_matmul(index);
     case Step::Kind::kSmallConv:
       return run_small_conv(index);
+    case Step::Kind::kImageConv:
+      return run_image_conv(index);
     case Step::Kind::kRowSum:
       return run_row_sum(plan_.steps[index].row_sum);
     case Step::Kind::kEmbeddingBag:
@@ -159,10 +163,30 @@ void Context::run_step(size_t index) {
   }
 }
 
-void Context::run_fused(size_t index) {
-  const Step& step = plan_.steps[index];
+void Context::point_at_operands(const Step& step) {
   pointers_.clear();
   for (const Location& where : step.operands) pointers_.push_back(address(where));
+}
+
+/// What runs over each block of rows that a kernel by hand made; empty where nothing does.
+x86::AfterRows Context::tail_of(size_t index) {
+  if (!plan_.steps[index].has_kernel()) return {};
+  point_at_operands(plan_.steps[index]);
+  return [this, index](int64_t begin, int64_t end) {  // small enough for std::function's own memory
+    const Step& step = plan_.steps[index];
+    const bool flat = step.geometry.sizes.size() == 1;
+    const int64_t columns = !flat ? 1
+                            : step.kind == Step::Kind::kSmallMatmul
+                                ? step.small_matmul.n
+                                : step.image_conv.shape.out_channels;
+    bound_.kernel(index)->launch_part(step.geometry, pointers_.data(), begin * columns,
+                                      end * columns);
+  };
+}
+
+void Context::run_fused(size_t index) {
+  const Step& step = plan_.steps[index];
+  point_at_operands(step);
   site_.scratch = scratch_of(step);
   bound_.kernel(index)->launch(step.geometry, pointers_.data(), site_);
 }
@@ -211,13 +235,30 @@ void Context::run_small_matmul(size_t index) {
   call.bias = floats(m.bias);
   call.summand = floats(m.summand);
   call.out = floats(m.out);
-  x86::small_matmul(call, site_.parallel);
+  x86::small_matmul(call, site_.parallel, tail_of(index));
 }
 
 void Context::run_small_conv(size_t index) {
   const SmallConv& c = plan_.steps[index].conv;
   x86::small_conv(c.shape, floats(c.x), bound_.packed(index), floats(c.bias), floats(c.out),
                   reinterpret_cast<float*>(scratch_of(plan_.steps[index])));
+}
+
+void Context::run_image_conv(size_t index) {
+  const ImageConv& c = plan_.steps[index].image_conv;
+  const x86::PackedMatrix& packed = bound_.packed(index);
+  x86::ImageConvCall call;
+  call.shape = c.shape;
+  call.x = floats(c.x);
+  call.w = packed.data.get();
+  call.panel = packed.panel;
+  call.bias = floats(c.bias);
+  call.summand = floats(c.summand);
+  call.clamps = c.clamps;
+  call.clamp = c.clamp;
+  call.out = floats(c.out);
+  call.scratch = reinterpret_cast<float*>(scratch_of(plan_.steps[index]));
+  x86::image_conv(call, site_.parallel, tail_of(index));
 }
 
 void Context::run_row_sum(const RowSum& s) {

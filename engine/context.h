@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/bound_plan.h"
+#include "kernels/x86/share_out.h"
 
 namespace torchweld {
 
@@ -50,11 +51,14 @@ class Context {
   void allocate_outputs();
   void run_step(size_t step);
   void run_fused(size_t index);
+  void point_at_operands(const Step& step);
+  x86::AfterRows tail_of(size_t index);
   void run_matmul(const Step& step);
   void run_embedding_bag(const EmbeddingBagCall& b);
   void run_attention(const AttentionCall& a);
   void run_small_matmul(size_t index);
   void run_small_conv(size_t index);
+  void run_image_conv(size_t index);
   void run_row_sum(const RowSum& sum);
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);

@@ -89,7 +89,7 @@ ExplainedStep explain_step(const Plan& plan, const Step& step, std::map<StorageI
     out.outputs.push_back(describe(plan.graph, id));
     (*writers)[plan.graph.value(id).storage] = index;
   }
-  if (step.kind == Step::Kind::kFused) out.kernel = to_text(step.spec);
+  if (step.has_kernel()) out.kernel = to_text(step.spec);
   return out;
 }
 

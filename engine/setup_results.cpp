@@ -22,15 +22,16 @@ at::Tensor SetupResults::find_or_make(const std::string& call,
   return made;
 }
 
-x86::PackedMatrix SetupResults::find_or_pack(const Weight& w) {
+x86::PackedMatrix SetupResults::find_or_pack(const float* weight, const x86::MatrixLayout& layout) {
   const std::scoped_lock lock(mutex_);
-  if (const auto it = packed_.find(w); it != packed_.end()) {
+  const auto key = std::pair(weight, layout);
+  if (const auto it = packed_.find(key); it != packed_.end()) {
     if (auto alive = it->second.lock())
-      return {std::move(alive), w.k, w.n, x86::PackedMatrix::panel_of(w.n)};
+      return {std::move(alive), layout.k, layout.n, x86::PackedMatrix::panel_of(layout.n)};
   }
-  x86::PackedMatrix made = x86::pack(w.data, w.k, w.n, w.stride_k, w.stride_n);
+  x86::PackedMatrix made = x86::pack(weight, layout);
   std::erase_if(packed_, [](const auto& entry) { return entry.second.expired(); });
-  packed_.insert_or_assign(w, made.data);
+  packed_.insert_or_assign(key, made.data);
   return made;
 }
 

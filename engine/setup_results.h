@@ -4,12 +4,12 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <compare>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/x86/small_matmul.h"
@@ -24,21 +24,15 @@ class SetupResults {
   at::Tensor find_or_make(const std::string& call, const std::vector<at::Tensor>& operands,
                           const std::function<at::Tensor()>& make);
 
-  /// A weight for x86::pack(): k by n, with its strides.
-  struct Weight {
-    const float* data;
-    int64_t k, n, stride_k, stride_n;
-    auto operator<=>(const Weight&) const = default;
-  };
   /// The weight packed, now or by a plan that still lives.
-  x86::PackedMatrix find_or_pack(const Weight& weight);
+  x86::PackedMatrix find_or_pack(const float* weight, const x86::MatrixLayout& layout);
 
  private:
   using Weak = c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
 
   std::mutex mutex_;
   std::map<std::string, Weak> known_;
-  std::map<Weight, std::weak_ptr<const float>> packed_;
+  std::map<std::pair<const float*, x86::MatrixLayout>, std::weak_ptr<const float>> packed_;
 };
 
 }  // namespace torchweld

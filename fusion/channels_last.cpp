@@ -14,7 +14,7 @@
 namespace torchweld {
 namespace {
 
-// Below, oneDNN reads the image as it lies: a copy costs more than what it saves.
+// Below, the convolution reads the image as it lies: a copy costs more than what it saves.
 constexpr int64_t kFewestCopiedChannels = 8;
 
 /// LibTorch's results of these have the layout of the image that they read.
@@ -44,7 +44,8 @@ class Relayout {
       // The last node of a block that doesn't return is what ends it.
       if (&node == &nodes.back() && graph_.ending.kind != Ending::Kind::kReturn)
         lay_outputs_as_recorded();
-      if (node.op == kPackedConv) {
+      name_mean_a_pooling(&node);
+      if (is_packed_convolution(node)) {
         take_packed(std::move(node));
       } else if (follows(node)) {
         take_following(std::move(node));
@@ -151,6 +152,23 @@ class Relayout {
   void take_packed(Node node) {
     node.args[0] = tensor(channels_last(tensor_arg(node, 0), node));
     make_channels_last(std::move(node));
+  }
+
+  /// A mean over the pixels of an image that has its channels innermost is a pooling.
+  void name_mean_a_pooling(Node* node) {
+    if (node->op != "aten::mean.dim" || image_of(tensor_arg(*node, 0)) == nullptr) return;
+    const Arg::Ints* dims = ints_arg(*node, 1);
+    const ValueId out = node->outputs[0];
+    if (dims == nullptr || dims->size() != 2 || whole_dim((*dims)[0], 4) != 2 ||
+        whole_dim((*dims)[1], 4) != 3 || value(out).dtype != value(tensor_arg(*node, 0)).dtype ||
+        value(out).strides != contiguous_strides(value(out).sizes))
+      return;
+    Value pixel = value(out);
+    pixel.sizes.resize(4, 1);
+    pixel.strides = contiguous_strides(pixel.sizes);
+    node->op = "aten::adaptive_avg_pool2d";
+    node->args = {node->args[0], {Arg::Ints{1, 1}}};
+    if (pixel.sizes != value(out).sizes) node->outputs[0] = graph_.add(std::move(pixel));
   }
 
   /// Whether the result may have another layout, and an operand has it.

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/x86/conv_shape.h"
 #include "loader/graph.h"
 
 namespace torchweld {
@@ -14,8 +15,11 @@ struct ConvArgs {
   int64_t groups = 1;
 };
 
-/// Of conv1d, conv2d, _convolution and convolution over images of `dims` dims; nullopt for other
-/// nodes, transposed convolutions and padding given by name.
+/// Of conv1d, conv2d, _convolution, convolution and kImageConv over images of `dims` dims; nullopt
+/// for other nodes, transposed convolutions and padding given by name.
 std::optional<ConvArgs> conv_args(const Node& node, size_t dims);
+
+/// Of images x, weights w and result y, all of 3 or all of 4 dims; x by its strides.
+x86::ConvShape conv_shape(const Value& x, const Value& w, const Value& y, const ConvArgs& args);
 
 }  // namespace torchweld

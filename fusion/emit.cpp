@@ -7,6 +7,7 @@
 #include "fusion/attention.h"
 #include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
+#include "fusion/image_conv.h"
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
 #include "fusion/passes.h"
@@ -36,7 +37,7 @@ class Emitter {
     }
     Step with_epilogue;
     if (group.nodes.size() > 1 &&
-        (small_matmul(group.nodes, &with_epilogue) || product(group.nodes, &with_epilogue))) {
+        (by_hand(group.nodes, &with_epilogue) || product(group.nodes, &with_epilogue))) {
       steps->push_back(std::move(with_epilogue));
       return;
     }
@@ -68,7 +69,7 @@ class Emitter {
       step.reason = "LibTorch's own is faster here";
       return step;
     }
-    if (target_.hand_kernels && by_hand(n, &step)) return step;
+    if (by_hand({n}, &step) || small_sums(n, &step)) return step;
     std::string why_not;
     if (target_.embedding_bag && make_embedding_bag(graph_, node(n), &step.bag, &why_not)) {
       step.kind = Step::Kind::kEmbeddingBag;
@@ -108,19 +109,32 @@ class Emitter {
     return true;
   }
 
-  /// A product of the hand-written kernel and its epilogue.
-  bool small_matmul(const std::vector<NodeId>& nodes, Step* step) const {
+  /// A product or a convolution of a hand-written kernel and its epilogue.
+  bool by_hand(const std::vector<NodeId>& nodes, Step* step) const {
     SmallMatmul m;
-    if (!make_small_matmul(graph_, nodes, target_, &m)) return false;
-    step->kind = Step::Kind::kSmallMatmul;
-    step->name = fmt::format("small_matmul_{}x{}x{}", m.m, m.k, m.n);
+    ImageConv c;
+    if (make_small_matmul(graph_, nodes, target_, &m)) {
+      step->kind = Step::Kind::kSmallMatmul;
+      step->name = fmt::format("small_matmul_{}x{}x{}", m.m, m.k, m.n);
+      step->makes = {m.out_value};
+    } else if (make_image_conv(graph_, nodes, target_, &c)) {
+      step->kind = Step::Kind::kImageConv;
+      static constexpr const char* kNames[] = {"conv", "depthwise_conv", "max_pool", "avg_pool"};
+      step->name = fmt::format("{}_{}x{}x{}", kNames[static_cast<size_t>(c.shape.op)],
+                               c.shape.positions(), c.shape.taps(), c.shape.out_channels);
+      step->makes = {c.out_value};
+    } else {
+      return false;
+    }
     for (size_t i = 1; i < nodes.size(); ++i)
       step->name += fmt::format("_{}", find_op(node(nodes[i]).op)->name);
     step->small_matmul = m;
+    step->image_conv = c;
     step->nodes = nodes;
+    const std::vector<ValueId> makes = step->makes;
     step->reads.clear();
     collect(step);
-    step->makes = {m.out_value};
+    step->makes = makes;
     return true;
   }
 
@@ -131,9 +145,10 @@ class Emitter {
     return why.empty() ? "not a pointwise operator" : why;
   }
 
-  bool by_hand(NodeId n, Step* step) const {
-    if (node(n).outputs.size() != 1 || node(n).outputs[0] == kNone || !node(n).pure) return false;
-    if (small_matmul({n}, step)) return true;
+  bool small_sums(NodeId n, Step* step) const {
+    if (!target_.hand_kernels || node(n).outputs.size() != 1 || node(n).outputs[0] == kNone ||
+        !node(n).pure)
+      return false;
     if (make_small_conv(graph_, node(n), &step->conv)) {
       const x86::ConvShape& s = step->conv.shape;
       step->kind = Step::Kind::kSmallConv;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "fusion/dependencies.h"
+#include "fusion/image_conv.h"
 #include "fusion/matmul.h"
 #include "fusion/node_args.h"
 #include "fusion/small_matmul.h"
@@ -234,6 +235,10 @@ void attach_epilogues(const Graph& graph, const Target& target, std::vector<Grou
       return make_small_matmul(graph, nodes, target, product);
     };
     Attacher<SmallMatmul>(graph, make, groups).run();
+    const auto make_conv = [&](const std::vector<NodeId>& nodes, ImageConv* conv) {
+      return make_image_conv(graph, nodes, target, conv);
+    };
+    Attacher<ImageConv>(graph, make_conv, groups).run();
   }
 }
 

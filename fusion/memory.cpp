@@ -5,6 +5,8 @@
 #include <set>
 
 #include "fusion/passes.h"
+#include "kernels/x86/image_conv.h"
+#include "kernels/x86/small_conv.h"
 
 namespace torchweld {
 namespace {
@@ -105,7 +107,9 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life, int64_t alignment)
 
 int64_t scratch_bytes(const Step& step, const Target& target) {
   if (step.kind == Step::Kind::kSmallConv)
-    return step.conv.shape.scratch_floats() * size_of(DType::kF32);
+    return x86::small_conv_scratch_floats(step.conv.shape) * size_of(DType::kF32);
+  if (step.kind == Step::Kind::kImageConv)
+    return x86::image_conv_scratch_floats(step.image_conv.shape) * size_of(DType::kF32);
   if (step.kind == Step::Kind::kMatmul) return target.blas_workspace_bytes;
   if (step.kind == Step::Kind::kFused && target.scratch_bytes)
     return target.scratch_bytes(step.spec, step.geometry);
@@ -151,15 +155,24 @@ void locate_operands(Plan* plan) {
   for (Step& step : plan->steps) {
     const Node& node = plan->graph.nodes[static_cast<size_t>(step.nodes[0])];
     if (step.scratch != kNone) step.scratch_at = locate(step.scratch);
-    if (step.kind == Step::Kind::kFused) {
-      for (const ValueId id : step.reads) step.operands.push_back(locate(id));
+    if (step.has_kernel()) {
+      const bool is_tail = step.kind != Step::Kind::kFused;
+      for (const ValueId id : is_tail ? step.tail_reads : step.reads)
+        step.operands.push_back(locate(id));
       for (const ValueId id : step.makes) step.operands.push_back(locate(id));
-    } else if (step.kind == Step::Kind::kSmallMatmul) {
+    }
+    if (step.kind == Step::Kind::kSmallMatmul) {
       SmallMatmul& m = step.small_matmul;
       m.x = locate(m.x_value);
       m.out = locate(m.out_value);
       if (m.bias_value != kNone) m.bias = locate(m.bias_value);
       if (m.summand_value != kNone) m.summand = locate(m.summand_value);
+    } else if (step.kind == Step::Kind::kImageConv) {
+      ImageConv& c = step.image_conv;
+      c.x = locate(c.x_value);
+      c.out = locate(c.out_value);
+      if (c.bias_value != kNone) c.bias = locate(c.bias_value);
+      if (c.summand_value != kNone) c.summand = locate(c.summand_value);
     } else if (step.kind == Step::Kind::kMatmul) {
       Matmul& m = step.matmul;
       m.a = locate(m.a_value);

@@ -9,6 +9,7 @@
 #include "fusion/batch_norm.h"
 #include "fusion/channels_last.h"
 #include "fusion/conv_args.h"
+#include "fusion/image_conv.h"
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
 #include "fusion/small_conv.h"
@@ -17,12 +18,13 @@
 namespace torchweld {
 namespace {
 
-// With fewer, vectors over the channels are mostly padding.
+// With fewer, vectors over the channels are mostly padding: for oneDNN, and for filters of a
+// channel.
 constexpr int64_t kFewestChannels = 16;
 
-// Packing saves about a fifth of a convolution; an element changes its place in the time of some 25
-// products.
-constexpr int64_t kProductsPerCopy = 128;
+// An element changes its place in the time of some 25 products, and packing saves a fifth of a
+// large convolution, most of a small one. Where it doesn't pay, the gate finds it out.
+constexpr int64_t kProductsPerCopy = 32;
 
 struct Convolution {
   ValueId x = kNone, weight = kNone, bias = kNone;
@@ -46,9 +48,7 @@ std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) 
   const Value& x = graph.value(c.x);
   const bool images = x.dtype == DType::kF32 && !x.opaque && x.sizes.size() == 4 &&
                       graph.value(node.outputs[0]).elements() > 0;
-  if (!images || !is_constant(graph, c.weight) ||
-      (c.bias != kNone && !is_constant(graph, c.bias)) ||
-      graph.value(c.weight).sizes[0] < kFewestChannels)
+  if (!images || !is_constant(graph, c.weight) || (c.bias != kNone && !is_constant(graph, c.bias)))
     return std::nullopt;
   c.args = *args;
   return c;
@@ -71,7 +71,7 @@ std::optional<Activation> activation_of(const Node& node) {
 
 class Packer {
  public:
-  explicit Packer(Graph* graph) : graph_(*graph), uses_(*graph) {
+  Packer(Graph* graph, const Target& target) : graph_(*graph), target_(target), uses_(*graph) {
     for (const Node& node : graph_.nodes) {
       for (const ValueId id : node.writes) written_.insert(graph_.value(id).storage);
     }
@@ -118,6 +118,11 @@ class Packer {
   }
 
   void pack(NodeId n, Convolution c) {
+    const Value& weight = graph_.value(c.weight);
+    const bool few = weight.sizes[0] < kFewestChannels;
+    const bool own = target_.hand_kernels && (!few || c.args.groups == 1) &&
+                     takes_image_conv(weight, c.args.groups, graph_.value(c.x).sizes[1]);
+    if (!own && (few || !target_.packed_convolutions)) return;
     Rewriter r(&graph_, node_of(n));
     NodeId last = n;
     ValueId out = node_of(n).outputs[0];
@@ -133,9 +138,13 @@ class Packer {
       absorb(reader);
       reader = next(out, c.x);
     }
-    const auto activation = reader == kNone ? std::nullopt : activation_of(node_of(reader));
+    std::optional<Activation> activation;
+    if (!own && reader != kNone) activation = activation_of(node_of(reader));
     if (activation) absorb(reader);
-    packed_[last] = call(c, activation.value_or(Activation{}), out, &r);
+    products_ += graph_.value(out).elements() * graph_.value(c.weight).elements() /
+                 graph_.value(c.weight).sizes[0];
+    packed_[last] =
+        own ? own_call(c, out, &r) : call(c, activation.value_or(Activation{}), out, &r);
   }
 
   /// The batch norm's factor goes into the weights, what it adds into the bias.
@@ -143,7 +152,11 @@ class Packer {
     const Affine affine = affine_of(norm, r);
     const ValueId by_output =
         r->setup("aten::view", {tensor(affine.alpha), {Arg::Ints{-1, 1, 1, 1}}}, affine.alpha);
-    c->weight = r->setup("aten::mul.Tensor", {tensor(c->weight), tensor(by_output)}, c->weight);
+    const ValueId scaled_weight =
+        r->setup("aten::mul.Tensor", {tensor(c->weight), tensor(by_output)}, c->weight);
+    // LibTorch's result lies as its operand does.
+    graph_.values[static_cast<size_t>(scaled_weight)].strides = graph_.value(c->weight).strides;
+    c->weight = scaled_weight;
     if (c->bias == kNone) {
       c->bias = affine.beta;
       return;
@@ -154,7 +167,20 @@ class Packer {
         r->setup("aten::add.Tensor", {tensor(scaled), tensor(affine.beta), {int64_t{1}}}, c->bias);
   }
 
-  Node call(const Convolution& c, const Activation& activation, ValueId out, Rewriter* r) {
+  Node own_call(const Convolution& c, ValueId out, Rewriter* r) const {
+    r->call(kImageConv,
+            {tensor(c.x),
+             tensor(c.weight),
+             c.bias == kNone ? Arg{} : tensor(c.bias),
+             {c.args.stride},
+             {c.args.padding},
+             {c.args.dilation},
+             {c.args.groups}},
+            out);
+    return std::move(r->take().front());
+  }
+
+  Node call(const Convolution& c, const Activation& activation, ValueId out, Rewriter* r) const {
     const ValueId weight = r->setup("mkldnn::_reorder_convolution_weight",
                                     {tensor(c.weight),
                                      {c.args.padding},
@@ -164,8 +190,6 @@ class Packer {
                                      {graph_.value(c.x).sizes}},
                                     c.weight);
     graph_.values[static_cast<size_t>(weight)].opaque = true;
-    products_ += graph_.value(out).elements() * graph_.value(c.weight).elements() /
-                 graph_.value(c.weight).sizes[0];
     r->call(kPackedConv,
             {tensor(c.x),
              tensor(weight),
@@ -182,6 +206,7 @@ class Packer {
   }
 
   Graph& graph_;
+  const Target& target_;
   Uses uses_;
   std::set<StorageId> written_;
   std::set<NodeId> absorbed_;
@@ -191,10 +216,14 @@ class Packer {
 
 }  // namespace
 
+bool is_packed_convolution(const Node& node) {
+  return node.op == kPackedConv || node.op == kImageConv;
+}
+
 void pack_convolutions(Graph* graph, const Target& target) {
-  if (!target.packed_convolutions) return;
+  if (!target.packed_convolutions && !target.hand_kernels) return;
   Graph packed = *graph;
-  const int64_t products = Packer(&packed).run();
+  const int64_t products = Packer(&packed, target).run();
   if (products > 0 && products >= kProductsPerCopy * use_channels_last(&packed))
     *graph = std::move(packed);
 }

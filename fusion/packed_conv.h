@@ -1,4 +1,5 @@
-// Convolutions as LibTorch's oneDNN operators with packed weights run them.
+// Convolutions with weights packed once: by the host's own kernel, or by LibTorch's oneDNN
+// operators.
 #pragma once
 
 #include "fusion/planner.h"
@@ -6,13 +7,17 @@
 
 namespace torchweld {
 
-/// What `pack_convolutions` writes: its result has the channels innermost.
+/// LibTorch's operator.
 inline constexpr const char* kPackedConv = "mkldnn::_convolution_pointwise";
 
-/// A float32 convolution over images with constant weights, together with the batch norm
-/// and the activation after it, becomes one kPackedConv node; weights are scaled and packed by
-/// setup nodes. All that lies between has its channels innermost (fusion/channels_last.h). Nothing
-/// happens where the copies would cost more than is saved.
+/// What `pack_convolutions` writes: the result has its channels innermost.
+bool is_packed_convolution(const Node& node);
+
+/// A float32 convolution over images with constant weights, together with the batch norm after it,
+/// becomes one kImageConv node (fusion/image_conv.h); with groups, one kPackedConv node together
+/// with an activation that oneDNN has. Weights are scaled by setup nodes. All that lies between has
+/// its channels innermost (fusion/channels_last.h). Nothing happens where the copies would cost
+/// more than is saved.
 void pack_convolutions(Graph* graph, const Target& target);
 
 }  // namespace torchweld

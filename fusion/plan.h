@@ -11,7 +11,7 @@
 #include "kernels/cuda/embedding_bag.h"
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
-#include "kernels/x86/small_conv.h"
+#include "kernels/x86/conv_shape.h"
 #include "kernels/x86/small_matmul.h"
 #include "loader/graph.h"
 
@@ -37,17 +37,32 @@ struct Location {
   int64_t byte_offset = 0;
 };
 
-/// A small or skinny matmul with constant weights and what follows it, float32:
-/// out[m,n] = relu(x[m,k] * w[k,n] + bias[n] + summand[m,n]).
-struct SmallMatmul {
+/// What a hand-written kernel of the host does with its sums: out = clamp(sums + summand).
+struct HostEpilogue {
+  ValueId summand_value = kNone, out_value = kNone;
+  Location summand, out;  ///< buffer is kNone for a summand that isn't there
+  bool clamps = false;
+  x86::Clamp clamp;
+};
+
+/// A matmul with constant weights by hand, float32: sums x[m,k] * w[k,n] + bias[n].
+struct SmallMatmul : HostEpilogue {
   int64_t m = 0, k = 0, n = 0;
-  ValueId x_value = kNone, bias_value = kNone, summand_value = kNone, out_value = kNone;
-  Location x, bias, summand, out;  ///< buffer is kNone for an operand that isn't there
+  ValueId x_value = kNone, bias_value = kNone;
+  Location x, bias;  ///< buffer is kNone for a bias that isn't there
   int64_t x_row_stride = 0, summand_row_stride = 0, out_row_stride = 0;
   ValueId weight = kNone;  ///< a constant
   int64_t weight_k_stride = 0, weight_n_stride = 0;
   bool packed = true;  ///< otherwise the kernel reads the weight's rows as they are
-  bool relu = false;
+};
+
+/// A convolution of images with their channels innermost and constant weights by hand, float32.
+struct ImageConv : HostEpilogue {
+  x86::ConvShape shape;
+  ValueId x_value = kNone, bias_value = kNone;
+  Location x, bias;                 ///< buffer is kNone for a bias that isn't there
+  ValueId weight = kNone;           ///< a constant
+  x86::MatrixLayout weight_layout;  ///< as a matrix [taps, out_channels]
 };
 
 /// A product by the device's own library.
@@ -100,6 +115,7 @@ struct Step {
     kMatmul,
     kSmallMatmul,
     kSmallConv,
+    kImageConv,
     kRowSum,
     kEmbeddingBag,
     kAttention,
@@ -113,17 +129,22 @@ struct Step {
                          ///< tuned library
   std::vector<NodeId> nodes;  ///< members, in execution order
   std::vector<ValueId> reads, makes;
-  KernelSpec spec;                 ///< kFused
-  Geometry geometry;               ///< kFused
-  std::vector<Location> operands;  ///< kFused: loads, then stores
-  Matmul matmul;                   ///< kMatmul
-  SmallMatmul small_matmul;        ///< kSmallMatmul
-  SmallConv conv;                  ///< kSmallConv
-  RowSum row_sum;                  ///< kRowSum
-  EmbeddingBagCall bag;            ///< kEmbeddingBag
-  AttentionCall attention;         ///< kAttention
-  ValueId scratch = kNone;         ///< memory that only this step uses
-  Location scratch_at;             ///< its place; buffer is kNone when there is none
+  KernelSpec spec;                 ///< kFused, and of a tail
+  Geometry geometry;               ///< as spec
+  std::vector<Location> operands;  ///< as spec: loads, then stores
+  std::vector<ValueId>
+      tail_reads;            ///< kSmallMatmul, kImageConv: what a tail loads (fusion/tails.h)
+  Matmul matmul;             ///< kMatmul
+  SmallMatmul small_matmul;  ///< kSmallMatmul
+  SmallConv conv;            ///< kSmallConv
+  ImageConv image_conv;      ///< kImageConv
+  RowSum row_sum;            ///< kRowSum
+  EmbeddingBagCall bag;      ///< kEmbeddingBag
+  AttentionCall attention;   ///< kAttention
+  ValueId scratch = kNone;   ///< memory that only this step uses
+  Location scratch_at;       ///< its place; buffer is kNone when there is none
+
+  bool has_kernel() const { return !spec.stores.empty(); }
 };
 
 /// A plan and the graph that its ids refer to.

@@ -34,8 +34,8 @@ class Printer {
     const Step& s = plan_.steps[index];
     std::string text = fmt::format("step {}: {}\n", index, heading(s));
     for (const NodeId n : s.nodes) text += fmt::format("  {}\n", node(n));
-    if (s.kind == Step::Kind::kFused) text += fused_operands(s);
     if (s.kind == Step::Kind::kSmallMatmul) text += small_matmul_operands(s.small_matmul);
+    if (s.has_kernel()) text += fused_operands(s);
     if (s.kind == Step::Kind::kMatmul) text += matmul_operands(s.matmul);
     if (s.kind == Step::Kind::kEmbeddingBag) text += bag_operands(s.bag);
     if (s.kind == Step::Kind::kAttention) text += attention_operands(s.attention);
@@ -72,11 +72,12 @@ class Printer {
   }
 
   std::string fused_operands(const Step& s) const {
+    const std::vector<ValueId>& reads = s.kind == Step::Kind::kFused ? s.reads : s.tail_reads;
     std::string text;
     for (size_t i = 0; i < s.operands.size(); ++i) {
-      const bool loads = i < s.reads.size();
+      const bool loads = i < reads.size();
       text += fmt::format("  {} %{} in {} {{{}}}\n", loads ? "load " : "store",
-                          loads ? s.reads[i] : s.makes[i - s.reads.size()], location(s.operands[i]),
+                          loads ? reads[i] : s.makes[i - reads.size()], location(s.operands[i]),
                           fmt::join(s.geometry.strides[i], ","));
     }
     return text;

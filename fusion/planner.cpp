@@ -8,6 +8,7 @@
 #include "fusion/merge_products.h"
 #include "fusion/packed_conv.h"
 #include "fusion/passes.h"
+#include "fusion/tails.h"
 #include "fusion/transformer.h"
 
 namespace torchweld {
@@ -56,6 +57,7 @@ Plan plan(Graph graph, const Target& target) {
   show(&graph);
   emit_steps(graph, groups, target, &plan);
   plan.graph = std::move(graph);
+  join_tails(&plan);
   place_buffers(&plan, target);
   locate_operands(&plan);
   return plan;

@@ -14,9 +14,8 @@ namespace torchweld {
 /// What a plan may use on the machine at hand.
 struct Target {
   Rounding rounding = Rounding::kDefault;
-  bool hand_kernels = false;       ///< hand-written kernels for small matmuls and sums are there
-  x86::Isa isa = x86::Isa::kAvx2;  ///< ... and what they are made of
-  bool fuses = true;  ///< a code generator is there; otherwise every node is an eager step
+  bool hand_kernels = false;  ///< hand-written kernels for products, convolutions, sums are there
+  bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
   bool rows = false;  ///< the code generator takes rows, gathers and scatters
   /// It takes rows that are one stretch of memory, of floats, reduced to sums, products and

@@ -51,7 +51,8 @@ std::optional<Pooling> plain_pooling(const Graph& graph, const Node& node, bool 
   if (!window) return std::nullopt;
   const auto steps = window_arg(node, 2, dims, *window), before = window_arg(node, 3, dims, zeros);
   const auto spreads = averages ? std::optional(ones) : window_arg(node, 4, dims, ones);
-  if (!steps || !before || !spreads || flag_arg(node, averages ? 4 : 5)) return std::nullopt;
+  const bool rounds_up = averages && flag_arg(node, 4);  // then divisors differ at the end
+  if (!steps || !before || !spreads || rounds_up) return std::nullopt;
   p.steps = *steps;
   p.before = *before;
   p.spreads = *spreads;

@@ -21,7 +21,7 @@ struct Pooling {
 };
 
 /// max_pool1d to 3d, avg_pool1d to 3d without ceil_mode, and adaptive average pooling whose windows
-/// are all alike.
+/// are all alike. A window may reach past the end.
 std::optional<Pooling> pooling_of(const Graph& graph, const Node& node);
 
 int16_t emit_pooling(const Graph& graph, const Pooling& pooling, IndexedKernel* kernel);

@@ -9,31 +9,6 @@ namespace {
 
 constexpr int64_t kMostPositions = 8;
 
-void set_shape(const Value& x, const Value& w, const Value& y, const ConvArgs& args,
-               x86::ConvShape* s) {
-  const size_t last = x.sizes.size() - 1, outer = last == 3 ? 1 : 0;
-  s->batch = x.sizes[0];
-  s->in_channels = x.sizes[1];
-  s->in_width = x.sizes[last];
-  s->out_channels = y.sizes[1];
-  s->out_width = y.sizes[last];
-  s->kernel_width = w.sizes[last];
-  s->stride_width = args.stride[outer];
-  s->pad_width = args.padding[outer];
-  s->dilation_width = args.dilation[outer];
-  s->x_batch_stride = x.strides[0];
-  s->x_channel_stride = x.strides[1];
-  s->x_width_stride = x.strides[last];
-  if (outer == 0) return;
-  s->in_height = x.sizes[2];
-  s->out_height = y.sizes[2];
-  s->kernel_height = w.sizes[2];
-  s->stride_height = args.stride[0];
-  s->pad_height = args.padding[0];
-  s->dilation_height = args.dilation[0];
-  s->x_height_stride = x.strides[2];
-}
-
 }  // namespace
 
 bool make_small_conv(const Graph& graph, const Node& node, SmallConv* out) {
@@ -51,7 +26,7 @@ bool make_small_conv(const Graph& graph, const Node& node, SmallConv* out) {
     return false;
   if (graph.storage_of(node.args[1].tensor()->id).kind != Storage::Kind::kConstant) return false;
   if (y.strides != contiguous_strides(y.sizes) || w.sizes.size() != rank) return false;
-  set_shape(x, w, y, *args, &out->shape);
+  out->shape = conv_shape(x, w, y, *args);
   if (out->shape.positions() > kMostPositions || out->shape.positions() == 0) return false;
   // Rows of the packed matrix are the taps: the weight's trailing dimensions have to be one walk.
   int64_t step = 1;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "fusion/host_epilogue.h"
+
 namespace torchweld {
 namespace {
 
@@ -29,7 +31,7 @@ bool is_one(const Arg& arg) {
 
 ValueId tensor_of(const Arg& arg) { return arg.tensor() == nullptr ? kNone : arg.tensor()->id; }
 
-bool make_product(const Graph& graph, const Node& node, const Target& target, SmallMatmul* out) {
+bool make_product(const Graph& graph, const Node& node, SmallMatmul* out) {
   const bool linear = node.op == "aten::linear", addmm = node.op == "aten::addmm";
   if (!linear && !addmm && node.op != "aten::mm" && node.op != "aten::matmul") return false;
   if (addmm && !(is_one(node.args[3]) && is_one(node.args[4]))) return false;
@@ -59,50 +61,21 @@ bool make_product(const Graph& graph, const Node& node, const Target& target, Sm
   out->weight = w->id;
   out->weight_k_stride = weight.strides[linear ? 1 : 0];
   out->weight_n_stride = weight.strides[linear ? 0 : 1];
-  const auto way = x86::way_of_matmul(target.isa, out->m, out->k, out->n,
-                                      out->weight_k_stride == 1 || out->k == 1);
-  out->packed = way == x86::MatmulWay::kPacked;
-  return way != x86::MatmulWay::kLibrary;
-}
-
-bool is_result(const Graph& graph, const SmallMatmul& m, ValueId id) {
-  return id != kNone && graph.value(id).same_layout(graph.value(m.out_value));
-}
-
-/// The product's result plus a tensor of its shape.
-bool add_summand(const Graph& graph, const Node& node, SmallMatmul* m) {
-  if (m->summand_value != kNone || node.op != "aten::add.Tensor" || !is_one(node.args[2]))
-    return false;
-  const ValueId a = tensor_of(node.args[0]), b = tensor_of(node.args[1]);
-  if (a == kNone || b == kNone || is_result(graph, *m, a) == is_result(graph, *m, b)) return false;
-  const ValueId id = is_result(graph, *m, a) ? b : a;
-  const Value& summand = graph.value(id);
-  const Value& out = graph.value(m->out_value);
-  if (summand.opaque || summand.has_scalar || summand.dtype != DType::kF32 ||
-      summand.sizes != out.sizes || summand.storage == out.storage)
-    return false;
-  const auto rows = rows_of(summand);
-  if (!rows) return false;
-  m->summand_value = id;
-  m->summand_row_stride = rows->second;
+  out->packed =
+      !x86::is_best_in_place(out->m, out->k, out->n, out->weight_k_stride == 1 || out->k == 1);
   return true;
 }
 
 }  // namespace
 
 bool add_epilogue(const Graph& graph, const Node& node, SmallMatmul* m) {
-  if (m->relu || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone) return false;
-  const Value& made = graph.value(m->out_value);
-  const Value& out = graph.value(node.outputs[0]);
-  const bool is_alike = !out.opaque && out.dtype == DType::kF32 && out.sizes == made.sizes &&
-                        out.strides == made.strides;
-  if (!is_alike || graph.storage_of(node.outputs[0]).kind != Storage::Kind::kLocal) return false;
-  if (node.op == "aten::relu" && is_result(graph, *m, tensor_of(node.args[0]))) {
-    m->relu = true;
-  } else if (!add_summand(graph, node, m)) {
-    return false;
-  }
-  m->out_value = node.outputs[0];
+  std::optional<std::pair<int64_t, int64_t>> rows;
+  const auto takes = [&](ValueId summand) {
+    rows = rows_of(graph.value(summand));
+    return rows.has_value();
+  };
+  if (!add_host_epilogue(graph, node, takes, m)) return false;
+  if (rows) m->summand_row_stride = rows->second;
   return true;
 }
 
@@ -112,7 +85,7 @@ bool make_small_matmul(const Graph& graph, const std::vector<NodeId>& nodes, con
   const Node& first = at(nodes[0]);
   if (!target.hand_kernels || first.outputs.size() != 1 || first.outputs[0] == kNone || !first.pure)
     return false;
-  return make_product(graph, first, target, out) &&
+  return make_product(graph, first, out) &&
          std::all_of(nodes.begin() + 1, nodes.end(),
                      [&](NodeId n) { return add_epilogue(graph, at(n), out); });
 }

@@ -1,5 +1,4 @@
-// Which matmuls are the hand-written kernel's: small ones, where the library's own overhead is most
-// of the time, and those with few rows or columns. How each runs best: way_of_matmul().
+// Which matmuls are the hand-written kernel's: those of constant weights.
 #pragma once
 
 #include <vector>
@@ -11,7 +10,7 @@ namespace torchweld {
 
 /// Fills `out` (but its locations) when the first of `nodes` is such a matmul and the others, each
 /// the only reader of the one before, are what its kernel does afterwards: a summand of the
-/// result's shape, then relu. Only float32 with constant weights.
+/// result's shape, then a range. Only float32.
 bool make_small_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
                        SmallMatmul* out);
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,14 @@ class Kernel {
   /// inside the operands.
   virtual void launch(const Geometry& geometry, void* const* pointers,
                       const LaunchSite& site) const = 0;
+
+  /// As launch for [begin, end) of the outermost dim alone, on the calling thread. Kernels of the
+  /// host have it.
+  virtual void launch_part(const Geometry& geometry, void* const* pointers, int64_t begin,
+                           int64_t end) const {
+    (void)geometry, (void)pointers, (void)begin, (void)end;
+    throw std::logic_error("a kernel of a device in part");
+  }
 
   /// Memory that a launch over `geometry` needs besides its operands; LaunchSite::scratch.
   virtual int64_t scratch_bytes(const Geometry&) const { return 0; }

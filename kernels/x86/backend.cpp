@@ -48,6 +48,10 @@ class X86Kernel final : public Kernel {
               const LaunchSite& site) const override {
     launcher_.launch(geometry, pointers, site.parallel);
   }
+  void launch_part(const Geometry& geometry, void* const* pointers, int64_t begin,
+                   int64_t end) const override {
+    launcher_.launch_part(geometry, pointers, begin, end);
+  }
   const std::string& name() const override { return name_; }
   int64_t code_bytes() const override { return code_.code_bytes; }
   double compile_us() const override { return compile_us_; }

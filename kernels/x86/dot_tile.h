@@ -53,8 +53,8 @@ void dot_tile(const MatmulCall& c, int64_t row, int64_t column) {
       __m128 total = Isa::sum_of(sum[0][r][0]);
       if (c.bias != nullptr) total = _mm_add_ss(total, _mm_load_ss(c.bias + column));
       if (summand != nullptr) total = _mm_add_ss(total, _mm_load_ss(summand));
-      if (c.relu)
-        total = _mm_max_ss(_mm_setzero_ps(), total);  // the second of them where it is NaN
+      if (c.clamps)  // the second operand where one of them is NaN
+        total = _mm_min_ss(_mm_set_ss(c.clamp.high), _mm_max_ss(_mm_set_ss(c.clamp.low), total));
       _mm_store_ss(out, total);
     } else {
       for (int j = 0; j < kColumns; j += 4) {
@@ -62,7 +62,9 @@ void dot_tile(const MatmulCall& c, int64_t row, int64_t column) {
         __m128 total = Isa::sums_of(four[0], four[1], four[2], four[3]);
         if (c.bias != nullptr) total = _mm_add_ps(total, _mm_loadu_ps(c.bias + column + j));
         if (summand != nullptr) total = _mm_add_ps(total, _mm_loadu_ps(summand + j));
-        if (c.relu) total = _mm_max_ps(_mm_setzero_ps(), total);
+        if (c.clamps)
+          total =
+              _mm_min_ps(_mm_set1_ps(c.clamp.high), _mm_max_ps(_mm_set1_ps(c.clamp.low), total));
         _mm_storeu_ps(out + j, total);
       }
     }

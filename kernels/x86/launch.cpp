@@ -95,6 +95,15 @@ bool Launcher::should_stream(const Geometry& geometry, void* const* pointers) co
   return true;
 }
 
+void Launcher::launch_part(const Geometry& geometry, void* const* pointers, int64_t begin,
+                           int64_t end) const {
+  const Run run{*this, geometry, pointers, false};
+  if (run.rank() == 1) return run.rows(0, 1, begin, end - begin);
+  const int64_t columns = geometry.sizes.back();
+  const int64_t rows = geometry.elements / columns / geometry.sizes.front();
+  run.rows(begin * rows, end * rows, 0, columns);
+}
+
 void Launcher::launch(const Geometry& geometry, void* const* pointers,
                       const ParallelFor& parallel) const {
   if (geometry.elements == 0) return;

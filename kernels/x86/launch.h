@@ -14,6 +14,9 @@ class Launcher {
   Launcher(const KernelSpec& spec, const Generated& code);
 
   void launch(const Geometry& geometry, void* const* pointers, const ParallelFor& parallel) const;
+  /// [begin, end) of the outermost dim on the calling thread.
+  void launch_part(const Geometry& geometry, void* const* pointers, int64_t begin,
+                   int64_t end) const;
 
  private:
   struct Run;  // one launch

@@ -7,6 +7,7 @@
 #pragma GCC push_options
 #pragma GCC optimize("O3")
 #pragma GCC target("avx2,fma")
+#include "kernels/x86/channel_tile.h"
 #include "kernels/x86/dot_tile.h"
 #include "kernels/x86/matmul_tile.h"
 
@@ -21,8 +22,11 @@ struct Avx2 {
   static V load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, V value) { _mm256_storeu_ps(p, value); }
   static V add(V a, V b) { return _mm256_add_ps(a, b); }
+  static V div(V a, V b) { return _mm256_div_ps(a, b); }
+  static V either(V a, V b) { return _mm256_or_ps(a, b); }
   static V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
-  static V relu(V x) { return _mm256_max_ps(zero(), x); }  // the second of them where it is NaN
+  static V max(V a, V b) { return _mm256_max_ps(a, b); }  // b where one of them is NaN
+  static V min(V a, V b) { return _mm256_min_ps(a, b); }
   static __m256i first(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
@@ -50,17 +54,21 @@ struct Avx2 {
 
 void matmul_avx2(const MatmulCall& call) {
   if (call.panel == 8) {
-    matmul_columns<Avx2, 8, 1, 12>(call);
+    matmul<Avx2, 8, 1, 12>(call);
   } else if (call.panel == 16) {
-    matmul_columns<Avx2, 16, 2, 6>(call);
+    matmul<Avx2, 16, 2, 6>(call);
   } else if (call.m <= 2) {
-    matmul_columns<Avx2, 32, 4, 2>(call);
+    matmul<Avx2, 32, 4, 2>(call);
   } else {
-    matmul_columns<Avx2, 32, 2, 6>(call);
+    matmul<Avx2, 32, 2, 6>(call);
   }
 }
 
 void dot_avx2(const MatmulCall& call) { dot_product<Avx2>(call); }
+
+void by_channel_avx2(const ImageConvCall& call, int64_t begin, int64_t end) {
+  channel_rows<Avx2>(call, begin, end);
+}
 
 }  // namespace torchweld::x86
 #pragma GCC pop_options

@@ -7,6 +7,7 @@
 #pragma GCC push_options
 #pragma GCC optimize("O3")
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
+#include "kernels/x86/channel_tile.h"
 #include "kernels/x86/matmul_tile.h"
 
 namespace torchweld::x86 {
@@ -20,9 +21,12 @@ struct Avx512 {
   static V load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, V value) { _mm512_storeu_ps(p, value); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }
+  static V div(V a, V b) { return _mm512_div_ps(a, b); }
+  static V either(V a, V b) { return _mm512_or_ps(a, b); }
   static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
-  // The second operand where it is NaN. GCC 12 warns of the form without a mask.
-  static V relu(V x) { return _mm512_maskz_max_ps(0xffff, zero(), x); }
+  // b where one of them is NaN. GCC 12 warns of the forms without a mask.
+  static V max(V a, V b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+  static V min(V a, V b) { return _mm512_maskz_min_ps(0xffff, a, b); }
   static __mmask16 first(int n) {
     return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
   }
@@ -34,12 +38,16 @@ struct Avx512 {
 
 void matmul_avx512(const MatmulCall& call) {
   if (call.panel == 8) {
-    matmul_columns<Avx512, 8, 1, 8>(call);
+    matmul_avx2(call);  // half of a wide vector would be padding
   } else if (call.panel == 16) {
-    matmul_columns<Avx512, 16, 1, 8>(call);
+    matmul<Avx512, 16, 1, 8>(call);
   } else {
-    matmul_columns<Avx512, 32, 2, 8>(call);
+    matmul<Avx512, 32, 2, 8>(call);
   }
+}
+
+void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end) {
+  channel_rows<Avx512>(call, begin, end);
 }
 
 }  // namespace torchweld::x86

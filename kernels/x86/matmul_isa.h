@@ -1,7 +1,9 @@
-// The products of small_matmul, one file an instruction set. Uses nothing of the standard library,
-// so that no shared inline function is ever compiled with instructions that a processor may lack.
+// The products of small_matmul and what image_conv does channel by channel, one file an instruction
+// set. Uses nothing of the standard library, so that no shared inline function is ever compiled
+// with instructions that a processor may lack.
 #pragma once
 
+#include "kernels/x86/image_conv.h"
 #include "kernels/x86/small_matmul.h"
 
 namespace torchweld::x86 {
@@ -10,5 +12,9 @@ void matmul_avx2(const MatmulCall& call);  ///< of packed weights
 void matmul_avx512(const MatmulCall& call);
 /// Of weights as they are, on both: memory is the limit.
 void dot_avx2(const MatmulCall& call);
+
+/// Rows [begin, end) of the result, those of all images. With AVX-512, panels of 16 or more.
+void by_channel_avx2(const ImageConvCall& call, int64_t begin, int64_t end);
+void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end);
 
 }  // namespace torchweld::x86

@@ -48,28 +48,29 @@ void turn(const ConvShape& s, const float* product, float* out) {
 
 }  // namespace
 
-bool ConvShape::reads_in_place() const {
-  const bool one_row =
-      batch == 1 && in_channels == 1 && in_height == 1 && kernel_height == 1 && out_height == 1;
-  return one_row && x_width_stride == 1 && pad_width == 0 && pad_height == 0 && dilation_width == 1;
+bool reads_in_place(const ConvShape& s) {
+  const bool one_row = s.batch == 1 && s.in_channels == 1 && s.in_height == 1 &&
+                       s.kernel_height == 1 && s.out_height == 1;
+  return one_row && s.x_width_stride == 1 && s.pad_width == 0 && s.pad_height == 0 &&
+         s.dilation_width == 1;
 }
 
-int64_t ConvShape::scratch_floats() const {
-  return (reads_in_place() ? 0 : positions() * taps()) +
-         (writes_in_place() ? 0 : positions() * out_channels);
+int64_t small_conv_scratch_floats(const ConvShape& s) {
+  return (reads_in_place(s) ? 0 : s.positions() * s.taps()) +
+         (writes_in_place(s) ? 0 : s.positions() * s.out_channels);
 }
 
 void small_conv(const ConvShape& s, const float* x, const PackedMatrix& w, const float* bias,
                 float* out, float* scratch) {
   const float* rows = x;
   int64_t row_stride = s.stride_width;
-  if (!s.reads_in_place()) {
+  if (!reads_in_place(s)) {
     gather(s, x, scratch);
     rows = scratch;
     row_stride = s.taps();
     scratch += s.positions() * s.taps();
   }
-  float* product = s.writes_in_place() ? out : scratch;
+  float* product = writes_in_place(s) ? out : scratch;
   MatmulCall call;
   call.set(w);
   call.x = rows;
@@ -79,7 +80,7 @@ void small_conv(const ConvShape& s, const float* x, const PackedMatrix& w, const
   call.out = product;
   call.out_row_stride = s.out_channels;
   small_matmul(call);
-  if (!s.writes_in_place()) turn(s, product, out);
+  if (!writes_in_place(s)) turn(s, product, out);
 }
 
 }  // namespace torchweld::x86

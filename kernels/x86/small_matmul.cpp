@@ -10,7 +10,8 @@
 
 namespace torchweld::x86 {
 
-PackedMatrix pack(const float* w, int64_t k, int64_t n, int64_t stride_k, int64_t stride_n) {
+PackedMatrix pack(const float* w, const MatrixLayout& layout) {
+  const int64_t k = layout.k, n = layout.n;
   PackedMatrix packed;
   packed.k = k;
   packed.n = n;
@@ -26,9 +27,11 @@ PackedMatrix pack(const float* w, int64_t k, int64_t n, int64_t stride_k, int64_
       std::shared_ptr<const float>(data, [](const float* p) { std::free(const_cast<float*>(p)); });
   for (int64_t p = 0; p < panels; ++p) {
     for (int64_t i = 0; i < k; ++i) {
+      const float* row =
+          w + i / layout.inner * layout.stride_k + i % layout.inner * layout.stride_inner;
       for (int64_t j = 0; j < packed.panel; ++j) {
         const int64_t column = p * packed.panel + j;
-        *data++ = column < n ? w[i * stride_k + column * stride_n] : 0.0f;
+        *data++ = column < n ? row[column * layout.stride_n] : 0.0f;
       }
     }
   }
@@ -44,45 +47,46 @@ void small_matmul(const MatmulCall& call) {
   }
 }
 
-void small_matmul(const MatmulCall& call, const SplitWork& parallel) {
-  // As launch.cpp: a piece that is worth a second thread takes some 60000 cycles. A cycle makes 16
-  // products at best, and reads 8 weights from the cache of the last level.
-  constexpr int64_t kGrainCycles = 60000, kBlock = 32;
+void small_matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& after) {
+  constexpr int64_t kColumns = 32, kRows = 24;  // a piece's at least
+  // A cycle makes 16 products at best, and reads 8 weights from the cache of the last level.
   const int64_t cycles = std::max(call.m * call.k * call.n / 16, call.k * call.n / 8);
-  if (cycles < 2 * kGrainCycles || !parallel) return small_matmul(call);
-  if (call.n >= 8 * kBlock) {
-    const int64_t blocks = (call.n + kBlock - 1) / kBlock;
-    const auto columns = [&call](int64_t begin, int64_t end) {
-      MatmulCall part = call;
-      part.begin = begin * kBlock;
-      part.end = std::min(end * kBlock, call.n);
-      small_matmul(part);
+  const auto rows = [&call](int64_t begin, int64_t end) {
+    MatmulCall part = call;
+    part.x += begin * call.x_row_stride;
+    part.out += begin * call.out_row_stride;
+    if (call.summand != nullptr) part.summand += begin * call.summand_row_stride;
+    part.m = end - begin;
+    small_matmul(part);
+  };
+  const int64_t block = after ? rows_of_block(call.n) : kRows;
+  if (call.m > block && (after || call.n < 8 * kColumns)) {
+    const auto blocks = [&](int64_t begin, int64_t end) {
+      if (!after) return rows(begin * block, std::min(end * block, call.m));
+      for (int64_t row = begin * block; row < std::min(end * block, call.m); row += block) {
+        const int64_t row_end = std::min(row + block, call.m);
+        rows(row, row_end);
+        after(row, row_end);
+      }
     };
-    // By reference, since a std::function of its own would allocate.
-    parallel(blocks, std::max<int64_t>(1, blocks * kGrainCycles / cycles), std::ref(columns));
-  } else {
-    const auto rows = [&call](int64_t begin, int64_t end) {
-      MatmulCall part = call;
-      part.x += begin * call.x_row_stride;
-      part.out += begin * call.out_row_stride;
-      if (call.summand != nullptr) part.summand += begin * call.summand_row_stride;
-      part.m = end - begin;
-      small_matmul(part);
-    };
-    parallel(call.m, std::max<int64_t>(12, call.m * kGrainCycles / cycles), std::ref(rows));
+    const int64_t count = (call.m + block - 1) / block;
+    return share_out(count, cycles / count, parallel, std::ref(blocks));
   }
+  const auto columns = [&call](int64_t begin, int64_t end) {
+    MatmulCall part = call;
+    part.begin = begin * kColumns;
+    part.end = std::min(end * kColumns, call.n);
+    small_matmul(part);
+  };
+  const int64_t count = (call.n + kColumns - 1) / kColumns;
+  share_out(count, cycles / std::max<int64_t>(1, count), parallel, std::ref(columns));
+  if (after) after(0, call.m);
 }
 
-MatmulWay way_of_matmul(Isa isa, int64_t m, int64_t k, int64_t n, bool contiguous_rows) {
-  const int64_t multiplies = m * k * n;
-  // AVX-512 has been measured with fewer rows only, and sums in place are AVX2's.
-  const bool wide = isa == Isa::kAvx512;
-  const bool is_small = multiplies <= (wide ? 1 << 17 : 1 << 19);
-  if (!is_small && m > (wide ? 8 : 16) && n > (wide ? 4 : 32)) return MatmulWay::kLibrary;
+bool is_best_in_place(int64_t m, int64_t k, int64_t n, bool contiguous_rows) {
   // A panel of eight wastes half of it on four columns. Long rows hide what it takes to add up the
-  // lanes, and large weights need no copy.
-  const bool in_place = n <= 4 ? k >= 8 : k >= 256 && (!wide || m <= 4);
-  return contiguous_rows && in_place ? MatmulWay::kInPlace : MatmulWay::kPacked;
+  // lanes, and large weights need no copy; with more rows of x, packed ones are read less often.
+  return contiguous_rows && (n <= 4 ? k >= 8 : k >= 256 && m <= 2);
 }
 
 }  // namespace torchweld::x86

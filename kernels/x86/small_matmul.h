@@ -1,12 +1,13 @@
-// Matrix products with few rows or few columns, f32, by hand: where a library's dispatch and
-// packing cost more than the product, or its blocks don't fit the shape.
+// Matrix products of constant weights, f32, by hand: weights packed once, what follows the product
+// in registers, and no library's dispatch, which small ones wait for longer than for the product.
 #pragma once
 
+#include <compare>
 #include <cstdint>
-#include <functional>
+#include <limits>
 #include <memory>
 
-#include "kernels/x86/isa.h"
+#include "kernels/x86/share_out.h"
 
 namespace torchweld::x86 {
 
@@ -22,19 +23,38 @@ struct PackedMatrix {
   static int64_t panel_of(int64_t n) { return n <= 8 ? 8 : n <= 16 ? 16 : 32; }
 };
 
-/// Packs w [k, n], whose element (i, j) is at w[i * stride_k + j * stride_n].
-PackedMatrix pack(const float* w, int64_t k, int64_t n, int64_t stride_k, int64_t stride_n);
+/// A matrix [k, n] as it lies, with its strides in elements. Its rows are two dims, the inner one
+/// `inner` long: those of a convolution's weight are taps and, within, channels.
+struct MatrixLayout {
+  int64_t k = 0, n = 0;
+  int64_t stride_k = 0, stride_n = 0;
+  int64_t inner = 1, stride_inner = 0;
+  auto operator<=>(const MatrixLayout&) const = default;
+};
 
-/// out = relu(x w + bias + summand), or without what isn't there.
+/// Packs w, whose element (i, j) is at w[i / inner * stride_k + i % inner * stride_inner + j *
+/// stride_n].
+PackedMatrix pack(const float* w, const MatrixLayout& layout);
+
+/// Limits that keep NaN.
+struct Clamp {
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+  static Clamp relu() { return {.low = 0}; }
+  bool operator==(const Clamp&) const = default;
+};
+
+/// out = clamp(x w + bias + summand), or without what isn't there.
 ///
 /// Shapes   x [m, k], summand and out [m, n] with contiguous rows, strides in elements; bias [n]; w
-///          packed, or [n, k] with contiguous rows where `panel` is 0.
+///          packed, or [n, k] with contiguous rows where `panel` is 0. A row of x may be
+///          several stretches, equally long and equally far apart, on a grid of `outer` by `inner`.
 /// Memory   no alignment asked; `summand` may be `out`, nothing else may overlap it.
-/// Numerics f32 products and sums by fma, in partial sums that are added at the end; relu keeps
-/// NaN.
+/// Numerics f32 products and sums by fma, in partial sums that are added at the end.
 struct MatmulCall {
   const float* x = nullptr;
   int64_t m = 0, x_row_stride = 0;
+  int64_t outer = 1, outer_stride = 0, inner = 1, inner_stride = 0;  ///< of packed weights only
   const float* w = nullptr;
   int64_t k = 0, n = 0;
   int64_t panel = 0;         ///< of a packed matrix
@@ -42,7 +62,8 @@ struct MatmulCall {
   const float* bias = nullptr;
   const float* summand = nullptr;
   int64_t summand_row_stride = 0;
-  bool relu = false;
+  bool clamps = false;
+  Clamp clamp;
   float* out = nullptr;
   int64_t out_row_stride = 0;
   int64_t begin = 0, end = 0;  ///< columns; multiples of 32 or n
@@ -58,20 +79,16 @@ struct MatmulCall {
 /// Runs the call on the calling thread. Needs  AVX2 and FMA (isa.h).
 void small_matmul(const MatmulCall& call);
 
-/// The same on several threads where that pays: columns or rows go to `parallel` in pieces.
-using SplitWork =
-    std::function<void(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>&)>;
-void small_matmul(const MatmulCall& call, const SplitWork& parallel);
+/// The same on several threads where that pays: columns or rows go to `parallel` in pieces. With
+/// `after`, if that isn't empty, for all rows.
+void small_matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& after = {});
 
-/// How a product of constant weights runs best on a machine like those that were measured.
-enum class MatmulWay : uint8_t {
-  kLibrary,  ///< not here
-  kPacked,   ///< by pack()
-  kInPlace,  ///< on the weights as they are: their rows have to be contiguous
-};
-
-/// Shapes   as MatmulCall; `contiguous_rows`: whether the weight is [n, k] with contiguous rows.
-/// Source   docs/benchmarks.md, "Skinny products".
-MatmulWay way_of_matmul(Isa isa, int64_t m, int64_t k, int64_t n, bool contiguous_rows);
+/// Whether a product of constant weights runs best on the weights as they are. Otherwise they are
+/// packed.
+///
+/// Shapes   as MatmulCall; `contiguous_rows`: whether the weight is [n, k] with contiguous rows,
+///          without which it can't.
+/// Source   bench/products.cpp; figures in docs/benchmarks.md.
+bool is_best_in_place(int64_t m, int64_t k, int64_t n, bool contiguous_rows);
 
 }  // namespace torchweld::x86

@@ -15,9 +15,9 @@ def normed(inputs, outputs, kernel, **options):
 class Activated(nn.Module):
     """Each activation that a convolution takes, and one that it doesn't."""
 
-    def __init__(self):
+    def __init__(self, *more):
         super().__init__()
-        activations = [nn.ReLU(), nn.ReLU6(), nn.SiLU(), nn.Sigmoid(), nn.Tanh(), nn.Hardswish(), nn.Hardsigmoid(), nn.GELU(),
+        activations = [nn.ReLU(), nn.ReLU6(), nn.SiLU(), nn.Sigmoid(), nn.Tanh(), nn.Hardswish(), nn.Hardsigmoid(), *more,
                        nn.GELU("tanh"), nn.Hardtanh(-0.5, 0.25), nn.LeakyReLU(0.1), nn.Softplus(), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*[nn.Sequential(normed(64, 64, 3, padding=1), a) for a in activations])
 
@@ -95,6 +95,52 @@ class Skips(nn.Module):
         return self.out(torch.cat([z, image], 1))
 
 
+class Pooled(nn.Module):
+    """Windows over images that have their channels innermost: past the end, with padding, spread out, of means."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 40, 3, padding=1), nn.Conv2d(40, 24, 3)
+
+    def forward(self, x):
+        y = self.first(x)
+        z = self.second(F.relu(F.max_pool2d(y, 3, 2, ceil_mode=True)))
+        pooled = [
+            F.max_pool2d(y, 2, 1, 1, dilation=2),
+            F.avg_pool2d(y, 3, 2, 1),
+            F.avg_pool2d(y, 3, 2, 1, count_include_pad=False) + 1,
+            F.avg_pool2d(y, 2, divisor_override=3),
+            F.adaptive_avg_pool2d(y, (2, 3)),
+            F.adaptive_avg_pool2d(y, (5, 4)),
+            y.mean((2, 3)),
+            y.mean((-1, -2), keepdim=True) * z.mean((2, 3), keepdim=True).sum(),
+            y.mean(2),
+        ]
+        return z, pooled
+
+
+class Followed(nn.Module):
+    """What comes after convolutions and products: ranges, summands, kernels that share their memory or can't."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.depthwise = nn.Conv2d(16, 72, 1), nn.Conv2d(72, 72, 5, 2, 2, groups=72)
+        self.dilated = nn.Conv2d(72, 72, 3, padding=(2, 4), dilation=(2, 4), groups=72, bias=False)
+        self.narrow, self.one = nn.Conv2d(72, 5, 3, padding=1), nn.Conv2d(72, 1, 1)
+        self.norm, self.linear = nn.LayerNorm(72), nn.Linear(72, 50)
+        self.scale = nn.Parameter(torch.randn(72, 1, 1))
+
+    def forward(self, x):
+        y = F.hardswish(self.wide(x)) * self.scale
+        z = F.relu6(self.depthwise(y) + 1)
+        w = torch.clamp(self.dilated(z) + z, -0.5, 0.75)
+        tokens = self.norm(w.permute(0, 2, 3, 1))
+        logits = F.log_softmax(self.linear(tokens), -1)
+        hidden = F.gelu(self.linear(tokens)) + logits
+        per_image = self.wide(x) * y.mean((2, 3), keepdim=True)
+        return torch.sigmoid(self.narrow(w)), torch.tanh(self.one(w)), hidden, F.hardtanh(self.linear(tokens), -1, 2), per_image
+
+
 class Seen(nn.Module):
     """Images read otherwise than as images: permuted, reshaped, sliced, reduced, written to."""
 
@@ -128,7 +174,7 @@ class Decides(nn.Module):
 
 @archive
 def activations():
-    return traced(with_random_statistics(Activated()), torch.randn(2, 64, 6, 5))
+    return traced(with_random_statistics(Activated(nn.GELU())), torch.randn(2, 64, 6, 5))
 
 
 @archive
@@ -172,7 +218,25 @@ def decision_between():
 
 
 @archive
+def poolings():
+    return traced(Pooled(), torch.randn(2, 3, 12, 15))
+
+
+@archive
+def followed():
+    return traced(Followed(), torch.randn(2, 16, 13, 11))
+
+
+@archive
 def not_a_number():
     x = torch.randn(2, 64, 6, 5)
-    x[0, 3, 2, 2], x[1, 5, 0, 4], x[1, 0, 5, 0] = float("nan"), float("inf"), -float("inf")
+    x[0, 3, 2, 2], x[1, 5, 0, 4] = float("nan"), float("nan")
+    return traced(with_random_statistics(Activated(nn.GELU())), x)
+
+
+@archive
+def infinities():
+    # Without GELU, of which LibTorch's own makes NaN of infinity where oneDNN has AVX-512.
+    x = torch.randn(2, 64, 6, 5)
+    x[1, 5, 0, 4], x[1, 0, 5, 0] = float("inf"), -float("inf")
     return traced(with_random_statistics(Activated()), x)

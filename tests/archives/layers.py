@@ -150,6 +150,7 @@ def poolings():
             pooled, indices = F.max_pool2d(x, 2, return_indices=True)
             return (
                 F.max_pool2d(x, 3, 2, 1),
+                F.max_pool2d(x, 3, 2, ceil_mode=True),
                 F.avg_pool2d(x, 2, ceil_mode=True),
                 F.adaptive_avg_pool2d(x, (3, 3)),
                 F.adaptive_max_pool2d(x, 2),

@@ -37,7 +37,8 @@ TEST(Explain, GroupsReasonsLinesAndCoverage) {
     EXPECT_FALSE(step.name.empty());
     EXPECT_EQ(step.reason.empty(), step.kind != StepKind::kEager)
         << step.name << ": " << step.reason;
-    EXPECT_EQ(step.kernel.empty(), step.kind != StepKind::kFused) << step.name;
+    const bool has_tail = step.name.find("_then_") != std::string::npos;
+    EXPECT_EQ(step.kernel.empty(), step.kind != StepKind::kFused && !has_tail) << step.name;
     EXPECT_GT(step.median_us, 0) << step.name;
     for (const ExplainedNode& node : step.nodes)
       EXPECT_NE(node.source.find(':'), std::string::npos) << node.op << ": " << node.source;
@@ -45,8 +46,8 @@ TEST(Explain, GroupsReasonsLinesAndCoverage) {
   EXPECT_EQ(how.fused.nodes, fused);
   EXPECT_EQ(how.library.nodes, library);
   EXPECT_EQ(how.eager.nodes, eager);
-  EXPECT_EQ(fused, 3);
-  EXPECT_EQ(library, 1);
+  EXPECT_EQ(fused, 2);
+  EXPECT_EQ(library, 2);  // the sum after the product is in the same step
   EXPECT_EQ(eager, 1);
 }
 

@@ -43,11 +43,10 @@ TEST(SetupResults, AreMadeAnewWhenNobodyHoldsThem) {
 TEST(SetupResults, PackedWeightsAreShared) {
   SetupResults results;
   const at::Tensor w = at::randn({40, 8});
-  const SetupResults::Weight weight{w.const_data_ptr<float>(), 8, 40, 1, 8},
-      as_columns{w.const_data_ptr<float>(), 40, 8, 8, 1};
-  const x86::PackedMatrix first = results.find_or_pack(weight),
-                          again = results.find_or_pack(weight),
-                          other = results.find_or_pack(as_columns);
+  const float* data = w.const_data_ptr<float>();
+  const x86::PackedMatrix first = results.find_or_pack(data, {8, 40, 1, 8}),
+                          again = results.find_or_pack(data, {8, 40, 1, 8}),
+                          other = results.find_or_pack(data, {40, 8, 8, 1});
   EXPECT_EQ(again.data, first.data);
   EXPECT_EQ(again.panel, first.panel);
   EXPECT_NE(other.data, first.data);

@@ -57,6 +57,89 @@ arena 16384 of 32768 bytes
 )");
 }
 
+Target by_hand() {
+  Target on = packs();
+  on.hand_kernels = true;
+  return on;
+}
+
+TEST(ImageConvStep, TakesBatchNormSummandAndRange) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[1,3,16,16]):
+  %1: f32[64,3,3,3] = constant(0)
+  %2: f32[64,64,3,3] = constant(1)
+  %3: f32[64] = constant(2)
+  %4: f32[64] = constant(3)
+  %5: f32[64] = constant(4)
+  %6: f32[64] = constant(5)
+  %7: f32[1,64,8,8] = aten::conv2d(%0, %1, none, [2, 2], [1, 1], [1, 1], 1)
+  %8: f32[1,64,8,8] = aten::batch_norm(%7, %3, %4, %5, %6, false, 0.1, 1e-05, true)
+  %9: f32[1,64,8,8] = aten::hardtanh(%8, 0, 6)
+  %10: f32[1,64,8,8] = aten::conv2d(%9, %2, %3, [1, 1], [1, 1], [1, 1], 1)
+  %11: f32[1,64,8,8] = aten::add.Tensor(%9, %10, 1)
+  %12: f32[1,64,8,8] = aten::relu(%11)
+  %13: f32[1,64] = aten::mean.dim(%12, [2, 3], false, none)
+  return %13
+)",
+                    by_hand()),
+            R"(step 0: conv_64x27x64_hardtanh
+  %22: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%0, %21, %19, [2, 2], [1, 1], [1, 1], 1)
+  %23: f32[1,64,8,8]{4096,1,512,64} = aten::hardtanh(%22, 0, 6)
+step 1: conv_64x576x64_add_relu
+  %24: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%23, %2, %3, [1, 1], [1, 1], [1, 1], 1)
+  %25: f32[1,64,8,8]{4096,1,512,64} = aten::add.Tensor(%23, %24, 1)
+  %26: f32[1,64,8,8]{4096,1,512,64} = aten::relu(%25)
+step 2: avg_pool_1x64x64
+  %28: f32[1,64,1,1]{64,1,64,64} = aten::adaptive_avg_pool2d(%26, [1, 1])
+return %13 in output of 256 bytes
+arena 58368 of 61888 bytes
+)");
+}
+
+TEST(ImageConvStep, DepthwiseFiltersAndPoolings) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[1,32,8,8]):
+  %1: f32[32,1,3,3] = constant(0)
+  %2: f32[32,32,3,3] = constant(1)
+  %3: f32[1,32,8,8] = aten::conv2d(%0, %2, none, [1, 1], [1, 1], [1, 1], 1)
+  %4: f32[1,32,8,8] = aten::conv2d(%3, %1, none, [1, 1], [1, 1], [1, 1], 32)
+  %5: f32[1,32,4,4] = aten::max_pool2d(%4, [3, 3], [2, 2], [1, 1], [1, 1], false)
+  %6: f32[1,32,4,4] = aten::relu(%5)
+  %7: f32[1,32,2,2] = aten::avg_pool2d(%6, [2, 2], [], [0, 0], false, true, none)
+  %8: f32[1,32,1,1] = aten::adaptive_avg_pool2d(%7, [1, 1])
+  return %8
+)",
+                    by_hand()),
+            R"(step 0: fused single_copy_f32 over [64,32]
+  %9: f32[1,32,8,8]{2048,1,256,32} = aten::clone(%0, 2)
+  load  %0 in input 0 {1,64}
+  store %9 in arena 12800..20992 {32,1}
+step 1: conv_64x288x32
+  %10: f32[1,32,8,8]{2048,1,256,32} = torchweld::conv2d(%9, %2, none, [1, 1], [1, 1], [1, 1], 1)
+step 2: depthwise_conv_64x9x32
+  %11: f32[1,32,8,8]{2048,1,256,32} = torchweld::conv2d(%10, %1, none, [1, 1], [1, 1], [1, 1], 32)
+step 3: max_pool_16x9x32_relu
+  %12: f32[1,32,4,4]{512,1,128,32} = aten::max_pool2d(%11, [3, 3], [2, 2], [1, 1], [1, 1], false)
+  %13: f32[1,32,4,4]{512,1,128,32} = aten::relu(%12)
+step 4: avg_pool_4x4x32
+  %14: f32[1,32,2,2]{128,1,64,32} = aten::avg_pool2d(%13, [2, 2], [], [0, 0], false, true, none)
+step 5: avg_pool_1x4x32
+  %15: f32[1,32,1,1]{32,1,32,32} = aten::adaptive_avg_pool2d(%14, [1, 1])
+return %8 in output of 128 bytes
+arena 29184 of 39936 bytes
+)");
+}
+
+TEST(ImageConvStep, GroupsAreOneDnns) {
+  const std::string text = planned(R"(graph(%0: f32[1,256,8,8]):
+  %1: f32[256,64,3,3] = constant(0)
+  %2: f32[1,256,8,8] = aten::conv2d(%0, %1, none, [1, 1], [1, 1], [1, 1], 4)
+  %3: f32[1,256,8,8] = aten::silu(%2)
+  return %3
+)",
+                                   by_hand());
+  EXPECT_EQ(text.find("torchweld::conv2d"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"swish\""), std::string::npos) << text;
+}
+
 TEST(PackedConv, AnImageOfOnePixelIsSharedAndNotCopied) {
   EXPECT_EQ(planned(R"(graph(%0: f32[2,3,8,8]):
   %1: f32[16,3,3,3] = constant(0)
@@ -113,8 +196,8 @@ arena 16384 of 16384 bytes
 
 TEST(PackedConv, ALoneConvolutionOfFewChannelsIsNotWorthTheCopies) {
   const std::string text = planned(R"(graph(%0: f32[1,16,8,8]):
-  %1: f32[16,16,3,3] = constant(0)
-  %2: f32[1,16,6,6] = aten::conv2d(%0, %1, none, [1, 1], [0, 0], [1, 1], 1)
+  %1: f32[16,16,1,1] = constant(0)
+  %2: f32[1,16,8,8] = aten::conv2d(%0, %1, none, [1, 1], [0, 0], [1, 1], 1)
   return %2
 )",
                                    packs());

@@ -44,7 +44,8 @@ struct Sizes {
 enum class Kernel { kAvx2, kAvx512, kInPlace };
 
 struct Extras {
-  bool bias, summand, relu;
+  bool bias, summand;
+  Clamp clamp = {};
 };
 
 void run(Kernel kernel, const MatmulCall& call) {
@@ -65,7 +66,7 @@ struct Product {
         bias(1, s.n, s.n, 5),
         summand(s.m, s.n, s.n + 2, 3),
         out(s.m, s.n, s.n + 5, 0),
-        packed(pack(w.data(), s.k, s.n, 1, s.k + 1)) {
+        packed(pack(w.data(), {s.k, s.n, 1, s.k + 1})) {
     std::fill(out.data(), out.data() + out.floats(), kUntouched);
     if (kernel == Kernel::kInPlace) {
       call.w = w.data();
@@ -81,7 +82,8 @@ struct Product {
     if (with.bias) call.bias = bias.data();
     if (with.summand) call.summand = summand.data();
     call.summand_row_stride = s.n + 2;
-    call.relu = with.relu;
+    call.clamps = with.clamp != Clamp{};
+    call.clamp = with.clamp;
     call.out = out.data();
     call.out_row_stride = s.n + 5;
   }
@@ -96,7 +98,7 @@ struct Product {
           sum += double{x.at(i, p)} * w.at(j, p);
           size += std::abs(double{x.at(i, p)} * w.at(j, p));
         }
-        if (with.relu) sum = sum > 0 ? sum : 0;
+        sum = std::clamp<double>(sum, with.clamp.low, with.clamp.high);
         ASSERT_NEAR(out.at(i, j), sum, 0x1p-23 * size * std::sqrt(static_cast<double>(s.k) + 1))
             << i << ", " << j << " of " << s.m << " x " << s.k << " x " << s.n;
       }
@@ -121,11 +123,12 @@ std::vector<Kernel> kernels() {
 
 TEST(SmallMatmul, MatchesFloat64) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  const Clamp clamps[] = {{}, Clamp::relu(), {-0.5f, 0.75f}};
   for (const Kernel kernel : kernels()) {
     for (const int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 13, 16, 19, 25}) {
       for (const int64_t k : {0, 1, 2, 7, 8, 64, 101, 300}) {
         for (const int64_t n : {1, 2, 4, 7, 8, 9, 15, 16, 17, 32, 33, 64, 100}) {
-          const Product product({m, k, n}, kernel, {n % 2 == 0, m % 3 == 0, k % 2 == 0});
+          const Product product({m, k, n}, kernel, {n % 2 == 0, m % 3 == 0, clamps[k % 3]});
           run(kernel, product.call);
           product.expect_float64();
         }
@@ -137,7 +140,7 @@ TEST(SmallMatmul, MatchesFloat64) {
 TEST(SmallMatmul, AddsWhatTheResultReplaces) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   for (const Kernel kernel : kernels()) {
-    Product product({5, 40, 21}, kernel, {true, false, false});
+    Product product({5, 40, 21}, kernel, {true, false});
     for (int64_t i = 0; i < 5; ++i)
       for (int64_t j = 0; j < 21; ++j) product.out.at(i, j) = product.summand.at(i, j);
     product.call.summand = product.call.out;
@@ -153,7 +156,7 @@ TEST(SmallMatmul, KeepsNansAndInfinities) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   for (const Kernel kernel : kernels()) {
     for (const int64_t n : {1, 4, 5, 16, 40}) {
-      Product product({4, 19, n}, kernel, {true, false, true});
+      Product product({4, 19, n}, kernel, {true, false, Clamp::relu()});
       product.x.at(0, 18) = std::nanf("");
       product.x.at(1, 3) = kInf;
       product.x.at(2, 3) = kInf;
@@ -162,7 +165,7 @@ TEST(SmallMatmul, KeepsNansAndInfinities) {
         product.w.at(j, 3) = j % 2 == 0 ? 0.0f : 1.0f;
         product.w.at(j, 0) = 1;
       }
-      product.packed = pack(product.w.data(), 19, n, 1, 20);
+      product.packed = pack(product.w.data(), {19, n, 1, 20});
       if (kernel != Kernel::kInPlace) product.call.set(product.packed);
       run(kernel, product.call);
       for (int64_t j = 0; j < n; ++j) {
@@ -179,6 +182,31 @@ TEST(SmallMatmul, KeepsNansAndInfinities) {
   }
 }
 
+TEST(SmallMatmul, RowsMayBeStretches) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  constexpr int64_t kOuter = 3, kInner = 2, kStretch = 59, kOuterStride = 1000, kInnerStride = 170;
+  for (const Kernel kernel : kernels()) {
+    if (kernel == Kernel::kInPlace) continue;
+    for (const int64_t m : {1, 5, 300}) {
+      Product product({m, kOuter * kInner * kStretch, 40}, kernel, {true, false});
+      Rows x(1, (m - 1) * 7 + (kOuter - 1) * kOuterStride + kInnerStride + kStretch, 0, 4);
+      for (int64_t row = 0; row < m; ++row)
+        for (int64_t i = 0; i < product.s.k; ++i)
+          product.x.at(row, i) = x.at(0, row * 7 + i / kStretch / kInner * kOuterStride +
+                                             i / kStretch % kInner * kInnerStride + i % kStretch);
+      MatmulCall& call = product.call;
+      call.x = x.data();
+      call.x_row_stride = 7;
+      call.outer = kOuter;
+      call.outer_stride = kOuterStride;
+      call.inner = kInner;
+      call.inner_stride = kInnerStride;
+      run(kernel, call);
+      product.expect_float64();
+    }
+  }
+}
+
 TEST(SmallMatmul, PiecesAreTheWhole) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   const SplitWork in_pieces = [](int64_t count, int64_t, const auto& work) {
@@ -187,7 +215,8 @@ TEST(SmallMatmul, PiecesAreTheWhole) {
   for (const Sizes& s : {Sizes{3, 2500, 700}, Sizes{1500, 300, 9}}) {
     for (const bool in_place : {false, true}) {
       const Kernel kernel = in_place ? Kernel::kInPlace : Kernel::kAvx2;
-      const Product whole(s, kernel, {true, true, true}), parts(s, kernel, {true, true, true});
+      const Product whole(s, kernel, {true, true, Clamp::relu()}),
+          parts(s, kernel, {true, true, Clamp::relu()});
       small_matmul(whole.call);
       small_matmul(parts.call, in_pieces);
       whole.expect_float64();
@@ -196,24 +225,36 @@ TEST(SmallMatmul, PiecesAreTheWhole) {
   }
 }
 
+TEST(SmallMatmul, WhatComesAfterSeesEachRowOnce) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  for (const Sizes& s : {Sizes{3, 200, 700}, Sizes{150, 30, 9}, Sizes{100, 64, 3000}}) {
+    const Product product(s, Kernel::kAvx2, {true, true, Clamp::relu()});
+    int64_t rows = 0;
+    small_matmul(product.call, {}, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        for (int64_t j = 0; j < s.n; ++j) product.out.at(i, j) = 2 * product.out.at(i, j);
+      rows += end - begin;
+    });
+    EXPECT_EQ(rows, s.m);
+    for (int64_t i = 0; i < s.m; ++i)
+      for (int64_t j = 0; j < s.n; ++j) product.out.at(i, j) /= 2;
+    product.expect_float64();
+  }
+}
+
 TEST(SmallMatmul, SmallOnesAreNotSplit) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
-  const Product product({1, 64, 256}, Kernel::kAvx2, {true, false, false});
+  const Product product({1, 64, 256}, Kernel::kAvx2, {true, false});
   small_matmul(product.call, [](int64_t, int64_t, const auto&) { FAIL() << "split"; });
   product.expect_float64();
 }
 
-TEST(SmallMatmul, FewRowsOrFewColumnsAreDoneHere) {
-  const auto way = [](int64_t m, int64_t k, int64_t n, bool contiguous = true) {
-    return way_of_matmul(Isa::kAvx2, m, k, n, contiguous);
-  };
-  EXPECT_EQ(way(1, 64, 256), MatmulWay::kPacked);
-  EXPECT_EQ(way(1, 1000, 1000), MatmulWay::kInPlace);
-  EXPECT_EQ(way(1, 1000, 1000, false), MatmulWay::kPacked);
-  EXPECT_EQ(way(128, 387, 4), MatmulWay::kInPlace);
-  EXPECT_EQ(way(128, 387, 16), MatmulWay::kInPlace);
-  EXPECT_EQ(way(128, 64, 8), MatmulWay::kPacked);
-  EXPECT_EQ(way(128, 512, 512), MatmulWay::kLibrary);
+TEST(SmallMatmul, FewRowsOrFewColumnsNeedNoPackedWeights) {
+  EXPECT_FALSE(is_best_in_place(1, 64, 256, true));
+  EXPECT_TRUE(is_best_in_place(1, 1000, 1000, true));
+  EXPECT_FALSE(is_best_in_place(1, 1000, 1000, false));
+  EXPECT_TRUE(is_best_in_place(128, 387, 4, true));
+  EXPECT_FALSE(is_best_in_place(128, 512, 512, true));
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ struct ExplainedStep {
   std::vector<std::string> inputs;  ///< "%3 f32[4,4]"
   std::vector<std::string> outputs;
   std::vector<int> depends_on;  ///< steps of the same block whose results this one reads
-  std::string kernel;           ///< the kernel spec as text; empty when not fused
+  std::string kernel;           ///< the spec of a generated kernel as text, also of one that
+                                ///< follows a product in its step; else empty
   ExplainedCode code;
   double median_us = 0;  ///< measured while explaining
 };

@@ -1,0 +1,97 @@
+#include "fusion/image_conv.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "fusion/conv_args.h"
+#include "fusion/host_epilogue.h"
+#include "fusion/node_args.h"
+#include "fusion/pooling.h"
+
+namespace torchweld {
+namespace {
+
+/// The stride from one tap of a filter to the next; nullopt where they are no single walk.
+std::optional<int64_t> tap_stride(const Value& weight) {
+  const int64_t height = weight.sizes[2], width = weight.sizes[3];
+  if (height == 1) return weight.strides[3];
+  if (width != 1 && weight.strides[2] != width * weight.strides[3]) return std::nullopt;
+  return width == 1 ? weight.strides[2] : weight.strides[3];
+}
+
+bool make_convolution(const Graph& graph, const Node& node, ImageConv* out) {
+  const auto args = conv_args(node, 2);
+  if (node.op != kImageConv || !args) return false;
+  out->x_value = tensor_arg(node, 0);
+  out->weight = tensor_arg(node, 1);
+  out->bias_value = tensor_arg(node, 2);
+  const Value& w = graph.value(out->weight);
+  x86::ConvShape& s = out->shape;
+  s = conv_shape(graph.value(out->x_value), w, graph.value(node.outputs[0]), *args);
+  if (args->groups != 1) s.op = x86::ImageOp::kDepthwise;
+  out->weight_layout = {s.taps(), w.sizes[0], *tap_stride(w), w.strides[0]};
+  if (args->groups == 1) {
+    out->weight_layout.inner = w.sizes[1];
+    out->weight_layout.stride_inner = w.strides[1];
+  }
+  return true;
+}
+
+/// Whether images lie as the kernel's results do.
+bool is_channels_last(const Value& v) {
+  const std::vector<int64_t>& n = v.sizes;
+  if (n.size() != 4 || v.opaque || v.dtype != DType::kF32 || v.elements() == 0) return false;
+  const int64_t strides[] = {n[1] * n[2] * n[3], 1, n[1] * n[3], n[1]};
+  for (size_t d = 0; d < 4; ++d) {
+    if (n[d] != 1 && v.strides[d] != strides[d]) return false;
+  }
+  return true;
+}
+
+bool make_pooling(const Graph& graph, const Node& node, ImageConv* out) {
+  const auto pooling = pooling_of(graph, node);
+  if (!pooling || pooling->steps.size() != 2 || pooling->divisor != 0) return false;
+  const Value& x = graph.value(pooling->source);
+  const Value& y = graph.value(node.outputs[0]);
+  const bool one_pixel = x.sizes.size() == 4 && x.sizes[2] * x.sizes[3] == 1;  // any layout is both
+  if (!is_channels_last(x) || !is_channels_last(y) || one_pixel) return false;
+  ConvArgs args;
+  args.stride = pooling->steps;
+  args.padding = pooling->before;
+  args.dilation = pooling->spreads;
+  Value window;
+  window.sizes = {1, 1, pooling->domain.sizes[4], pooling->domain.sizes[5]};
+  out->x_value = pooling->source;
+  out->shape = conv_shape(x, window, y, args);
+  out->shape.op = pooling->averages ? x86::ImageOp::kAveragePool : x86::ImageOp::kMaxPool;
+  out->shape.counts_padding = pooling->counts_padding;
+  return true;
+}
+
+}  // namespace
+
+bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels) {
+  const bool depthwise = groups == in_channels && weight.sizes[0] == groups;
+  return (groups == 1 || depthwise) && is_dense(weight) && tap_stride(weight).has_value();
+}
+
+bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
+                     ImageConv* out) {
+  const auto at = [&](NodeId n) -> const Node& { return graph.nodes[static_cast<size_t>(n)]; };
+  const Node& node = at(nodes[0]);
+  if (!target.hand_kernels || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone)
+    return false;
+  if (!make_convolution(graph, node, out) && !make_pooling(graph, node, out)) return false;
+  out->out_value = node.outputs[0];
+  return std::all_of(nodes.begin() + 1, nodes.end(),
+                     [&](NodeId n) { return add_epilogue(graph, at(n), out); });
+}
+
+bool add_epilogue(const Graph& graph, const Node& node, ImageConv* conv) {
+  const auto takes = [&](ValueId summand) {
+    return graph.value(summand).strides == graph.value(conv->out_value).strides;
+  };
+  return add_host_epilogue(graph, node, takes, conv);
+}
+
+}  // namespace torchweld

@@ -1,0 +1,29 @@
+// Convolutions and poolings of images with their channels innermost, as the host's own kernel runs
+// them.
+#pragma once
+
+#include <vector>
+
+#include "fusion/plan.h"
+#include "fusion/planner.h"
+
+namespace torchweld {
+
+/// What `pack_convolutions` writes for them: the arguments are aten::conv2d's.
+inline constexpr const char* kImageConv = "torchweld::conv2d";
+
+/// Whether the kernel takes such a convolution of these weights [out_channels, in_channels /
+/// groups, height, width]: one group, or as many as channels in and out.
+bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels);
+
+/// Fills `out` (but its locations) when the first of `nodes` is a kImageConv, or a pooling of
+/// float32 images that have their channels innermost as its result has, and the others, each the
+/// only reader of the one before, are what its kernel does afterwards.
+bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
+                     ImageConv* out);
+
+/// Makes the node the convolution's next and last operation. False, and nothing changed, where its
+/// kernel has no such operation.
+bool add_epilogue(const Graph& graph, const Node& node, ImageConv* conv);
+
+}  // namespace torchweld

@@ -1,0 +1,216 @@
+// What images go through channel by channel, one filter each or a window, written once for both
+// vector widths. Included by the two files that are compiled for one instruction set each; see
+// matmul_isa.h.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/x86/matmul_isa.h"
+
+namespace torchweld::x86 {
+namespace {
+
+/// Taps [begin, end) of one dim that lie within the image.
+struct Taps {
+  int64_t begin, end;
+};
+
+/// `first`: where tap 0 lies.
+inline Taps taps_inside(int64_t first, int64_t dilation, int64_t taps, int64_t size) {
+  const int64_t begin = first >= 0 ? 0 : (-first + dilation - 1) / dilation;
+  const int64_t end = first >= size ? 0 : (size - 1 - first) / dilation + 1;
+  return {begin, end < taps ? end : taps};
+}
+
+/// The greater one, NaN where either is NaN.
+template <class Isa>
+[[gnu::always_inline]] inline typename Isa::V greater(typename Isa::V a, typename Isa::V b) {
+  // Each maximum is its second operand where one of them is NaN; otherwise they are alike.
+  return Isa::either(Isa::max(a, b), Isa::max(b, a));
+}
+
+/// The taps of a filter over kPositions neighbours, kStride apart: each column of the image is read
+/// once a row, those outside `columns` not at all.
+template <class Isa, int kWidth, int kStride, int kPositions, class Load>
+[[gnu::always_inline]] inline void filter(const ImageConvCall& c, const float* x, const float* w,
+                                          Taps ky, Taps columns, const Load& load,
+                                          typename Isa::V* sum) {
+  using V = typename Isa::V;
+  const int64_t pixel = c.shape.x_width_stride, tap_stride = c.panel;
+  const int64_t row = c.shape.dilation_height * c.shape.x_height_stride;
+  x += ky.begin * row;
+  w += ky.begin * kWidth * tap_stride;
+  for (int64_t y = ky.begin; y < ky.end; ++y, x += row, w += kWidth * tap_stride) {
+    V tap[kWidth];
+    for (int i = 0; i < kWidth; ++i) tap[i] = Isa::load(w + i * tap_stride);
+    const float* from = x;
+    for (int column = 0; column < (kPositions - 1) * kStride + kWidth; ++column, from += pixel) {
+      if (column < columns.begin || column >= columns.end) continue;
+      const V value = load(from);
+      for (int p = 0; p < kPositions; ++p) {
+        const int i = column - p * kStride;
+        if (i >= 0 && i < kWidth) sum[p] = Isa::fma(value, tap[i], sum[p]);
+      }
+    }
+  }
+}
+
+/// What the taps make of kPositions neighbours, in the order of the taps.
+template <class Isa, ImageOp kOp, int kPositions, class Load>
+[[gnu::always_inline]] inline void window(const ImageConvCall& c, const float* x, const float* w,
+                                          Taps ky, Taps kx, const Load& load,
+                                          typename Isa::V* sum) {
+  using V = typename Isa::V;
+  const ConvShape& s = c.shape;
+  const int64_t next = s.stride_width * s.x_width_stride;
+  for (int64_t y = ky.begin; y < ky.end; ++y) {
+    for (int64_t i = kx.begin; i < kx.end; ++i) {
+      const V tap = kOp == ImageOp::kDepthwise ? Isa::load(w + (y * s.kernel_width + i) * c.panel)
+                                               : Isa::zero();
+      const float* from =
+          x + y * s.dilation_height * s.x_height_stride + i * s.dilation_width * s.x_width_stride;
+      for (int p = 0; p < kPositions; ++p, from += next) {
+        const V value = load(from);
+        sum[p] = kOp == ImageOp::kDepthwise ? Isa::fma(value, tap, sum[p])
+                 : kOp == ImageOp::kMaxPool ? greater<Isa>(sum[p], value)
+                                            : Isa::add(sum[p], value);
+      }
+    }
+  }
+}
+
+/// kPositions neighbours of one row of the result, `x` where their taps begin, over one vector of
+/// channels, of which the first `left` exist unless all do. A filter of kWidth taps a row, kStride
+/// apart from the next; of any where kWidth is 0. `kx`: which taps exist, or which of the columns
+/// that a filter's neighbours share.
+template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool kWhole>
+[[gnu::always_inline]] inline void channel_vector(const ImageConvCall& c, const float* x,
+                                                  const float* w, int64_t at, int64_t channel,
+                                                  Taps ky, Taps kx, int left) {
+  using V = typename Isa::V;
+  const ConvShape& s = c.shape;
+  const auto load = [left](const float* p) {
+    return kWhole ? Isa::load(p) : Isa::load_first(p, left);
+  };
+  V sum[kPositions];
+  const bool biased = kOp == ImageOp::kDepthwise && c.bias != nullptr;
+  const V start = kOp == ImageOp::kMaxPool ? Isa::all(-__builtin_inff())
+                  : biased                 ? load(c.bias + channel)
+                                           : Isa::zero();
+  for (int p = 0; p < kPositions; ++p) sum[p] = start;
+  if constexpr (kWidth > 0) {
+    filter<Isa, kWidth, kStride, kPositions>(c, x, w, ky, kx, load, sum);
+  } else {
+    window<Isa, kOp, kPositions>(c, x, w, ky, kx, load, sum);
+  }
+  if (kOp == ImageOp::kAveragePool) {
+    const int64_t taps = s.counts_padding ? s.pixels() : (ky.end - ky.begin) * (kx.end - kx.begin);
+    for (int p = 0; p < kPositions; ++p)
+      sum[p] = Isa::div(sum[p], Isa::all(static_cast<float>(taps)));
+  }
+  for (int p = 0; p < kPositions; ++p, at += s.out_channels) {
+    if (c.summand != nullptr) sum[p] = Isa::add(sum[p], load(c.summand + at));
+    if (c.clamps)
+      sum[p] = Isa::min(Isa::all(c.clamp.high), Isa::max(Isa::all(c.clamp.low), sum[p]));
+    kWhole ? Isa::store(c.out + at, sum[p]) : Isa::store_first(c.out + at, sum[p], left);
+  }
+}
+
+/// All channels of kPositions neighbours; `position` counts those of all rows.
+template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions>
+void channel_positions(const ImageConvCall& c, const float* x, int64_t position, Taps ky, Taps kx) {
+  const int64_t channels = c.shape.out_channels, at = position * channels;
+  int64_t channel = 0;
+  const auto weights = [&]() -> const float* {
+    if (kOp != ImageOp::kDepthwise) return nullptr;
+    return c.w + channel / c.panel * c.panel * c.shape.pixels() + channel % c.panel;
+  };
+  for (; channel + Isa::kLanes <= channels; channel += Isa::kLanes)
+    channel_vector<Isa, kOp, kWidth, kStride, kPositions, true>(
+        c, x + channel, weights(), at + channel, channel, ky, kx, Isa::kLanes);
+  if (channel < channels)
+    channel_vector<Isa, kOp, kWidth, kStride, kPositions, false>(
+        c, x + channel, weights(), at + channel, channel, ky, kx,
+        static_cast<int>(channels - channel));
+}
+
+template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions>
+void channel_neighbours(const ImageConvCall& c, int64_t count, const float* x, int64_t position,
+                        Taps ky, Taps kx) {
+  if constexpr (kPositions > 0) {
+    if (count == kPositions) {
+      channel_positions<Isa, kOp, kWidth, kStride, kPositions>(c, x, position, ky, kx);
+    } else {
+      channel_neighbours<Isa, kOp, kWidth, kStride, kPositions - 1>(c, count, x, position, ky, kx);
+    }
+  }
+}
+
+template <class Isa, ImageOp kOp, int kWidth, int kStride>
+void channel_rows(const ImageConvCall& c, int64_t begin, int64_t end) {
+  constexpr int64_t kPositions = 6;  // beside them, registers for taps and limits
+  const ConvShape& s = c.shape;
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t y0 = row % s.out_height * s.stride_height - s.pad_height;
+    const Taps ky = taps_inside(y0, s.dilation_height, s.kernel_height, s.in_height);
+    const float* image = c.x + row / s.out_height * s.x_batch_stride + y0 * s.x_height_stride;
+    for (int64_t i = 0; i < s.out_width;) {
+      const int64_t x0 = i * s.stride_width - s.pad_width;
+      const float* x = image + x0 * s.x_width_stride;
+      const int64_t position = row * s.out_width + i;
+      int64_t left = s.out_width - i;
+      Taps kx = taps_inside(x0, s.dilation_width, s.kernel_width, s.in_width);
+      if (kWidth == 0) {
+        if (kx.begin > 0 || kx.end < s.kernel_width) {
+          channel_positions<Isa, kOp, 0, 0, 1>(c, x, position, ky, kx);
+          ++i;
+          continue;
+        }
+        // Neighbours go together where all their taps in this dim exist.
+        const int64_t room = s.in_width - 1 - x0 - (s.kernel_width - 1) * s.dilation_width;
+        const int64_t inside = room / s.stride_width + 1;
+        left = inside < left ? inside : left;
+      } else {
+        kx = {-x0, s.in_width - x0};
+      }
+      const int64_t tiles = (left + kPositions - 1) / kPositions;
+      const int64_t count = (left + tiles - 1) / tiles;
+      channel_neighbours<Isa, kOp, kWidth, kStride, kPositions>(c, count, x, position, ky, kx);
+      i += count;
+    }
+  }
+}
+
+/// Filters of the common widths in code of their own.
+template <class Isa, int kStride>
+void filter_rows(const ImageConvCall& c, int64_t begin, int64_t end) {
+  if (c.shape.kernel_width == 3) {
+    channel_rows<Isa, ImageOp::kDepthwise, 3, kStride>(c, begin, end);
+  } else if (c.shape.kernel_width == 5) {
+    channel_rows<Isa, ImageOp::kDepthwise, 5, kStride>(c, begin, end);
+  } else if (c.shape.kernel_width == 7) {
+    channel_rows<Isa, ImageOp::kDepthwise, 7, kStride>(c, begin, end);
+  } else {
+    channel_rows<Isa, ImageOp::kDepthwise, 0, 0>(c, begin, end);
+  }
+}
+
+/// Rows [begin, end) of the result, those of all images.
+template <class Isa>
+void channel_rows(const ImageConvCall& c, int64_t begin, int64_t end) {
+  const ConvShape& s = c.shape;
+  if (s.op == ImageOp::kMaxPool) {
+    channel_rows<Isa, ImageOp::kMaxPool, 0, 0>(c, begin, end);
+  } else if (s.op == ImageOp::kAveragePool) {
+    channel_rows<Isa, ImageOp::kAveragePool, 0, 0>(c, begin, end);
+  } else if (s.dilation_width == 1 && s.stride_width == 1) {
+    filter_rows<Isa, 1>(c, begin, end);
+  } else if (s.dilation_width == 1 && s.stride_width == 2) {
+    filter_rows<Isa, 2>(c, begin, end);
+  } else {
+    channel_rows<Isa, ImageOp::kDepthwise, 0, 0>(c, begin, end);
+  }
+}
+
+}  // namespace
+}  // namespace torchweld::x86

@@ -1,0 +1,32 @@
+// The sizes of a convolution or pooling over images, as its kernels take them.
+#pragma once
+
+#include <cstdint>
+
+namespace torchweld::x86 {
+
+enum class ImageOp : uint8_t {
+  kConvolution,  ///< each filter sees all channels
+  kDepthwise,    ///< one filter a channel
+  kMaxPool,      ///< over the taps that lie within the image
+  kAveragePool,  ///< over these too, unless `counts_padding`
+};
+
+/// Over two spatial dimensions; a 1-d convolution has height 1.
+struct ConvShape {
+  ImageOp op = ImageOp::kConvolution;
+  int64_t batch = 0, in_channels = 0, in_height = 1, in_width = 0;
+  int64_t out_channels = 0, out_height = 1, out_width = 0;
+  int64_t kernel_height = 1, kernel_width = 0;
+  int64_t stride_height = 1, stride_width = 1, pad_height = 0, pad_width = 0, dilation_height = 1,
+          dilation_width = 1;
+  int64_t x_batch_stride = 0, x_channel_stride = 0, x_height_stride = 0,
+          x_width_stride = 0;   ///< elements
+  bool counts_padding = false;  ///< divide by the number of all taps
+
+  int64_t positions() const { return batch * out_height * out_width; }
+  int64_t pixels() const { return kernel_height * kernel_width; }
+  int64_t taps() const { return (op == ImageOp::kConvolution ? in_channels : 1) * pixels(); }
+};
+
+}  // namespace torchweld::x86

@@ -1,0 +1,189 @@
+// The padded copy, the product over stretches of it, threads.
+#include "kernels/x86/image_conv.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/x86/isa.h"
+#include "kernels/x86/matmul_isa.h"
+
+namespace torchweld::x86 {
+namespace {
+
+constexpr int64_t kPanel = 32;  // columns that a thread takes at least
+
+/// What the taps of all positions span of one dim, padding and all.
+int64_t span(int64_t positions, int64_t stride, int64_t taps, int64_t dilation) {
+  return (positions - 1) * stride + (taps - 1) * dilation + 1;
+}
+int64_t padded_height(const ConvShape& s) {
+  return span(s.out_height, s.stride_height, s.kernel_height, s.dilation_height);
+}
+int64_t padded_width(const ConvShape& s) {
+  return span(s.out_width, s.stride_width, s.kernel_width, s.dilation_width);
+}
+
+bool needs_copy(const ConvShape& s) {
+  if (s.op != ImageOp::kConvolution) return false;
+  return s.pad_height != 0 || s.pad_width != 0 || (s.x_channel_stride != 1 && s.in_channels != 1);
+}
+
+/// One row of the padded image, at `to`.
+void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float* to) {
+  const int64_t width = padded_width(s), channels = s.in_channels;
+  const int64_t y = row - s.pad_height;
+  const int64_t left = std::min(s.pad_width, width);
+  const int64_t inside = y < 0 || y >= s.in_height ? 0 : std::min(s.in_width, width - left);
+  if (inside == 0) {
+    std::fill_n(to, width * channels, 0.0f);
+    return;
+  }
+  std::fill_n(to, left * channels, 0.0f);
+  to += left * channels;
+  const float* from = x + b * s.x_batch_stride + y * s.x_height_stride;
+  const bool contiguous = s.x_channel_stride == 1 || channels == 1;
+  if (contiguous && s.x_width_stride == channels) {
+    std::memcpy(to, from, static_cast<size_t>(inside * channels) * sizeof(float));
+  } else {
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t i = 0; i < inside; ++i)
+        to[i * channels + c] = from[c * s.x_channel_stride + i * s.x_width_stride];
+    }
+  }
+  std::fill_n(to + inside * channels, (width - left - inside) * channels, 0.0f);
+}
+
+/// The call with its padding in memory.
+ImageConvCall padded(const ImageConvCall& call, const SplitWork& parallel) {
+  const ConvShape& s = call.shape;
+  const int64_t height = padded_height(s), row_floats = padded_width(s) * s.in_channels;
+  const auto copy = [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      copy_row(s, call.x, r / height, r % height, call.scratch + r * row_floats);
+  };
+  share_out(s.batch * height, row_floats / 4, parallel, std::ref(copy));
+  ImageConvCall out = call;
+  out.x = call.scratch;
+  out.shape.in_height = height;
+  out.shape.in_width = padded_width(s);
+  out.shape.pad_height = out.shape.pad_width = 0;
+  out.shape.x_channel_stride = 1;
+  out.shape.x_width_stride = s.in_channels;
+  out.shape.x_height_stride = row_floats;
+  out.shape.x_batch_stride = height * row_floats;
+  return out;
+}
+
+/// The product that makes one row of the result; without its operands' places.
+MatmulCall row_product(const ImageConvCall& c) {
+  const ConvShape& s = c.shape;
+  MatmulCall m;
+  m.w = c.w;
+  m.panel = c.panel;
+  m.k = s.taps();
+  m.n = m.end = s.out_channels;
+  m.m = s.out_width;
+  m.bias = c.bias;
+  m.clamps = c.clamps;
+  m.clamp = c.clamp;
+  m.x_row_stride = s.stride_width * s.x_width_stride;
+  m.summand_row_stride = m.out_row_stride = s.out_channels;
+  m.outer = s.kernel_height;
+  m.outer_stride = s.dilation_height * s.x_height_stride;
+  const bool one_stretch = s.dilation_width == 1 && s.x_width_stride == s.in_channels;
+  if (!one_stretch) m.inner = s.kernel_width;
+  m.inner_stride = s.dilation_width * s.x_width_stride;
+  return m;
+}
+
+/// Every pixel is a row of one product.
+bool is_matrix(const ConvShape& s) {
+  return s.pixels() == 1 && s.stride_height == 1 && s.stride_width == 1 &&
+         s.x_height_stride == s.in_width * s.x_width_stride &&
+         (s.batch == 1 || s.x_batch_stride == s.in_height * s.x_height_stride);
+}
+
+void place(const ImageConvCall& c, int64_t row, MatmulCall* m) {
+  const ConvShape& s = c.shape;
+  const int64_t at = row * s.out_width * s.out_channels;
+  m->x = c.x + row / s.out_height * s.x_batch_stride +
+         row % s.out_height * s.stride_height * s.x_height_stride;
+  m->out = c.out + at;
+  m->summand = c.summand == nullptr ? nullptr : c.summand + at;
+}
+
+/// Blocks of rows of the result, and what comes after each; `run` makes rows [begin, end).
+void share_out_rows(const ConvShape& s, int64_t row_cycles, const SplitWork& parallel,
+                    const AfterRows& after, const std::function<void(int64_t, int64_t)>& run) {
+  const int64_t rows = s.batch * s.out_height;
+  const int64_t block =
+      after ? std::max<int64_t>(1, rows_of_block(s.out_channels) / s.out_width) : 1;
+  const auto blocks = [&](int64_t begin, int64_t end) {
+    if (!after) return run(begin, end);
+    for (int64_t row = begin * block; row < std::min(end * block, rows); row += block) {
+      const int64_t row_end = std::min(row + block, rows);
+      run(row, row_end);
+      after(row * s.out_width, row_end * s.out_width);
+    }
+  };
+  share_out((rows + block - 1) / block, row_cycles * block, parallel, std::ref(blocks));
+}
+
+void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
+  const ConvShape& s = c.shape;
+  MatmulCall product = row_product(c);
+  if (is_matrix(s)) {
+    place(c, 0, &product);
+    product.m = s.positions();
+    return small_matmul(product, parallel, after);
+  }
+  // All rows by one panel of the weights, which stays in the cache, then by the next.
+  const int64_t rows = s.batch * s.out_height;
+  const auto run = [&](int64_t row, int64_t row_end, int64_t column, int64_t column_end) {
+    for (; column < column_end; column += kPanel) {
+      MatmulCall part = product;
+      part.begin = column;
+      part.end = std::min(column + kPanel, column_end);
+      for (int64_t r = row; r < row_end; ++r) {
+        place(c, r, &part);
+        small_matmul(part);
+      }
+    }
+  };
+  const int64_t row_cycles = s.out_width * product.k * product.n / 16;
+  const bool many_rows = s.positions() > rows_of_block(product.n);
+  if (product.n >= 8 * kPanel && !(after && many_rows)) {
+    const int64_t panels = (product.n + kPanel - 1) / kPanel;
+    const auto columns = [&](int64_t begin, int64_t end) {
+      run(0, rows, begin * kPanel, std::min(end * kPanel, product.n));
+    };
+    share_out(panels, rows * row_cycles / panels, parallel, std::ref(columns));
+    if (after) after(0, s.positions());
+  } else {
+    const auto some = [&](int64_t begin, int64_t end) { run(begin, end, 0, product.n); };
+    share_out_rows(s, row_cycles, parallel, after, std::ref(some));
+  }
+}
+
+void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
+  static const bool wide = host_isa() == Isa::kAvx512;
+  const ConvShape& s = c.shape;
+  const auto rows = [&](int64_t begin, int64_t end) {
+    (wide && c.panel != 8 ? by_channel_avx512 : by_channel_avx2)(c, begin, end);
+  };
+  const int64_t row_cycles = s.out_width * s.out_channels * s.pixels() / 12;
+  share_out_rows(s, row_cycles, parallel, after, std::ref(rows));
+}
+
+}  // namespace
+
+int64_t image_conv_scratch_floats(const ConvShape& s) {
+  return needs_copy(s) ? s.batch * padded_height(s) * padded_width(s) * s.in_channels : 0;
+}
+
+void image_conv(const ImageConvCall& call, const SplitWork& parallel, const AfterRows& after) {
+  if (call.shape.op != ImageOp::kConvolution) return by_channel(call, parallel, after);
+  dense(needs_copy(call.shape) ? padded(call, parallel) : call, parallel, after);
+}
+
+}  // namespace torchweld::x86

@@ -1,0 +1,40 @@
+// Convolutions and poolings of images whose channels are innermost, f32, by hand: products of
+// packed weights over stretches of the image, one filter a channel, windows. What follows is done
+// in registers.
+#pragma once
+
+#include "kernels/x86/conv_shape.h"
+#include "kernels/x86/small_matmul.h"
+
+namespace torchweld::x86 {
+
+/// out = clamp(op(x, w) + bias + summand), or without what isn't there.
+///
+/// Shapes   x by its strides, out and summand [batch, out_height, out_width, out_channels]
+///          contiguous, bias [out_channels]; w packed as [taps, out_channels], of which the taps
+///          are [kernel_height, kernel_width, in_channels], or without channels where depthwise;
+///          null for poolings. But for dense convolutions, x's channels are contiguous.
+/// Memory   `scratch` holds image_conv_scratch_floats(); nothing is allocated. `summand` may be
+///          `out`, nothing else may overlap it.
+/// Numerics as small_matmul; else each sum in the order of its taps. NaN is a maximum.
+struct ImageConvCall {
+  ConvShape shape;
+  const float* x = nullptr;
+  const float* w = nullptr;
+  int64_t panel = 0;
+  const float* bias = nullptr;
+  const float* summand = nullptr;
+  bool clamps = false;
+  Clamp clamp;
+  float* out = nullptr;
+  float* scratch = nullptr;
+};
+
+/// With `after`, if that isn't empty, for all positions, which are rows of out_channels.
+/// Needs  AVX2 and FMA (isa.h).
+void image_conv(const ImageConvCall& call, const SplitWork& parallel, const AfterRows& after = {});
+
+/// What a padded copy of the image takes, or one with its channels innermost; 0 where none is made.
+int64_t image_conv_scratch_floats(const ConvShape& shape);
+
+}  // namespace torchweld::x86
