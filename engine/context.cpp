@@ -148,6 +148,8 @@ void Context::run_step(size_t index) {
       return run_small_matmul(index);
     case Step::Kind::kSmallConv:
       return run_small_conv(index);
+    case Step::Kind::kRecurrence:
+      return run_recurrence(index);
     case Step::Kind::kRowSum:
       return run_row_sum(plan_.steps[index].row_sum);
     case Step::Kind::kEmbeddingBag:
@@ -218,6 +220,13 @@ void Context::run_small_conv(size_t index) {
   const SmallConv& c = plan_.steps[index].conv;
   x86::small_conv(c.shape, floats(c.x), bound_.packed(index), floats(c.bias), floats(c.out),
                   reinterpret_cast<float*>(scratch_of(plan_.steps[index])));
+}
+
+void Context::run_recurrence(size_t index) {
+  const RecurrenceCall& r = plan_.steps[index].recurrence;
+  bound_.recurrence(index).run(
+      {floats(r.x), floats(r.h), floats(r.c), floats(r.y), floats(r.h_out), floats(r.c_out)},
+      reinterpret_cast<float*>(scratch_of(plan_.steps[index])), site_.parallel);
 }
 
 void Context::run_row_sum(const RowSum& s) {

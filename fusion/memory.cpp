@@ -106,6 +106,8 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life, int64_t alignment)
 int64_t scratch_bytes(const Step& step, const Target& target) {
   if (step.kind == Step::Kind::kSmallConv)
     return step.conv.shape.scratch_floats() * size_of(DType::kF32);
+  if (step.kind == Step::Kind::kRecurrence)
+    return step.recurrence.shape.scratch_floats() * size_of(DType::kF32);
   if (step.kind == Step::Kind::kMatmul) return target.blas_workspace_bytes;
   if (step.kind == Step::Kind::kFused && target.scratch_bytes)
     return target.scratch_bytes(step.spec, step.geometry);
@@ -185,6 +187,15 @@ void locate_operands(Plan* plan) {
       step.conv.x = locate(node.args[0].tensor()->id);
       step.conv.out = locate(node.outputs[0]);
       if (step.conv.has_bias) step.conv.bias = locate(node.args[2].tensor()->id);
+    } else if (step.kind == Step::Kind::kRecurrence) {
+      RecurrenceCall& r = step.recurrence;
+      r.x = locate(r.x_value);
+      r.h = locate(r.h_value);
+      r.y = locate(r.y_value);
+      r.h_out = locate(r.h_out_value);
+      if (r.c_value == kNone) continue;
+      r.c = locate(r.c_value);
+      r.c_out = locate(r.c_out_value);
     } else if (step.kind == Step::Kind::kRowSum) {
       step.row_sum.x = locate(node.args[0].tensor()->id);
       step.row_sum.out = locate(node.outputs[0]);

@@ -11,6 +11,7 @@
 #include "kernels/cuda/embedding_bag.h"
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
+#include "kernels/x86/recurrence.h"
 #include "kernels/x86/small_conv.h"
 #include "kernels/x86/small_matmul.h"
 #include "loader/graph.h"
@@ -85,6 +86,19 @@ struct SmallConv {
   Location x, bias, out;
 };
 
+/// Recurrent layers with constant weights, float32.
+struct RecurrenceCall {
+  struct Weights {
+    ValueId input = kNone, hidden = kNone, input_bias = kNone, hidden_bias = kNone,
+            projection = kNone;  ///< constants; kNone where there is none
+  };
+  x86::RecurrenceShape shape;
+  std::vector<Weights> weights;  ///< by layer, then by direction
+  ValueId x_value = kNone, h_value = kNone, c_value = kNone;
+  ValueId y_value = kNone, h_out_value = kNone, c_out_value = kNone;
+  Location x, h, c, y, h_out, c_out;  ///< buffer is kNone for a c that isn't there
+};
+
 /// out[r] = sum of x[r, :] / divisor, float32, x dense.
 struct RowSum {
   static constexpr int64_t kMostElements = 1 << 16;  ///< larger sums are worth LibTorch's threads
@@ -100,6 +114,7 @@ struct Step {
     kMatmul,
     kSmallMatmul,
     kSmallConv,
+    kRecurrence,
     kRowSum,
     kEmbeddingBag,
     kAttention,
@@ -113,12 +128,13 @@ struct Step {
                          ///< tuned library
   std::vector<NodeId> nodes;  ///< members, in execution order
   std::vector<ValueId> reads, makes;
-  KernelSpec spec;                 ///< kFused
-  Geometry geometry;               ///< kFused
+  KernelSpec spec;                 ///< kFused; kRecurrence: of the gates
+  Geometry geometry;               ///< kFused; kRecurrence: of the gates
   std::vector<Location> operands;  ///< kFused: loads, then stores
   Matmul matmul;                   ///< kMatmul
   SmallMatmul small_matmul;        ///< kSmallMatmul
   SmallConv conv;                  ///< kSmallConv
+  RecurrenceCall recurrence;       ///< kRecurrence
   RowSum row_sum;                  ///< kRowSum
   EmbeddingBagCall bag;            ///< kEmbeddingBag
   AttentionCall attention;         ///< kAttention
