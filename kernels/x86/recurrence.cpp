@@ -30,6 +30,14 @@ void copy_rows(const float* from, const Strides& strides, int64_t rows, int64_t 
     for (int64_t i = 0; i < columns; ++i) *to++ = from[i * strides.column];
 }
 
+/// A state where it lies, if row after row, or else a copy of it at `own`.
+float* dense_state(float* state, const Strides& strides, int64_t rows, int64_t columns,
+                   float* own) {
+  if (strides.column == 1 && (rows == 1 || strides.row == columns)) return state;
+  copy_rows(state, strides, rows, columns, own);
+  return own;
+}
+
 void store_rows(const float* from, int64_t rows, int64_t columns, float* to, int64_t row_stride) {
   move_rows(from, columns, rows, columns, to, row_stride);
 }
@@ -54,6 +62,11 @@ int64_t RecurrenceShape::scratch_floats() const {
   const int64_t between = std::min<int64_t>(layers - 1, 2);
   return directions * batch * (floats_a_row() + between * steps * outputs);
 }
+
+/// Of the rows of a sequence, row after row; c is an LSTM's.
+struct Recurrence::State {
+  float *h = nullptr, *c = nullptr;
+};
 
 /// A layer between the memory of others.
 struct Recurrence::Layer {
@@ -84,6 +97,22 @@ struct Recurrence::Sequence {
     chunk_x = of_x + chunk_steps * rows * s.sums();
   }
 
+  /// The states that the call gives and takes, where they lie if they can be used there. A launch
+  /// wants pointers to what it only reads like those to the rest.
+  State first_state(const RecurrenceShape& s) const {
+    const auto in = [&](const float* state, const Strides& strides, int64_t columns, float* own) {
+      return dense_state(const_cast<float*>(state), strides, rows, columns, own);
+    };
+    return {in(at.h, s.h, s.outputs, h), at.c == nullptr ? nullptr : in(at.c, s.c, s.width, c)};
+  }
+  State end_state(const RecurrenceShape& s) const {
+    const auto is_dense = [&](const Strides& strides, int64_t columns) {
+      return rows == 1 || strides.row == columns;
+    };
+    return {is_dense(s.h_out, s.outputs) ? at.h_out : h,
+            at.c_out == nullptr || is_dense(s.c_out, s.width) ? at.c_out : c};
+  }
+
   /// What the inputs of steps [begin, end) add to the gates: a row of sums a step and row.
   void multiply_inputs(int64_t begin, int64_t end, const SplitWork& parallel) const {
     const float* const x = at.x + begin * x_strides.outer;
@@ -106,26 +135,25 @@ struct Recurrence::Sequence {
     small_matmul(call, parallel);
   }
 
-  /// What the state adds to them, on top of `summand`.
+  /// What a state adds to them, on top of `summand`.
   MatmulCall product_of_state() const {
     MatmulCall call;
     call.set(weights->hidden);
     call.bias = weights->hidden_bias;
     call.m = rows;
-    call.x = h;
     call.x_row_stride = call.k;
     call.out = sums;
     call.summand_row_stride = call.out_row_stride = call.n;
     return call;
   }
 
-  MatmulCall projection() const {
+  MatmulCall projection(float* projected) const {
     MatmulCall call;
     call.set(weights->projection);
     call.m = rows;
     call.x = unprojected;
     call.x_row_stride = call.k;
-    call.out = h;
+    call.out = projected;
     call.out_row_stride = call.n;
     return call;
   }
@@ -211,13 +239,11 @@ Recurrence::Sequence Recurrence::part_of(const Layer& layer, const RecurrenceOpe
 
 void Recurrence::walk(const Sequence& q, const SplitWork& parallel) const {
   const RecurrenceShape& s = shape_;
-  const bool is_lstm = s.gates == Gates::kLstm;
-  copy_rows(q.at.h, s.h, q.rows, s.outputs, q.h);
-  if (is_lstm) copy_rows(q.at.c, s.c, q.rows, s.width, q.c);
   const bool is_whole = q.rows == s.batch;
   const Geometry part = is_whole ? Geometry{} : recurrent_geometry(s.gates, q.rows, s.width);
   const int64_t chunk = chunk_steps_;
-  const MatmulCall projection = s.projects ? q.projection() : MatmulCall{};
+  State before = q.first_state(s);
+  const State end = q.end_state(s);
   MatmulCall of_h = q.product_of_state();
   int64_t begin = 0;  // of the chunk
   for (int64_t i = 0; i < s.steps; ++i) {
@@ -229,17 +255,21 @@ void Recurrence::walk(const Sequence& q, const SplitWork& parallel) const {
     }
     float* const of_x = q.of_x + (t - begin) * q.rows * s.sums();
     if (s.gates != Gates::kGru) of_h.summand = of_x;
+    of_h.x = before.h;
     small_matmul(of_h, parallel);
-    run_gates(q, is_whole ? whole_batch_ : part, of_x);
-    if (s.projects) small_matmul(projection, parallel);
-    store_rows(q.h, q.rows, s.outputs, q.at.y + t * q.y_strides.outer, q.y_strides.row);
+    const State after = i + 1 == s.steps ? end : State{q.h, q.c};
+    run_gates(q, is_whole ? whole_batch_ : part, of_x, before, after);
+    if (s.projects) small_matmul(q.projection(after.h), parallel);
+    store_rows(after.h, q.rows, s.outputs, q.at.y + t * q.y_strides.outer, q.y_strides.row);
+    before = after;
   }
-  store_rows(q.h, q.rows, s.outputs, q.at.h_out, s.h_out.row);
-  if (is_lstm) store_rows(q.c, q.rows, s.width, q.at.c_out, s.c_out.row);
+  if (end.h != q.at.h_out) store_rows(end.h, q.rows, s.outputs, q.at.h_out, s.h_out.row);
+  if (end.c != q.at.c_out) store_rows(end.c, q.rows, s.width, q.at.c_out, s.c_out.row);
 }
 
 /// In the order of recurrent_gates()' operands.
-void Recurrence::run_gates(const Sequence& q, const Geometry& geometry, float* of_x) const {
+void Recurrence::run_gates(const Sequence& q, const Geometry& geometry, float* of_x,
+                           const State& before, const State& after) const {
   const RecurrenceShape& s = shape_;
   std::array<void*, 8> operands;
   auto next = operands.begin();
@@ -248,12 +278,12 @@ void Recurrence::run_gates(const Sequence& q, const Geometry& geometry, float* o
   };
   if (s.gates == Gates::kGru) add_blocks(of_x);
   add_blocks(q.sums);
-  if (s.gates == Gates::kGru) *next++ = q.h;
+  if (s.gates == Gates::kGru) *next++ = before.h;
   if (s.gates == Gates::kLstm) {
-    *next++ = q.c;
-    *next++ = q.c;
+    *next++ = before.c;
+    *next++ = after.c;
   }
-  *next++ = s.projects ? q.unprojected : q.h;
+  *next++ = s.projects ? q.unprojected : after.h;
   gates_->launch(geometry, operands.data(), LaunchSite{});
 }
 

@@ -66,6 +66,7 @@ class Recurrence {
   void run(const RecurrenceOperands& operands, float* scratch, const SplitWork& parallel) const;
 
  private:
+  struct State;
   struct Layer;
   struct Sequence;
   void run_layer(const Layer& layer, const RecurrenceOperands& operands, float* scratch,
@@ -73,7 +74,8 @@ class Recurrence {
   Sequence part_of(const Layer& layer, const RecurrenceOperands& operands, int64_t direction,
                    int64_t first_row, int64_t rows) const;
   void walk(const Sequence& sequence, const SplitWork& parallel) const;
-  void run_gates(const Sequence& sequence, const Geometry& geometry, float* of_x) const;
+  void run_gates(const Sequence& sequence, const Geometry& geometry, float* of_x,
+                 const State& before, const State& after) const;
 
   RecurrenceShape shape_;
   std::vector<RecurrentLayer> layers_;

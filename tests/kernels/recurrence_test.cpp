@@ -60,11 +60,13 @@ void step(Gates gates, const Weights& w, const Doubles& x, Doubles* h, Doubles* 
 /// A call with memory of its own, in which every row ends where nobody may read.
 class Call {
  public:
+  /// With the batch first, rows of the states lie apart, too.
   Call(RecurrenceShape s, bool biased, bool batch_first)
       : s_(s),
+        gap_(batch_first ? 3 : 0),
         x_(floats(s.steps * s.batch * s.inputs)),
-        h_(floats(s.layers * s.directions * s.batch * s.outputs)),
-        c_(floats(s.layers * s.directions * s.batch * s.width)),
+        h_(floats(s.layers * s.directions * s.batch * (s.outputs + gap_))),
+        c_(floats(s.layers * s.directions * s.batch * (s.width + gap_))),
         y_memory_(static_cast<size_t>(s.steps * s.batch * s.directions * s.outputs) * 4),
         h_out_(h_.size()),
         c_out_(c_.size()) {
@@ -72,8 +74,8 @@ class Call {
     s_.x =
         batch_first ? Strides{s.inputs, s.steps * s.inputs} : Strides{s.batch * s.inputs, s.inputs};
     s_.y = batch_first ? Strides{columns, s.steps * columns} : Strides{s.batch * columns, columns};
-    s_.h = s_.h_out = {s.batch * s.outputs, s.outputs};
-    s_.c = s_.c_out = {s.batch * s.width, s.width};
+    s_.h = s_.h_out = {s.batch * (s.outputs + gap_), s.outputs + gap_};
+    s_.c = s_.c_out = {s.batch * (s.width + gap_), s.width + gap_};
     for (int64_t i = 0; i < s.layers * s.directions; ++i) {
       Weights w;
       w.input = floats(s.sums() * s.inputs_of(i / s.directions));
@@ -179,6 +181,7 @@ class Call {
 
   std::mt19937 random_{7};
   RecurrenceShape s_;
+  int64_t gap_;
   std::vector<float> x_, h_, c_;
   torchweld::testing::Guarded y_memory_;
   std::vector<float> h_out_, c_out_;
