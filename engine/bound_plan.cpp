@@ -70,6 +70,7 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
   own_code_ = std::none_of(plan_.steps.begin(), plan_.steps.end(), is_eager) &&
               std::none_of(plan_.graph.outputs.begin(), plan_.graph.outputs.end(), is_copied);
   compile_kernels();
+  bind_recurrences(setup_results);
   prepare_products(measure_products);
 }
 
@@ -146,6 +147,26 @@ x86::PackedMatrix BoundPlan::pack_weight(const Step& step, SetupResults* results
                                  step.image_conv.weight_layout);
   return results->find_or_pack(constant_floats(c.weight),
                                {c.shape.taps(), c.shape.out_channels, 1, c.weight_row_stride});
+}
+
+void BoundPlan::bind_recurrences(SetupResults* results) {
+  recurrences_.resize(plan_.steps.size());
+  const auto pack = [&](ValueId id) {  // [n, k]
+    if (id == kNone) return x86::PackedMatrix{};
+    const Value& v = plan_.graph.value(id);
+    return results->find_or_pack(constant_floats(id),
+                                 {v.sizes[1], v.sizes[0], v.strides[1], v.strides[0]});
+  };
+  const auto floats = [&](ValueId id) { return id == kNone ? nullptr : constant_floats(id); };
+  for (size_t i = 0; i < plan_.steps.size(); ++i) {
+    if (plan_.steps[i].kind != Step::Kind::kRecurrence) continue;
+    const RecurrenceCall& call = plan_.steps[i].recurrence;
+    std::vector<x86::RecurrentLayer> layers;
+    for (const RecurrenceCall::Weights& w : call.weights)
+      layers.push_back({pack(w.input), pack(w.hidden), pack(w.projection), floats(w.input_bias),
+                        floats(w.hidden_bias)});
+    recurrences_[i].emplace(call.shape, std::move(layers), kernels_[i]);
+  }
 }
 
 x86::MatmulCall BoundPlan::call_of(const SmallMatmul& m, const x86::PackedMatrix& packed) const {

@@ -16,6 +16,7 @@
 #include "engine/setup_results.h"
 #include "fusion/plan.h"
 #include "fusion/planner.h"
+#include "kernels/x86/recurrence.h"
 #include "kernels/x86/small_matmul.h"
 #include "loader/eager_call.h"
 #include "loader/recording.h"
@@ -58,6 +59,7 @@ class BoundPlan {
   const Kernel* kernel(size_t step) const { return kernels_[step].get(); }
   const EagerCall* eager(size_t step) const { return eager_[step] ? &*eager_[step] : nullptr; }
   const x86::PackedMatrix& packed(size_t step) const { return packed_[step]; }
+  const x86::Recurrence& recurrence(size_t step) const { return *recurrences_[step]; }
   /// A small matmul's call, but for the operands of its own.
   const x86::MatmulCall& matmul_call(size_t step) const { return matmul_calls_[step]; }
   /// Whether a call meets none of LibTorch's operators: then the thread's state (autograd, dispatch
@@ -74,6 +76,7 @@ class BoundPlan {
   void prepare_products(bool measure) const;
   void run_setup(SetupResults* results);
   const float* constant_floats(ValueId id) const;
+  void bind_recurrences(SetupResults* results);
   x86::PackedMatrix pack_weight(const Step& step, SetupResults* results) const;
   x86::MatmulCall call_of(const SmallMatmul& m, const x86::PackedMatrix& packed) const;
 
@@ -87,6 +90,7 @@ class BoundPlan {
   std::vector<std::optional<EagerCall>> eager_;
   std::vector<x86::PackedMatrix> packed_;
   std::vector<x86::MatmulCall> matmul_calls_;
+  std::vector<std::optional<x86::Recurrence>> recurrences_;
   bool own_code_ = false;
   std::vector<Stretch> measured_;
   mutable std::array<std::atomic<Context*>, kPooled> pool_{};

@@ -152,6 +152,8 @@ void Context::run_step(size_t index) {
       return run_small_conv(index);
     case Step::Kind::kImageConv:
       return run_image_conv(index);
+    case Step::Kind::kRecurrence:
+      return run_recurrence(index);
     case Step::Kind::kRowSum:
       return run_row_sum(plan_.steps[index].row_sum);
     case Step::Kind::kEmbeddingBag:
@@ -170,7 +172,7 @@ void Context::point_at_operands(const Step& step) {
 
 /// What runs over each block of rows that a kernel by hand made; empty where nothing does.
 x86::AfterRows Context::tail_of(size_t index) {
-  if (!plan_.steps[index].has_kernel()) return {};
+  if (!plan_.steps[index].has_tail()) return {};
   point_at_operands(plan_.steps[index]);
   return [this, index](int64_t begin, int64_t end) {  // small enough for std::function's own memory
     const Step& step = plan_.steps[index];
@@ -259,6 +261,13 @@ void Context::run_image_conv(size_t index) {
   call.out = floats(c.out);
   call.scratch = reinterpret_cast<float*>(scratch_of(plan_.steps[index]));
   x86::image_conv(call, site_.parallel, tail_of(index));
+}
+
+void Context::run_recurrence(size_t index) {
+  const RecurrenceCall& r = plan_.steps[index].recurrence;
+  bound_.recurrence(index).run(
+      {floats(r.x), floats(r.h), floats(r.c), floats(r.y), floats(r.h_out), floats(r.c_out)},
+      reinterpret_cast<float*>(scratch_of(plan_.steps[index])), site_.parallel);
 }
 
 void Context::run_row_sum(const RowSum& s) {

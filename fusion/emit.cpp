@@ -12,6 +12,7 @@
 #include "fusion/matmul.h"
 #include "fusion/passes.h"
 #include "fusion/recurrence.h"
+#include "fusion/recurrent_layers.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
 #include "fusion/small_matmul.h"
@@ -69,8 +70,8 @@ class Emitter {
       step.reason = "LibTorch's own is faster here";
       return step;
     }
-    if (by_hand({n}, &step) || small_sums(n, &step)) return step;
     std::string why_not;
+    if (by_hand({n}, &step) || small_sums(n, &step) || recurrence(n, &step, &why_not)) return step;
     if (target_.embedding_bag && make_embedding_bag(graph_, node(n), &step.bag, &why_not)) {
       step.kind = Step::Kind::kEmbeddingBag;
       step.name = name_of_step(step.bag);
@@ -84,7 +85,7 @@ class Emitter {
     }
     if (product({n}, &step)) return step;
     step.kind = Step::Kind::kEager;
-    step.reason = why_not_unrolled(graph_, node(n), target_);
+    step.reason = why_not.empty() ? why_not_unrolled(graph_, node(n), target_) : why_not;
     step.library = step.reason.empty() && is_library_op(node(n).op);
     if (!step.library && step.reason.empty()) step.reason = why_eager(node(n), why);
     return step;
@@ -106,6 +107,17 @@ class Emitter {
       if (id != kNone) step->reads.push_back(id);
     }
     step->makes = {m.out_value};
+    return true;
+  }
+
+  bool recurrence(NodeId n, Step* step, std::string* why) const {
+    RecurrenceCall call;
+    if (!target_.hand_kernels || !make_recurrence(graph_, node(n), &call, why)) return false;
+    step->kind = Step::Kind::kRecurrence;
+    step->name = name_of_step(call);
+    step->spec = recurrent_gates(call.shape.gates);
+    step->geometry = recurrent_geometry(call.shape.gates, call.shape.batch, call.shape.width);
+    step->recurrence = std::move(call);
     return true;
   }
 

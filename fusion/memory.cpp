@@ -110,6 +110,8 @@ int64_t scratch_bytes(const Step& step, const Target& target) {
     return x86::small_conv_scratch_floats(step.conv.shape) * size_of(DType::kF32);
   if (step.kind == Step::Kind::kImageConv)
     return x86::image_conv_scratch_floats(step.image_conv.shape) * size_of(DType::kF32);
+  if (step.kind == Step::Kind::kRecurrence)
+    return step.recurrence.shape.scratch_floats() * size_of(DType::kF32);
   if (step.kind == Step::Kind::kMatmul) return target.blas_workspace_bytes;
   if (step.kind == Step::Kind::kFused && target.scratch_bytes)
     return target.scratch_bytes(step.spec, step.geometry);
@@ -155,9 +157,8 @@ void locate_operands(Plan* plan) {
   for (Step& step : plan->steps) {
     const Node& node = plan->graph.nodes[static_cast<size_t>(step.nodes[0])];
     if (step.scratch != kNone) step.scratch_at = locate(step.scratch);
-    if (step.has_kernel()) {
-      const bool is_tail = step.kind != Step::Kind::kFused;
-      for (const ValueId id : is_tail ? step.tail_reads : step.reads)
+    if (step.kind == Step::Kind::kFused || step.has_tail()) {
+      for (const ValueId id : step.has_tail() ? step.tail_reads : step.reads)
         step.operands.push_back(locate(id));
       for (const ValueId id : step.makes) step.operands.push_back(locate(id));
     }
@@ -198,6 +199,15 @@ void locate_operands(Plan* plan) {
       step.conv.x = locate(node.args[0].tensor()->id);
       step.conv.out = locate(node.outputs[0]);
       if (step.conv.has_bias) step.conv.bias = locate(node.args[2].tensor()->id);
+    } else if (step.kind == Step::Kind::kRecurrence) {
+      RecurrenceCall& r = step.recurrence;
+      r.x = locate(r.x_value);
+      r.h = locate(r.h_value);
+      r.y = locate(r.y_value);
+      r.h_out = locate(r.h_out_value);
+      if (r.c_value == kNone) continue;
+      r.c = locate(r.c_value);
+      r.c_out = locate(r.c_out_value);
     } else if (step.kind == Step::Kind::kRowSum) {
       step.row_sum.x = locate(node.args[0].tensor()->id);
       step.row_sum.out = locate(node.outputs[0]);

@@ -12,6 +12,7 @@
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/conv_shape.h"
+#include "kernels/x86/recurrence.h"
 #include "kernels/x86/small_matmul.h"
 #include "loader/graph.h"
 
@@ -100,6 +101,19 @@ struct SmallConv {
   Location x, bias, out;
 };
 
+/// Recurrent layers with constant weights, float32.
+struct RecurrenceCall {
+  struct Weights {
+    ValueId input = kNone, hidden = kNone, input_bias = kNone, hidden_bias = kNone,
+            projection = kNone;  ///< constants; kNone where there is none
+  };
+  x86::RecurrenceShape shape;
+  std::vector<Weights> weights;  ///< by layer, then by direction
+  ValueId x_value = kNone, h_value = kNone, c_value = kNone;
+  ValueId y_value = kNone, h_out_value = kNone, c_out_value = kNone;
+  Location x, h, c, y, h_out, c_out;  ///< buffer is kNone for a c that isn't there
+};
+
 /// out[r] = sum of x[r, :] / divisor, float32, x dense.
 struct RowSum {
   static constexpr int64_t kMostElements = 1 << 16;  ///< larger sums are worth LibTorch's threads
@@ -116,6 +130,7 @@ struct Step {
     kSmallMatmul,
     kSmallConv,
     kImageConv,
+    kRecurrence,
     kRowSum,
     kEmbeddingBag,
     kAttention,
@@ -129,22 +144,24 @@ struct Step {
                          ///< tuned library
   std::vector<NodeId> nodes;  ///< members, in execution order
   std::vector<ValueId> reads, makes;
-  KernelSpec spec;                 ///< kFused, and of a tail
+  KernelSpec spec;                 ///< kFused; of a tail; kRecurrence: of the gates
   Geometry geometry;               ///< as spec
   std::vector<Location> operands;  ///< as spec: loads, then stores
   std::vector<ValueId>
-      tail_reads;            ///< kSmallMatmul, kImageConv: what a tail loads (fusion/tails.h)
-  Matmul matmul;             ///< kMatmul
-  SmallMatmul small_matmul;  ///< kSmallMatmul
-  SmallConv conv;            ///< kSmallConv
-  ImageConv image_conv;      ///< kImageConv
-  RowSum row_sum;            ///< kRowSum
-  EmbeddingBagCall bag;      ///< kEmbeddingBag
-  AttentionCall attention;   ///< kAttention
-  ValueId scratch = kNone;   ///< memory that only this step uses
-  Location scratch_at;       ///< its place; buffer is kNone when there is none
+      tail_reads;             ///< kSmallMatmul, kImageConv: what a tail loads (fusion/tails.h)
+  Matmul matmul;              ///< kMatmul
+  SmallMatmul small_matmul;   ///< kSmallMatmul
+  SmallConv conv;             ///< kSmallConv
+  ImageConv image_conv;       ///< kImageConv
+  RecurrenceCall recurrence;  ///< kRecurrence
+  RowSum row_sum;             ///< kRowSum
+  EmbeddingBagCall bag;       ///< kEmbeddingBag
+  AttentionCall attention;    ///< kAttention
+  ValueId scratch = kNone;    ///< memory that only this step uses
+  Location scratch_at;        ///< its place; buffer is kNone when there is none
 
   bool has_kernel() const { return !spec.stores.empty(); }
+  bool has_tail() const { return !tail_reads.empty(); }
 };
 
 /// A plan and the graph that its ids refer to.

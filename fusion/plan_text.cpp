@@ -35,7 +35,8 @@ class Printer {
     std::string text = fmt::format("step {}: {}\n", index, heading(s));
     for (const NodeId n : s.nodes) text += fmt::format("  {}\n", node(n));
     if (s.kind == Step::Kind::kSmallMatmul) text += small_matmul_operands(s.small_matmul);
-    if (s.has_kernel()) text += fused_operands(s);
+    if (s.kind == Step::Kind::kFused || s.has_tail()) text += fused_operands(s);
+    if (s.kind == Step::Kind::kRecurrence) text += recurrence_operands(s.recurrence);
     if (s.kind == Step::Kind::kMatmul) text += matmul_operands(s.matmul);
     if (s.kind == Step::Kind::kEmbeddingBag) text += bag_operands(s.bag);
     if (s.kind == Step::Kind::kAttention) text += attention_operands(s.attention);
@@ -116,6 +117,14 @@ class Printer {
     if (m.summand.buffer != kNone)
       text += fmt::format("  plus {} {{{},1}}\n", location(m.summand), m.summand_row_stride);
     return text + fmt::format("  out in {} {{{},1}}\n", location(m.out), m.out_row_stride);
+  }
+
+  std::string recurrence_operands(const RecurrenceCall& r) const {
+    std::string text = fmt::format("  x in {}, h in {}", location(r.x), location(r.h));
+    if (r.c.buffer != kNone) text += fmt::format(", c in {}", location(r.c));
+    text += fmt::format("\n  y in {}, h in {}", location(r.y), location(r.h_out));
+    if (r.c_out.buffer != kNone) text += fmt::format(", c in {}", location(r.c_out));
+    return text + "\n";
   }
 
   /// The values of one storage.

@@ -1,5 +1,6 @@
-// Recurrent cells and layers as products and pointwise gates: a layer is one product for the inputs
-// of all its steps, then a product of the state and one kernel a step.
+// Recurrent cells and layers as products and pointwise gates: on a device, a layer is one product
+// for the inputs of all its steps, then a product of the state and one kernel a step. Layers on the
+// host: recurrent_layers.h.
 #pragma once
 
 #include <optional>
@@ -19,7 +20,7 @@ namespace torchweld {
 std::optional<std::vector<Node>> recurrence_nodes(Graph* graph, const Node& node,
                                                   const Target& target);
 
-/// Why a layer stays with LibTorch though its steps could be kernels; empty for all other nodes.
+/// Why a layer stays with LibTorch on a device that could run its steps; empty for all other nodes.
 std::string why_not_unrolled(const Graph& graph, const Node& node, const Target& target);
 
 }  // namespace torchweld

@@ -5,11 +5,10 @@
 #include <vector>
 
 #include "fusion/rewriter.h"
+#include "kernels/recurrent_gates.h"
 #include "loader/graph.h"
 
 namespace torchweld {
-
-enum class Gates : uint8_t { kLstm, kGru, kTanh, kRelu };
 
 struct RecurrentState {
   ValueId h = kNone, c = kNone;  ///< [batch, width]; c is an LSTM's only

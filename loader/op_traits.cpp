@@ -129,6 +129,7 @@ OpTraits traits_of(const c10::FunctionSchema& schema) {
   const Tags tags = tags_of(schema);
   bool tensor_argument = schema.is_vararg();  // prim::tolist and the like name no types
   for (const c10::Argument& a : schema.arguments()) {
+    if (a.name() == "train") traits.train = static_cast<int>(traits.writes.size());
     traits.writes.push_back(writes_tensors(a));
     tensor_argument |= is_tensor_like(a.type());
   }

@@ -11,6 +11,7 @@ namespace torchweld {
 struct OpTraits {
   std::vector<bool> writes;    ///< by argument: written in place
   bool random = false;         ///< draws from a generator
+  int train = -1;              ///< the argument that, false, keeps it from drawing; -1: none
   bool reads_data = false;     ///< gives host values that come from tensor data (item, bool, equal)
   bool dynamic_shape = false;  ///< the shapes of its results depend on tensor data
   bool bool_index = false;     ///< dynamic_shape only when an index is a mask (index.Tensor)

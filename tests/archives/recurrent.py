@@ -149,5 +149,43 @@ def echo_state():
 
 
 @archive
+def lstm_layers_wide():
+    class Layers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(24, 72, num_layers=3, bidirectional=True, batch_first=True)
+
+        def forward(self, x, h, c):
+            return self.lstm(x, (h.transpose(0, 1).contiguous(), c.transpose(0, 1).contiguous()))
+
+    return traced(Layers(), torch.randn(5, 7, 24), torch.randn(5, 6, 72), torch.randn(5, 6, 72))
+
+
+@archive
+def lstm_of_columns():
+    """Rows of the input are no stretch of memory, and only the state leaves."""
+
+    class Columns(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(10, 33)
+
+        def forward(self, x):
+            return self.lstm(x.transpose(1, 2))[1]
+
+    return scripted(Columns(), torch.randn(6, 10, 4))
+
+
+@archive
+def gru_long():
+    return traced(nn.GRU(8, 40, bidirectional=True), torch.randn(160, 4, 8))
+
+
+@archive
+def gru_longer_than_it_unrolls():
+    return traced(nn.GRU(3, 5), torch.randn(400, 3))
+
+
+@archive
 def lstm_of_an_empty_batch():
     return traced(nn.LSTM(4, 6, batch_first=True), torch.randn(0, 5, 4))

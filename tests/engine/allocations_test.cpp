@@ -63,6 +63,25 @@ TEST(Allocations, AnMlpOfSmallLayers) {
   expect_only_outputs(module.load(blocking()), at::randn({1, 16}));
 }
 
+TEST(Allocations, AnLstmBothWays) {
+  std::vector<at::Tensor> weights;
+  for (const int64_t columns : {8, 16, 0, 0, 8, 16, 0, 0})
+    weights.push_back(columns == 0 ? at::randn({64}) : at::randn({64, columns}));
+  ScriptModule::Attributes attributes{{"state", at::zeros({2, 3, 16})}};
+  std::string names;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    attributes.emplace_back("w" + std::to_string(i), weights[i]);
+    names += "self.w" + std::to_string(i) + ", ";
+  }
+  Options options = blocking();
+  options.measure_plans = false;
+  const ScriptModule module(
+      "def forward(self, x):\n  y, h, c = torch.lstm(x, [self.state, self.state], [" + names +
+          "], True, 1, 0.0, False, True, False)\n  return y\n",
+      attributes);
+  expect_only_outputs(module.load(options), at::randn({5, 3, 8}));
+}
+
 TEST(Allocations, ASessionThatKeepsATensor) {
   const ScriptModule module(
       "def forward(self, x):\n  self.h = torch.tanh(self.h * 0.5 + x)\n  return self.h * 2\n",

@@ -31,6 +31,13 @@ TEST(OpTraits, Random) {
   EXPECT_FALSE(traits("aten::ones_like").random);
 }
 
+TEST(OpTraits, RandomInTrainingAlone) {
+  EXPECT_TRUE(traits("aten::lstm", "input").random);
+  EXPECT_EQ(traits("aten::lstm", "input").train, 6);
+  EXPECT_EQ(traits("aten::dropout").train, 2);
+  EXPECT_EQ(traits("aten::rand_like").train, -1);
+}
+
 TEST(OpTraits, ReadsOfData) {
   EXPECT_TRUE(traits("aten::item").reads_data);
   EXPECT_TRUE(traits("aten::equal").reads_data);
