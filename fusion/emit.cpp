@@ -126,7 +126,7 @@ class Emitter {
 
   static std::string why_eager(const Node& node, const std::string& why) {
     if (node.reads_host) return "gives the host a value that depends on tensor data";
-    if (!node.pure && node.writes.empty())
+    if (node.draws)
       return "draws random numbers, which have to come in LibTorch's order";
     return why.empty() ? "not a pointwise operator" : why;
   }

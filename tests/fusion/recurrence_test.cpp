@@ -116,7 +116,7 @@ constexpr const char* kLstm = R"(graph(%0: f32[3,2,4]):
   %4: f32[8,2] = constant(3)
   %5: f32[8] = constant(4)
   %6: f32[8] = constant(5)
-  %7: f32[3,2,2]{2,6,1}, %8: f32[1,3,2], %9: f32[1,3,2] = aten::lstm.input(%0, [%1, %2], [%3, %4, %5, %6], true, 1, 0.0, false, false, true) impure
+  %7: f32[3,2,2]{2,6,1}, %8: f32[1,3,2], %9: f32[1,3,2] = aten::lstm.input(%0, [%1, %2], [%3, %4, %5, %6], true, 1, 0.0, false, false, true)
   return %7, %9
 )";
 
@@ -223,7 +223,7 @@ TEST(Recurrence, BothWaysOfTwoLayersReadTheWholeLayerBefore) {
   %7: f32[2,2] = constant(5)
   %8: f32[2,4] = constant(6)
   %9: f32[2,2] = constant(7)
-  %10: f32[1,3,4], %11: f32[4,3,2] = aten::rnn_relu.input(%0, %1, [%2, %3, %4, %5, %6, %7, %8, %9], false, 2, 0.5, false, true, false) impure
+  %10: f32[1,3,4], %11: f32[4,3,2] = aten::rnn_relu.input(%0, %1, [%2, %3, %4, %5, %6, %7, %8, %9], false, 2, 0.5, false, true, false)
   return %10, %11
 )",
                   rows()),
@@ -250,7 +250,7 @@ TEST(Recurrence, WhatNobodyReadsIsNotKept) {
   EXPECT_EQ(steps(R"(graph(%0: f32[1,3,4], %1: f32[1,3,2]):
   %2: f32[2,4] = constant(0)
   %3: f32[2,2] = constant(1)
-  %4: f32[1,3,2], %5: f32[1,3,2] = aten::rnn_tanh.input(%0, %1, [%2, %3], false, 1, 0.0, false, false, false) impure
+  %4: f32[1,3,2], %5: f32[1,3,2] = aten::rnn_tanh.input(%0, %1, [%2, %3], false, 1, 0.0, false, false, false)
   return %5
 )"),
             R"(matmul_3x2x2_f32
@@ -267,7 +267,7 @@ TEST(Recurrence, DropoutInTrainingDrawsAndStays) {
   EXPECT_EQ(names(R"(graph(%0: f32[1,3,4], %1: f32[1,3,2]):
   %2: f32[2,4] = constant(0)
   %3: f32[2,2] = constant(1)
-  %4: f32[1,3,2], %5: f32[1,3,2] = aten::rnn_tanh.input(%0, %1, [%2, %3], false, 1, 0.5, true, false, false) impure
+  %4: f32[1,3,2], %5: f32[1,3,2] = aten::rnn_tanh.input(%0, %1, [%2, %3], false, 1, 0.5, true, false, false) draws
   return %4
 )",
                   rows()),
@@ -279,7 +279,7 @@ std::string lstm(int64_t steps, int64_t batch, int64_t width) {
   return fmt::format(R"(graph(%0: f32[{0},{1},{2}], %1: f32[1,{1},{2}], %2: f32[1,{1},{2}]):
   %3: f32[{3},{2}] = constant(0)
   %4: f32[{3},{2}] = constant(1)
-  %5: f32[{0},{1},{2}], %6: f32[1,{1},{2}], %7: f32[1,{1},{2}] = aten::lstm.input(%0, [%1, %2], [%3, %4], false, 1, 0.0, false, false, false) impure
+  %5: f32[{0},{1},{2}], %6: f32[1,{1},{2}], %7: f32[1,{1},{2}] = aten::lstm.input(%0, [%1, %2], [%3, %4], false, 1, 0.0, false, false, false)
   return %5
 )",
                      steps, batch, width, 4 * width);
