@@ -93,6 +93,15 @@ struct RowSum {
   Location x, out;
 };
 
+/// Copies of a table's rows at the places that an index names; see kernels/gather_rows.h.
+struct RowGather {
+  static constexpr int64_t kMostBytes = 1 << 20;  ///< larger ones are worth LibTorch's threads
+  int64_t rows = 0, row_bytes = 0, row_stride = 0, count = 0;
+  bool narrow = false, wraps = false;
+  ValueId table_value = kNone, index_value = kNone, out_value = kNone;
+  Location table, index, out;
+};
+
 /// One element of a plan.
 struct Step {
   enum class Kind : uint8_t {
@@ -101,6 +110,7 @@ struct Step {
     kSmallMatmul,
     kSmallConv,
     kRowSum,
+    kRowGather,
     kEmbeddingBag,
     kAttention,
     kEager
@@ -120,6 +130,7 @@ struct Step {
   SmallMatmul small_matmul;        ///< kSmallMatmul
   SmallConv conv;                  ///< kSmallConv
   RowSum row_sum;                  ///< kRowSum
+  RowGather row_gather;            ///< kRowGather
   EmbeddingBagCall bag;            ///< kEmbeddingBag
   AttentionCall attention;         ///< kAttention
   ValueId scratch = kNone;         ///< memory that only this step uses
