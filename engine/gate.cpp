@@ -199,7 +199,8 @@ std::set<NodeId> all_nodes(const Graph& recorded) {
 
 bool may_be_repeated(const Recording& recording) {
   const auto& nodes = recording.graph.nodes;
-  return !recording.writes_inputs && std::none_of(nodes.begin(), nodes.end(), [](const Node& n) { return n.draws; });
+  return !recording.writes_inputs &&
+         std::none_of(nodes.begin(), nodes.end(), [](const Node& n) { return n.draws; });
 }
 
 Gate::Gate(std::shared_ptr<const Runtime> runtime, SetupResults* setup_results)
