@@ -5,6 +5,9 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <utility>
+
+#include "loader/number_constants.h"
 #include "loader/torchvision_ops.h"
 
 namespace torchweld::cli {
@@ -33,6 +36,7 @@ LibTorchModule::LibTorchModule(const std::string& archive, std::string method, c
 
 c10::IValue LibTorchModule::run_eager(std::vector<c10::IValue> inputs) {
   const EagerExecutor eager;
+  if (!std::exchange(reads_numbers_, true)) restore_numbers(module_);
   return run(std::move(inputs));
 }
 

@@ -18,7 +18,7 @@ class LibTorchModule {
                           c10::Device device = c10::kCPU);
 
   /// Runs the method without autograd, by LibTorch's interpreter with its executor's optimisations
-  /// off.
+  /// off, but for the one that decides on dtypes: it reads a trace's numbers as numbers.
   c10::IValue run_eager(std::vector<c10::IValue> inputs);
 
   /// As a program that knows nothing better would: the default executor.
@@ -32,6 +32,7 @@ class LibTorchModule {
  private:
   torch::jit::Module module_;
   std::string method_;
+  bool reads_numbers_ = false;
 };
 
 /// Copies of all tensors in a value, strides kept; tensors that share memory share it no more.

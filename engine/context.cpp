@@ -7,13 +7,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "engine/nvtx.h"
+#include "kernels/gather_rows.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
 #include "kernels/x86/small_conv.h"
 #include "loader/dtypes.h"
 #include "loader/graph_text.h"
+#include "loader/operator_errors.h"
 #include "loader/pattern.h"
 #include "torchweld/error.h"
 
@@ -156,6 +159,8 @@ void Context::run_step(size_t index) {
       return run_recurrence(index);
     case Step::Kind::kRowSum:
       return run_row_sum(plan_.steps[index].row_sum);
+    case Step::Kind::kRowGather:
+      return run_row_gather(plan_.steps[index]);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index].bag);
     case Step::Kind::kAttention:
@@ -275,6 +280,17 @@ void Context::run_row_sum(const RowSum& s) {
   x86::sum_rows(floats(s.x), s.rows, s.columns, s.columns, out);
   if (s.divisor == 1) return;
   for (int64_t r = 0; r < s.rows; ++r) out[r] /= s.divisor;
+}
+
+void Context::run_row_gather(const Step& step) {
+  const RowGather& g = step.row_gather;
+  const int64_t done = gather_rows({address(g.table), g.rows, g.row_bytes, g.row_stride,
+                                    address(g.index), g.narrow, g.wraps, g.count, address(g.out)});
+  if (done == g.count) return;
+  const Node& node = plan_.graph.nodes[static_cast<size_t>(step.nodes[0])];
+  throw operator_error(node.op, node.source, {tensor_of(g.table_value), tensor_of(g.index_value)},
+                       std::out_of_range(fmt::format("index {} of {} names none of {} rows", done,
+                                                     g.count, g.rows)));
 }
 
 void Context::run_eager(size_t index) {

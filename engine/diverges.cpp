@@ -51,6 +51,7 @@ class ComparingTrace : public CallTrace {
     SetupResults setup_results;
     const BoundPlan eager(plan_->recording(), target, engine_.shared_runtime(), &setup_results);
     const Context::AfterStep keep = [this, &eager, values](size_t step, const Context& context) {
+      context.finish();
       for (const ValueId id : eager.plan().steps[step].makes) {
         // Later passes number new values as the target has them do; up to here both plans agree.
         if (id < values && !eager.plan().graph.value(id).opaque)
@@ -69,6 +70,7 @@ class ComparingTrace : public CallTrace {
 
  private:
   void compare(size_t index, const Context& context) {
+    context.finish();  // what the host reads below has to be there
     const Step& step = plan_->plan().steps[index];
     for (const ValueId id : step.makes) {
       const auto expected = expected_.find(id);

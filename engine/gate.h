@@ -18,6 +18,11 @@ std::set<NodeId> all_nodes(const Graph& recorded);
 /// Whether a recording may be run again at will: it draws no random numbers and writes no inputs.
 bool may_be_repeated(const Recording& recording);
 
+/// Whether the stretches that a plan keeps save so much of a call of LibTorch's steps that a slower
+/// whole call is noise: the least of a few long calls meets the rest of the machine more often than
+/// the least of a short stretch.
+bool saves_clearly(const std::vector<Stretch>& stretches, double call_us);
+
 /// Makes plans and measures them; safe from any thread. Verdicts are kept on disk, so that a
 /// recording is measured once on a machine.
 class Gate {

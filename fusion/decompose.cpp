@@ -4,6 +4,7 @@
 
 #include "fusion/batch_norm.h"
 #include "fusion/einsum.h"
+#include "fusion/gated_unit.h"
 #include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
@@ -127,6 +128,7 @@ void decompose(Graph* graph, const Target& target) {
     const std::string op = node.op;
     auto rows = nodes_for_rows(target, graph, node);
     if (!rows) rows = recurrence_nodes(graph, node, target);
+    if (!rows) rows = gated_unit_nodes(graph, node);
     if (rows) {
       parts = std::move(*rows);
     } else if (is_copying_reshape(*graph, node)) {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "kernels/op_table.h"
-
 namespace torchweld {
 
 std::vector<std::vector<NodeId>> dependencies(const Graph& graph) {
@@ -38,8 +36,7 @@ std::vector<std::vector<NodeId>> dependencies(const Graph& graph) {
           graph.storage_of(id).kind == Storage::Kind::kLocal)
         write(id);
     }
-    // A write that is no pointwise operator may draw as well (normal_), and draws keep their order.
-    if (!node.pure && (node.writes.empty() || find_op(node.op) == nullptr)) {
+    if (node.draws) {  // in LibTorch's order
       add(last_draw);
       last_draw = n;
     }

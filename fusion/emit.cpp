@@ -13,6 +13,8 @@
 #include "fusion/passes.h"
 #include "fusion/recurrence.h"
 #include "fusion/recurrent_layers.h"
+#include "fusion/row_gather.h"
+#include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
 #include "fusion/small_matmul.h"
@@ -87,6 +89,8 @@ class Emitter {
     step.kind = Step::Kind::kEager;
     step.reason = why_not.empty() ? why_not_unrolled(graph_, node(n), target_) : why_not;
     step.library = step.reason.empty() && is_library_op(node(n).op);
+    if (!step.library && step.reason.empty() && target_.dense_rows && !target_.rows)
+      step.reason = why_no_dense_rows(graph_, node(n));
     if (!step.library && step.reason.empty()) step.reason = why_eager(node(n), why);
     return step;
   }
@@ -152,8 +156,7 @@ class Emitter {
 
   static std::string why_eager(const Node& node, const std::string& why) {
     if (node.reads_host) return "gives the host a value that depends on tensor data";
-    if (!node.pure && node.writes.empty())
-      return "draws random numbers, which have to come in LibTorch's order";
+    if (node.draws) return "draws random numbers, which have to come in LibTorch's order";
     return why.empty() ? "not a pointwise operator" : why;
   }
 
@@ -168,6 +171,10 @@ class Emitter {
     } else if (make_row_sum(graph_, node(n), &step->row_sum)) {
       step->kind = Step::Kind::kRowSum;
       step->name = fmt::format("row_sum_{}x{}", step->row_sum.rows, step->row_sum.columns);
+    } else if (make_row_gather(graph_, node(n), &step->row_gather)) {
+      step->kind = Step::Kind::kRowGather;
+      step->name =
+          fmt::format("row_gather_{}x{}B", step->row_gather.count, step->row_gather.row_bytes);
     } else {
       return false;
     }

@@ -17,6 +17,7 @@ bool is_library_op(const std::string& op) {
                                                         "aten::conv3d",
                                                         "aten::_convolution",
                                                         "aten::convolution",
+                                                        "aten::_convolution_mode",
                                                         "aten::conv_transpose1d",
                                                         "aten::conv_transpose2d",
                                                         "aten::conv_transpose3d",

@@ -122,6 +122,15 @@ struct RowSum {
   Location x, out;
 };
 
+/// Copies of a table's rows at the places that an index names; see kernels/gather_rows.h.
+struct RowGather {
+  static constexpr int64_t kMostBytes = 1 << 20;  ///< larger ones are worth LibTorch's threads
+  int64_t rows = 0, row_bytes = 0, row_stride = 0, count = 0;
+  bool narrow = false, wraps = false;
+  ValueId table_value = kNone, index_value = kNone, out_value = kNone;
+  Location table, index, out;
+};
+
 /// One element of a plan.
 struct Step {
   enum class Kind : uint8_t {
@@ -132,6 +141,7 @@ struct Step {
     kImageConv,
     kRecurrence,
     kRowSum,
+    kRowGather,
     kEmbeddingBag,
     kAttention,
     kEager
@@ -155,6 +165,7 @@ struct Step {
   ImageConv image_conv;       ///< kImageConv
   RecurrenceCall recurrence;  ///< kRecurrence
   RowSum row_sum;             ///< kRowSum
+  RowGather row_gather;       ///< kRowGather
   EmbeddingBagCall bag;       ///< kEmbeddingBag
   AttentionCall attention;    ///< kAttention
   ValueId scratch = kNone;    ///< memory that only this step uses

@@ -7,6 +7,7 @@
 #include "fusion/epilogue.h"
 #include "fusion/merge_products.h"
 #include "fusion/packed_conv.h"
+#include "fusion/padding_names.h"
 #include "fusion/passes.h"
 #include "fusion/tails.h"
 #include "fusion/transformer.h"
@@ -45,6 +46,7 @@ Plan plan(Graph graph, const Target& target) {
   functionalise(&graph);
   drop_views(&graph);
   hide(target.whole, &graph);
+  number_paddings(&graph);
   expand_transformers(&graph, target);
   recognise_attention(&graph, target);
   pack_convolutions(&graph, target);

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "fusion/node_args.h"
+#include "fusion/reduction.h"
 #include "fusion/rewriter.h"
 
 namespace torchweld {
@@ -357,6 +358,14 @@ bool is_worth_dense_rows(const Graph& graph, const Node& node) {
   const RowOp* op = find_row_op(node.op);
   const ValueId x = op == nullptr ? kNone : tensor_arg(node, 0);
   return x != kNone && graph.value(x).elements() <= op->most_dense;
+}
+
+std::string why_no_dense_rows(const Graph& graph, const Node& node) {
+  if (!node.pure || (find_row_op(node.op) == nullptr && !as_reduction(graph, node))) return "";
+  if (find_row_op(node.op) == nullptr || is_worth_dense_rows(graph, node))
+    return "its rows are not each one stretch of memory of at most 16384 floats";
+  return find_row_op(node.op)->most_dense == 0 ? "its weights change within a row"
+                                               : "LibTorch's own is faster for so many elements";
 }
 
 }  // namespace torchweld

@@ -20,6 +20,7 @@
 #include "loader/archive_errors.h"
 #include "loader/byte_weights.h"
 #include "loader/folded_constants.h"
+#include "loader/number_constants.h"
 #include "loader/torchvision_ops.h"
 
 namespace torchweld {
@@ -118,6 +119,7 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   auto out = std::make_shared<Module>(loaded.get_method(options.method).function().getSchema());
   out->name = name;
   out->method = options.method;
+  restore_numbers(loaded);
   const auto archived = archived_memory(loaded, options.method);
   std::vector<std::string> bytes = byte_weights(loaded);
   jit::Module module = frozen(loaded, options.method, bytes);

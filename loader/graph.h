@@ -81,6 +81,7 @@ struct Node {
   std::vector<ValueId> outputs;  ///< kNone where an output is not a tensor or undefined
   std::vector<ValueId> writes;   ///< values written in place
   bool pure = true;              ///< no writes, same result for same arguments
+  bool draws = false;            ///< takes random numbers from a generator
   bool reads_host = false;  ///< the last node of a block whose results are host values (item, bool)
   std::string source;       ///< archive source line
   std::string part_of = {};  ///< the composite operator that the planner took it from; empty: none

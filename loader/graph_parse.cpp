@@ -204,7 +204,8 @@ class Parser {
       node.args.push_back(argument());
       accept(",");
     }
-    node.pure = !accept("impure") && node.writes.empty();
+    node.draws = accept("draws");
+    node.pure = !node.draws && node.writes.empty();
     node.reads_host = accept("reads_host");
     node.source = comment();
     if (!setup) return graph_.nodes.push_back(std::move(node));

@@ -93,7 +93,7 @@ class Printer {
     for (const ValueId id : node.writes) writes.push_back(id_text(id));
     std::string text = writes.empty() ? "" : fmt::format("{} <- ", fmt::join(writes, ", "));
     text += fmt::format("{}({})", node.op, fmt::join(args, ", "));
-    if (!node.pure && node.writes.empty()) text += " impure";
+    if (node.draws) text += " draws";
     if (node.reads_host) text += " reads_host";
     if (!node.source.empty()) text += "  # " + node.source;
     return text;

@@ -129,13 +129,17 @@ OpTraits traits_of(const c10::FunctionSchema& schema) {
   const Tags tags = tags_of(schema);
   bool tensor_argument = schema.is_vararg();  // prim::tolist and the like name no types
   for (const c10::Argument& a : schema.arguments()) {
-    if (a.name() == "train") traits.train = static_cast<int>(traits.writes.size());
     traits.writes.push_back(writes_tensors(a));
     tensor_argument |= is_tensor_like(a.type());
   }
   for (const c10::Argument& r : schema.returns())
     traits.has_tensor_result |= is_tensor_like(r.type());
   traits.random = tags.random;
+  const auto place = [&](const char* argument) {
+    return schema.argumentIndexWithName(argument).value_or(-1);
+  };
+  traits.train_at = std::max(place("train"), place("training"));
+  traits.probability_at = place("dropout_p");
   const bool ours = space == "aten" || space == "prim";
   if (traits.has_tensor_result) {
     const bool where_mask = name == "aten::where" && schema.arguments().size() == 1;
@@ -153,6 +157,15 @@ OpTraits traits_of(const c10::FunctionSchema& schema) {
     traits.reads_data = tags.data || (tensor_argument && !metadata_ops().contains(name));
   }
   return traits;
+}
+
+bool draws(const OpTraits& traits, const std::vector<c10::IValue>& arguments) {
+  if (!traits.random) return false;
+  const auto argument = [&](int at) {
+    return at < 0 ? c10::IValue() : arguments[static_cast<size_t>(at)];
+  };
+  const c10::IValue train = argument(traits.train_at), p = argument(traits.probability_at);
+  return !(train.isBool() && !train.toBool()) && !(p.isDouble() && p.toDouble() == 0);
 }
 
 }  // namespace torchweld

@@ -208,17 +208,9 @@ bool Recorder::pending_moved(ValueId id) {
   return moved;
 }
 
-/// Whether the operator that ran drew from a generator: dropout between recurrent layers does in
-/// training alone.
-bool Recorder::pending_draws(const OpTraits& traits) const {
-  if (!traits.random || traits.train < 0) return traits.random;
-  const auto train = static_cast<size_t>(traits.train);
-  return train >= pending_.size() || !pending_[train].isBool() || pending_[train].toBool();
-}
-
 bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
   if (abandoned()) return false;
-  bool tainted = pending_draws(node.traits), made = false;
+  bool tainted = draws(node.traits, pending_), made = false;
   for (const c10::IValue& v : pending_)
     for_each_tensor(v, [&](const at::Tensor& t) { tainted |= depends_on_inputs(t); });
   const bool reads = node.traits.reads_data && tainted;
@@ -273,7 +265,8 @@ void Recorder::add_node(const CodeNode& node, const std::vector<at::Tensor>& out
       abandon(fmt::format("{} changes the shape of a tensor in place", node.name));
     tainted_[static_cast<size_t>(graph_.value(id).storage)] |= tainted ? 1 : 0;
   }
-  out.pure = out.writes.empty() && !pending_draws(node.traits);
+  out.draws = draws(node.traits, pending_);
+  out.pure = out.writes.empty() && !out.draws;
   for (const at::Tensor& t : outputs) {
     bool is_new = false;
     if (!t.defined() || (!ids_.contains(t.unsafeGetTensorImpl()) && !is_recordable(t))) {

@@ -68,7 +68,6 @@ class Recorder {
                 bool reads);
   bool rebind_if_moved(const at::Tensor& tensor);
   bool pending_moved(ValueId id);
-  bool pending_draws(const OpTraits& traits) const;
   std::vector<char> constant_storages() const;
   void keep_constants(Recording* out, const std::vector<char>& constant);
   Pattern pattern_of(const std::vector<c10::IValue>& values);

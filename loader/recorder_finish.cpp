@@ -86,8 +86,8 @@ std::vector<char> Recorder::constant_storages() const {
     changed = false;
     std::vector<char> read_outside(constant.size());
     for (const Node& node : graph_.nodes) {
-      const bool random = !node.pure && node.writes.empty();
-      const bool folds = !random && !node.reads_host && touches(graph_, node, constant, false) &&
+      const bool folds = !node.draws && !node.reads_host &&
+                         touches(graph_, node, constant, false) &&
                          !widens_byte_weights(graph_, node);
       for (const ValueId id : node.writes) {
         if (!folds || read_outside[static_cast<size_t>(graph_.value(id).storage)] != 0)

@@ -240,3 +240,32 @@ def infinities():
     x = torch.randn(2, 64, 6, 5)
     x[1, 5, 0, 4], x[1, 0, 5, 0] = float("inf"), -float("inf")
     return traced(with_random_statistics(Activated()), x)
+
+
+class NamedPaddings(nn.Module):
+    """As numbers but for the last, which pads one side more than the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([
+            nn.Conv2d(3, 32, 4, stride=2, padding="valid"),
+            nn.Conv2d(32, 32, (3, 5), padding="same", dilation=(2, 1)),
+            nn.Conv2d(32, 32, 5, padding="same", groups=32, bias=False),
+            nn.Conv2d(32, 16, (2, 3), padding="same"),
+        ])
+        self.line, self.volume = nn.Conv1d(16, 8, 3, padding="same"), nn.Conv3d(1, 2, 3, padding="same")
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = F.silu(layer(x))
+        return x, self.line(x.flatten(2)), self.volume(x.unsqueeze(1))
+
+
+@archive
+def paddings_by_name():
+    return traced(NamedPaddings(), torch.randn(1, 3, 18, 16))
+
+
+@archive
+def paddings_by_name_scripted():
+    return scripted(NamedPaddings(), torch.randn(1, 3, 18, 16))

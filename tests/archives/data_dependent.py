@@ -182,6 +182,17 @@ def random_numbers():
 
 
 @archive
+def random_numbers_in_place():
+    """Drawn into memory that depends on nothing, which is no constant all the same."""
+
+    def forward(x):
+        gumbel = -torch.empty(2, 3).exponential_().log()
+        return x + gumbel, torch.zeros(4).uniform_(1, 2), x.clone().bernoulli_(0.5) + 1, torch.zeros(2).normal_()
+
+    return traced(Wrap(forward), torch.randn(2, 3))
+
+
+@archive
 def multinomial_sampling():
     class Samples(nn.Module):
         def forward(self, logits):

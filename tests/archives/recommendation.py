@@ -158,3 +158,22 @@ def products():
         return outer, torch.einsum("bij,bj->bi", outer, b), a @ b.t(), torch.dot(a[0], b[0]), torch.addmm(a @ a.t(), a, b.t())
 
     return traced(Wrap(forward), torch.randn(3, 4), torch.randn(3, 4))
+
+
+class Tables(nn.Module):
+    """Rows by int64, int32, negative numbers and no number at all; of halves, bytes and rows that lie apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.halves = nn.Embedding(20, 6), nn.Embedding(20, 5).half()
+        self.register_buffer("bytes", torch.randint(0, 256, (20, 3, 2), dtype=torch.uint8))
+
+    def forward(self, x, words, narrow):
+        rows = self.words(words) * 2, self.halves(narrow), self.bytes.index_select(0, narrow)
+        return *rows, x[-words], x[:, 1:].index_select(-2, narrow), x[words[:0]], x.index_select(1, narrow[:2] % 4)
+
+
+@archive
+def rows_of_tables():
+    words = torch.tensor([[3, 0, 19], [3, 7, 1]])
+    return traced(Tables(), torch.randn(20, 4), words, torch.tensor([2, 0, 0, 19], dtype=torch.int32))

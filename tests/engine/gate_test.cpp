@@ -188,5 +188,17 @@ TEST_P(Turned, AgreesWithLibTorch) {
 INSTANTIATE_TEST_SUITE_P(All, Turned, ::testing::ValuesIn(archive_names_outside("operators")),
                          archive_test_name);
 
+TEST(Gate, AWholePlanIsKeptForWhatItsStretchesSave) {
+  std::vector<Stretch> stretches(2);
+  stretches[0].planned_us = 70;
+  stretches[0].eager_us = 330;
+  stretches[1].planned_us = 12;
+  stretches[1].eager_us = 13;
+  EXPECT_TRUE(saves_clearly(stretches, 1500));
+  EXPECT_FALSE(saves_clearly(stretches, 4000)) << "what is a small part of the call";
+  stretches[0].whole = true;
+  EXPECT_FALSE(saves_clearly(stretches, 1500)) << "what LibTorch runs anyhow";
+}
+
 }  // namespace
 }  // namespace torchweld::testing

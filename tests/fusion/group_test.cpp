@@ -251,9 +251,9 @@ TEST(Group, RandomDrawsKeepTheirOrder) {
   const Plan made = plan(parse_graph(R"(graph(%0: f32[4]):
   %1: f32[4] = aten::exp(%0)
   %2: f32[4] = aten::cumsum(%1, 0, none)
-  %2 = %2 <- aten::normal_(%2, 0.0, 1.0, none)
+  %2 = %2 <- aten::normal_(%2, 0.0, 1.0, none) draws
   %3: f32[4] = aten::cumsum(%0, 0, none)
-  %3 = %3 <- aten::normal_(%3, 0.0, 1.0, none)
+  %3 = %3 <- aten::normal_(%3, 0.0, 1.0, none) draws
   %4: f32[4] = aten::add.Tensor(%1, %3, 1)
   return %2, %4
 )"),

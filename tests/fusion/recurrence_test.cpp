@@ -309,7 +309,7 @@ TEST(Recurrence, DropoutInTrainingDrawsAndStays) {
   EXPECT_EQ(names(R"(graph(%0: f32[1,3,4], %1: f32[1,3,2]):
   %2: f32[2,4] = constant(0)
   %3: f32[2,2] = constant(1)
-  %4: f32[1,3,2], %5: f32[1,3,2] = aten::rnn_tanh.input(%0, %1, [%2, %3], false, 1, 0.5, true, false, false) impure
+  %4: f32[1,3,2], %5: f32[1,3,2] = aten::rnn_tanh.input(%0, %1, [%2, %3], false, 1, 0.5, true, false, false) draws
   return %4
 )",
                   rows()),

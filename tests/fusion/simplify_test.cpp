@@ -228,8 +228,8 @@ TEST(Simplify, EqualResultsThatBothLeaveStayTwo) {
 
 TEST(Simplify, RandomDrawsAreNeitherSharedNorDropped) {
   const std::string text = R"(graph(%0: f32[4]):
-  %1: f32[4] = aten::rand_like(%0, none, none, none, none, none) impure
-  %2: f32[4] = aten::rand_like(%0, none, none, none, none, none) impure
+  %1: f32[4] = aten::rand_like(%0, none, none, none, none, none) draws
+  %2: f32[4] = aten::rand_like(%0, none, none, none, none, none) draws
   return %2
 )";
   EXPECT_EQ(simplified(text), text);

@@ -51,7 +51,7 @@ TEST(GraphText, EveryEnding) {
 
 TEST(GraphText, ImpureNodesAndHostReads) {
   expect_round_trip(R"(graph(%0: f32[]):
-  %1: f32[] = aten::rand_like(%0) impure  # m.py:1
+  %1: f32[] = aten::rand_like(%0) draws  # m.py:1
   aten::item(%1) reads_host  # m.py:2
   continue_on_value  # m.py:2
 )");

@@ -31,11 +31,16 @@ TEST(OpTraits, Random) {
   EXPECT_FALSE(traits("aten::ones_like").random);
 }
 
-TEST(OpTraits, RandomInTrainingAlone) {
-  EXPECT_TRUE(traits("aten::lstm", "input").random);
-  EXPECT_EQ(traits("aten::lstm", "input").train, 6);
-  EXPECT_EQ(traits("aten::dropout").train, 2);
-  EXPECT_EQ(traits("aten::rand_like").train, -1);
+TEST(OpTraits, DropoutOfNothingDrawsNothing) {
+  const OpTraits dropout = traits("aten::dropout");
+  const std::vector<c10::IValue> in_training{at::Tensor(), 0.5, true},
+      out{at::Tensor(), 0.5, false};
+  EXPECT_TRUE(draws(dropout, in_training));
+  EXPECT_FALSE(draws(dropout, out));
+  const OpTraits attention = traits("aten::scaled_dot_product_attention");
+  EXPECT_TRUE(draws(attention, {at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), 0.1}));
+  EXPECT_FALSE(draws(attention, {at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), 0.0}));
+  EXPECT_TRUE(draws(traits("aten::normal_"), {at::Tensor(), 0.0, 1.0}));
 }
 
 TEST(OpTraits, ReadsOfData) {
