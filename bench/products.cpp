@@ -1,5 +1,5 @@
 // Products of constant weights: LibTorch's linear, panels packed once and the weights as they are,
-// on one thread. What is_best_in_place in kernels/x86/small_matmul.cpp was chosen by. Interleave
+// on one thread. What is_best_in_place in kernels/x86/matmul.cpp was chosen by. Interleave
 // them:
 // --benchmark_enable_random_interleaving=true.
 #include <ATen/Parallel.h>

@@ -49,9 +49,9 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
   matmul_calls_.resize(plan_.steps.size());
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
     const Step& step = plan_.steps[i];
-    if (step.kind == Step::Kind::kSmallMatmul) {
-      if (step.small_matmul.packed) packed_[i] = pack_weight(step, setup_results);
-      matmul_calls_[i] = call_of(step.small_matmul, packed_[i]);
+    if (step.kind == Step::Kind::kHostMatmul) {
+      if (step.host_matmul.packed) packed_[i] = pack_weight(step, setup_results);
+      matmul_calls_[i] = call_of(step.host_matmul, packed_[i]);
     } else if (step.kind == Step::Kind::kSmallConv || step.image_conv.weight != kNone) {
       packed_[i] = pack_weight(step, setup_results);
     } else if (step.kind == Step::Kind::kEmbeddingBag) {
@@ -137,9 +137,9 @@ const float* BoundPlan::constant_floats(ValueId id) const {
 }
 
 x86::PackedMatrix BoundPlan::pack_weight(const Step& step, SetupResults* results) const {
-  const SmallMatmul& m = step.small_matmul;
+  const HostMatmul& m = step.host_matmul;
   const SmallConv& c = step.conv;
-  if (step.kind == Step::Kind::kSmallMatmul)
+  if (step.kind == Step::Kind::kHostMatmul)
     return results->find_or_pack(constant_floats(m.weight),
                                  {m.k, m.n, m.weight_k_stride, m.weight_n_stride});
   if (step.kind == Step::Kind::kImageConv)
@@ -169,7 +169,7 @@ void BoundPlan::bind_recurrences(SetupResults* results) {
   }
 }
 
-x86::MatmulCall BoundPlan::call_of(const SmallMatmul& m, const x86::PackedMatrix& packed) const {
+x86::MatmulCall BoundPlan::call_of(const HostMatmul& m, const x86::PackedMatrix& packed) const {
   x86::MatmulCall call;
   if (m.packed) {
     call.set(packed);

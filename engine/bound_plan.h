@@ -16,8 +16,8 @@
 #include "engine/setup_results.h"
 #include "fusion/plan.h"
 #include "fusion/planner.h"
+#include "kernels/x86/matmul.h"
 #include "kernels/x86/recurrence.h"
-#include "kernels/x86/small_matmul.h"
 #include "loader/eager_call.h"
 #include "loader/recording.h"
 
@@ -60,7 +60,7 @@ class BoundPlan {
   const EagerCall* eager(size_t step) const { return eager_[step] ? &*eager_[step] : nullptr; }
   const x86::PackedMatrix& packed(size_t step) const { return packed_[step]; }
   const x86::Recurrence& recurrence(size_t step) const { return *recurrences_[step]; }
-  /// A small matmul's call, but for the operands of its own.
+  /// A product's call, but for the operands of its own.
   const x86::MatmulCall& matmul_call(size_t step) const { return matmul_calls_[step]; }
   /// Whether a call meets none of LibTorch's operators: then the thread's state (autograd, dispatch
   /// keys) need not be set for it.
@@ -78,7 +78,7 @@ class BoundPlan {
   const float* constant_floats(ValueId id) const;
   void bind_recurrences(SetupResults* results);
   x86::PackedMatrix pack_weight(const Step& step, SetupResults* results) const;
-  x86::MatmulCall call_of(const SmallMatmul& m, const x86::PackedMatrix& packed) const;
+  x86::MatmulCall call_of(const HostMatmul& m, const x86::PackedMatrix& packed) const;
 
   static constexpr size_t kPooled =
       16;  // concurrent callers whose contexts are kept; more get fresh ones

@@ -149,8 +149,8 @@ void Context::run_step(size_t index) {
       return run_fused(index);
     case Step::Kind::kMatmul:
       return run_matmul(plan_.steps[index]);
-    case Step::Kind::kSmallMatmul:
-      return run_small_matmul(index);
+    case Step::Kind::kHostMatmul:
+      return run_host_matmul(index);
     case Step::Kind::kSmallConv:
       return run_small_conv(index);
     case Step::Kind::kImageConv:
@@ -183,8 +183,8 @@ x86::AfterRows Context::tail_of(size_t index) {
     const Step& step = plan_.steps[index];
     const bool flat = step.geometry.sizes.size() == 1;
     const int64_t columns = !flat ? 1
-                            : step.kind == Step::Kind::kSmallMatmul
-                                ? step.small_matmul.n
+                            : step.kind == Step::Kind::kHostMatmul
+                                ? step.host_matmul.n
                                 : step.image_conv.shape.out_channels;
     bound_.kernel(index)->launch_part(step.geometry, pointers_.data(), begin * columns,
                                       end * columns);
@@ -235,14 +235,14 @@ void Context::run_attention(const AttentionCall& a) {
   }
 }
 
-void Context::run_small_matmul(size_t index) {
-  const SmallMatmul& m = plan_.steps[index].small_matmul;
+void Context::run_host_matmul(size_t index) {
+  const HostMatmul& m = plan_.steps[index].host_matmul;
   x86::MatmulCall call = bound_.matmul_call(index);
   call.x = floats(m.x);
   call.bias = floats(m.bias);
   call.summand = floats(m.summand);
   call.out = floats(m.out);
-  x86::small_matmul(call, site_.parallel, tail_of(index));
+  x86::matmul(call, site_.parallel, tail_of(index));
 }
 
 void Context::run_small_conv(size_t index) {

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "engine/context.h"
+#include "fusion/plan_text.h"
 #include "loader/graph_text.h"
 
 namespace torchweld {
@@ -146,12 +147,14 @@ std::string processor() {
   return "";
 }
 
-std::string key_of(const Recording& recording, const Target& target, const Runtime& runtime) {
+/// Of a recording and the plan that the planner makes of it: another planner's is measured anew.
+std::string key_of(const Recording& recording, const Plan& planned, const Target& target,
+                   const Runtime& runtime) {
   static const std::string machine = processor();
-  return cuda::DiskCache::key_of(
-      fmt::format("gate 1\n{}\nLibTorch {}\n{}\n{}\n{} threads\nexact {}\n{}", TORCHWELD_VERSION,
-                  TORCH_VERSION, runtime.backend()->description(), machine, at::get_num_threads(),
-                  target.rounding == Rounding::kExact, to_text(recording.graph)));
+  return cuda::DiskCache::key_of(fmt::format(
+      "gate 2\n{}\nLibTorch {}\n{}\n{}\n{} threads\nexact {}\n{}\n{}", TORCHWELD_VERSION,
+      TORCH_VERSION, runtime.backend()->description(), machine, at::get_num_threads(),
+      target.rounding == Rounding::kExact, to_text(recording.graph), to_text(planned)));
 }
 
 std::string to_text(const std::vector<Stretch>& stretches) {
@@ -234,25 +237,26 @@ std::unique_ptr<BoundPlan> Gate::choose(const Recording& recording,
                                         const std::vector<c10::IValue>& values,
                                         const Target& target) const {
   std::vector<const at::Tensor*> leaves;
-  if (!may_be_repeated(recording) || !recording.inputs.match(values, &leaves))
-    return make(recording, target, {});
-  const std::string key = key_of(recording, target, *runtime_);
+  auto planned = make(recording, target, {});
+  if (!may_be_repeated(recording) || !recording.inputs.match(values, &leaves)) return planned;
+  const std::string key = key_of(recording, planned->plan(), target, *runtime_);
   if (const auto kept = cache_.find(key)) {
     if (auto stretches = parse(*kept, recording.graph.nodes.size())) {
-      auto plan = make(recording, target, whole_nodes(*stretches));
+      auto whole = whole_nodes(*stretches);
+      auto plan = whole.empty() ? std::move(planned) : make(recording, target, std::move(whole));
       plan->set_measured(std::move(*stretches));
       return plan;
     }
   }
-  auto plan = measure(recording, leaves, target);
+  auto plan = measure(recording, leaves, target, std::move(planned));
   cache_.keep(key, to_text(plan->measured()));
   return plan;
 }
 
 std::unique_ptr<BoundPlan> Gate::measure(const Recording& recording,
                                          const std::vector<const at::Tensor*>& leaves,
-                                         const Target& target) const {
-  auto planned = make(recording, target, {});
+                                         const Target& target,
+                                         std::unique_ptr<BoundPlan> planned) const {
   auto eager = make(recording, target, all_nodes(recording.graph));
   Timed planned_times(*planned, leaves), eager_times(*eager, leaves);
   interleave(&planned_times, &eager_times);

@@ -40,7 +40,8 @@ class Gate {
                                   std::set<NodeId> whole) const;
   std::unique_ptr<BoundPlan> measure(const Recording& recording,
                                      const std::vector<const at::Tensor*>& leaves,
-                                     const Target& target) const;
+                                     const Target& target,
+                                     std::unique_ptr<BoundPlan> planned) const;
 
   std::shared_ptr<const Runtime> runtime_;
   SetupResults* setup_results_;

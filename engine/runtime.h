@@ -23,7 +23,7 @@ class Runtime {
   /// Null when the device has no code generator: then every step is eager.
   virtual Backend* backend() const = 0;
 
-  /// Whether the hand-written x86 kernels for small matmuls and sums run here.
+  /// Whether the hand-written x86 kernels for products, convolutions and sums run here.
   virtual bool has_hand_kernels() const = 0;
 
   /// Whether LibTorch's oneDNN operators for convolutions with packed weights run here.

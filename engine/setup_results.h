@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/x86/small_matmul.h"
+#include "kernels/x86/matmul.h"
 
 namespace torchweld {
 

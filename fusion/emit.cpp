@@ -7,6 +7,7 @@
 #include "fusion/attention.h"
 #include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
+#include "fusion/host_matmul.h"
 #include "fusion/image_conv.h"
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
@@ -17,7 +18,6 @@
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
-#include "fusion/small_matmul.h"
 #include "kernels/op_table.h"
 
 namespace torchweld {
@@ -127,11 +127,11 @@ class Emitter {
 
   /// A product or a convolution of a hand-written kernel and its epilogue.
   bool by_hand(const std::vector<NodeId>& nodes, Step* step) const {
-    SmallMatmul m;
+    HostMatmul m;
     ImageConv c;
-    if (make_small_matmul(graph_, nodes, target_, &m)) {
-      step->kind = Step::Kind::kSmallMatmul;
-      step->name = fmt::format("small_matmul_{}x{}x{}", m.m, m.k, m.n);
+    if (make_host_matmul(graph_, nodes, target_, &m)) {
+      step->kind = Step::Kind::kHostMatmul;
+      step->name = fmt::format("matmul_{}x{}x{}", m.m, m.k, m.n);
       step->makes = {m.out_value};
     } else if (make_image_conv(graph_, nodes, target_, &c)) {
       step->kind = Step::Kind::kImageConv;
@@ -144,7 +144,7 @@ class Emitter {
     }
     for (size_t i = 1; i < nodes.size(); ++i)
       step->name += fmt::format("_{}", find_op(node(nodes[i]).op)->name);
-    step->small_matmul = m;
+    step->host_matmul = m;
     step->image_conv = c;
     step->nodes = nodes;
     const std::vector<ValueId> makes = step->makes;

@@ -7,10 +7,10 @@
 #include <string>
 
 #include "fusion/dependencies.h"
+#include "fusion/host_matmul.h"
 #include "fusion/image_conv.h"
 #include "fusion/matmul.h"
 #include "fusion/node_args.h"
-#include "fusion/small_matmul.h"
 #include "fusion/uses.h"
 #include "kernels/geometry.h"
 
@@ -231,10 +231,10 @@ void attach_epilogues(const Graph& graph, const Target& target, std::vector<Grou
     Attacher<Matmul>(graph, make, groups).run();
   }
   if (target.hand_kernels) {
-    const auto make = [&](const std::vector<NodeId>& nodes, SmallMatmul* product) {
-      return make_small_matmul(graph, nodes, target, product);
+    const auto make = [&](const std::vector<NodeId>& nodes, HostMatmul* product) {
+      return make_host_matmul(graph, nodes, target, product);
     };
-    Attacher<SmallMatmul>(graph, make, groups).run();
+    Attacher<HostMatmul>(graph, make, groups).run();
     const auto make_conv = [&](const std::vector<NodeId>& nodes, ImageConv* conv) {
       return make_image_conv(graph, nodes, target, conv);
     };

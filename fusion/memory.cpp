@@ -162,8 +162,8 @@ void locate_operands(Plan* plan) {
         step.operands.push_back(locate(id));
       for (const ValueId id : step.makes) step.operands.push_back(locate(id));
     }
-    if (step.kind == Step::Kind::kSmallMatmul) {
-      SmallMatmul& m = step.small_matmul;
+    if (step.kind == Step::Kind::kHostMatmul) {
+      HostMatmul& m = step.host_matmul;
       m.x = locate(m.x_value);
       m.out = locate(m.out_value);
       if (m.bias_value != kNone) m.bias = locate(m.bias_value);

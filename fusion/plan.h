@@ -12,8 +12,8 @@
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/conv_shape.h"
+#include "kernels/x86/matmul.h"
 #include "kernels/x86/recurrence.h"
-#include "kernels/x86/small_matmul.h"
 #include "loader/graph.h"
 
 namespace torchweld {
@@ -47,7 +47,7 @@ struct HostEpilogue {
 };
 
 /// A matmul with constant weights by hand, float32: sums x[m,k] * w[k,n] + bias[n].
-struct SmallMatmul : HostEpilogue {
+struct HostMatmul : HostEpilogue {
   int64_t m = 0, k = 0, n = 0;
   ValueId x_value = kNone, bias_value = kNone;
   Location x, bias;  ///< buffer is kNone for a bias that isn't there
@@ -136,7 +136,7 @@ struct Step {
   enum class Kind : uint8_t {
     kFused,
     kMatmul,
-    kSmallMatmul,
+    kHostMatmul,
     kSmallConv,
     kImageConv,
     kRecurrence,
@@ -154,22 +154,21 @@ struct Step {
                          ///< tuned library
   std::vector<NodeId> nodes;  ///< members, in execution order
   std::vector<ValueId> reads, makes;
-  KernelSpec spec;                 ///< kFused; of a tail; kRecurrence: of the gates
-  Geometry geometry;               ///< as spec
-  std::vector<Location> operands;  ///< as spec: loads, then stores
-  std::vector<ValueId>
-      tail_reads;             ///< kSmallMatmul, kImageConv: what a tail loads (fusion/tails.h)
-  Matmul matmul;              ///< kMatmul
-  SmallMatmul small_matmul;   ///< kSmallMatmul
-  SmallConv conv;             ///< kSmallConv
-  ImageConv image_conv;       ///< kImageConv
-  RecurrenceCall recurrence;  ///< kRecurrence
-  RowSum row_sum;             ///< kRowSum
-  RowGather row_gather;       ///< kRowGather
-  EmbeddingBagCall bag;       ///< kEmbeddingBag
-  AttentionCall attention;    ///< kAttention
-  ValueId scratch = kNone;    ///< memory that only this step uses
-  Location scratch_at;        ///< its place; buffer is kNone when there is none
+  KernelSpec spec;                  ///< kFused; of a tail; kRecurrence: of the gates
+  Geometry geometry;                ///< as spec
+  std::vector<Location> operands;   ///< as spec: loads, then stores
+  std::vector<ValueId> tail_reads;  ///< kHostMatmul, kImageConv: what a tail loads (fusion/tails.h)
+  Matmul matmul;                    ///< kMatmul
+  HostMatmul host_matmul;           ///< kHostMatmul
+  SmallConv conv;                   ///< kSmallConv
+  ImageConv image_conv;             ///< kImageConv
+  RecurrenceCall recurrence;        ///< kRecurrence
+  RowSum row_sum;                   ///< kRowSum
+  RowGather row_gather;             ///< kRowGather
+  EmbeddingBagCall bag;             ///< kEmbeddingBag
+  AttentionCall attention;          ///< kAttention
+  ValueId scratch = kNone;          ///< memory that only this step uses
+  Location scratch_at;              ///< its place; buffer is kNone when there is none
 
   bool has_kernel() const { return !spec.stores.empty(); }
   bool has_tail() const { return !tail_reads.empty(); }

@@ -34,7 +34,7 @@ class Printer {
     const Step& s = plan_.steps[index];
     std::string text = fmt::format("step {}: {}\n", index, heading(s));
     for (const NodeId n : s.nodes) text += fmt::format("  {}\n", node(n));
-    if (s.kind == Step::Kind::kSmallMatmul) text += small_matmul_operands(s.small_matmul);
+    if (s.kind == Step::Kind::kHostMatmul) text += host_matmul_operands(s.host_matmul);
     if (s.kind == Step::Kind::kFused || s.has_tail()) text += fused_operands(s);
     if (s.kind == Step::Kind::kRecurrence) text += recurrence_operands(s.recurrence);
     if (s.kind == Step::Kind::kMatmul) text += matmul_operands(s.matmul);
@@ -109,7 +109,7 @@ class Printer {
     return text + fmt::format("\n  out in {}\n", location(a.out));
   }
 
-  std::string small_matmul_operands(const SmallMatmul& m) const {
+  std::string host_matmul_operands(const HostMatmul& m) const {
     std::string text = fmt::format("  x in {} {{{},1}}\n", location(m.x), m.x_row_stride);
     text += fmt::format("  weight %{} {{{},{}}}{}\n", m.weight, m.weight_k_stride,
                         m.weight_n_stride, m.packed ? "" : " as it is");

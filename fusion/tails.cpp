@@ -10,8 +10,8 @@ namespace {
 std::optional<std::pair<int64_t, int64_t>> dense_rows(const Step& step) {
   if (step.kind == Step::Kind::kImageConv)
     return std::pair(step.image_conv.shape.positions(), step.image_conv.shape.out_channels);
-  const SmallMatmul& m = step.small_matmul;
-  if (step.kind != Step::Kind::kSmallMatmul || (m.out_row_stride != m.n && m.m != 1))
+  const HostMatmul& m = step.host_matmul;
+  if (step.kind != Step::Kind::kHostMatmul || (m.out_row_stride != m.n && m.m != 1))
     return std::nullopt;
   return std::pair(m.m, m.n);
 }
@@ -108,7 +108,7 @@ class Joiner {
     step.nodes.insert(step.nodes.end(), fused.nodes.begin(), fused.nodes.end());
     step.makes = {out};
     (step.kind == Step::Kind::kImageConv ? static_cast<HostEpilogue&>(step.image_conv)
-                                         : step.small_matmul)
+                                         : step.host_matmul)
         .out_value = out;
     for (const ValueId id : fused.reads) {
       const bool is_product = storage(id) == storage(made);

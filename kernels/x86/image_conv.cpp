@@ -135,7 +135,7 @@ void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& a
   if (is_matrix(s)) {
     place(c, 0, &product);
     product.m = s.positions();
-    return small_matmul(product, parallel, after);
+    return matmul(product, parallel, after);
   }
   // All rows by one panel of the weights, which stays in the cache, then by the next.
   const int64_t rows = s.batch * s.out_height;
@@ -146,7 +146,7 @@ void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& a
       part.end = std::min(column + kPanel, column_end);
       for (int64_t r = row; r < row_end; ++r) {
         place(c, r, &part);
-        small_matmul(part);
+        matmul(part);
       }
     }
   };

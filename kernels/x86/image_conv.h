@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/x86/conv_shape.h"
-#include "kernels/x86/small_matmul.h"
+#include "kernels/x86/matmul.h"
 
 namespace torchweld::x86 {
 
@@ -16,7 +16,7 @@ namespace torchweld::x86 {
 ///          null for poolings. But for dense convolutions, x's channels are contiguous.
 /// Memory   `scratch` holds image_conv_scratch_floats(); nothing is allocated. `summand` may be
 ///          `out`, nothing else may overlap it.
-/// Numerics as small_matmul; else each sum in the order of its taps. NaN is a maximum.
+/// Numerics as matmul; else each sum in the order of its taps. NaN is a maximum.
 struct ImageConvCall {
   ConvShape shape;
   const float* x = nullptr;

@@ -1,4 +1,4 @@
-// small_matmul for AVX2: tiles of up to twelve sums, which leave four registers for operands.
+// matmul for AVX2: tiles of up to twelve sums, which leave four registers for operands.
 #include <immintrin.h>
 
 #include "kernels/x86/matmul_isa.h"
@@ -54,13 +54,13 @@ struct Avx2 {
 
 void matmul_avx2(const MatmulCall& call) {
   if (call.panel == 8) {
-    matmul<Avx2, 8, 1, 12>(call);
+    matmul_blocks<Avx2, 8, 1, 12>(call);
   } else if (call.panel == 16) {
-    matmul<Avx2, 16, 2, 6>(call);
+    matmul_blocks<Avx2, 16, 2, 6>(call);
   } else if (call.m <= 2) {
-    matmul<Avx2, 32, 4, 2>(call);
+    matmul_blocks<Avx2, 32, 4, 2>(call);
   } else {
-    matmul<Avx2, 32, 2, 6>(call);
+    matmul_blocks<Avx2, 32, 2, 6>(call);
   }
 }
 

@@ -1,4 +1,4 @@
-// small_matmul for AVX-512: tiles of up to sixteen sums, which fill half of the registers.
+// matmul for AVX-512: tiles of up to sixteen sums, which fill half of the registers.
 #include <immintrin.h>
 
 #include "kernels/x86/matmul_isa.h"
@@ -40,9 +40,9 @@ void matmul_avx512(const MatmulCall& call) {
   if (call.panel == 8) {
     matmul_avx2(call);  // half of a wide vector would be padding
   } else if (call.panel == 16) {
-    matmul<Avx512, 16, 1, 8>(call);
+    matmul_blocks<Avx512, 16, 1, 8>(call);
   } else {
-    matmul<Avx512, 32, 2, 8>(call);
+    matmul_blocks<Avx512, 32, 2, 8>(call);
   }
 }
 

@@ -1,10 +1,10 @@
-// The products of small_matmul and what image_conv does channel by channel, one file an instruction
+// The products of matmul and what image_conv does channel by channel, one file an instruction
 // set. Uses nothing of the standard library, so that no shared inline function is ever compiled
 // with instructions that a processor may lack.
 #pragma once
 
 #include "kernels/x86/image_conv.h"
-#include "kernels/x86/small_matmul.h"
+#include "kernels/x86/matmul.h"
 
 namespace torchweld::x86 {
 

@@ -178,7 +178,7 @@ void matmul_columns(const MatmulCall& c, int64_t begin, int64_t end) {
 
 /// In blocks of rows, so that those of x stay in the second cache for all columns.
 template <class Isa, int kPanel, int kVectors, int kRows>
-void matmul(const MatmulCall& c) {
+void matmul_blocks(const MatmulCall& c) {
   constexpr int64_t kBlock = 240;  // a multiple of every kRows
   for (int64_t row = 0; row < c.m; row += kBlock)
     matmul_columns<Isa, kPanel, kVectors, kRows>(c, row, row + kBlock < c.m ? row + kBlock : c.m);

@@ -132,7 +132,7 @@ struct Recurrence::Sequence {
       call.x = chunk_x;
       call.x_row_stride = inputs;
     }
-    small_matmul(call, parallel);
+    matmul(call, parallel);
   }
 
   /// What a state adds to them, on top of `summand`.
@@ -194,7 +194,7 @@ void Recurrence::run_layer(const Layer& layer, const RecurrenceOperands& operand
     part.take(s, chunk_steps_, scratch + (direction * s.batch + first_row) * floats_a_row_);
     walk(part, parallel);
   };
-  // As small_matmul.cpp. Products of fewer rows are bound by the weights, whatever their number:
+  // As matmul.cpp. Products of fewer rows are bound by the weights, whatever their number:
   // there is nothing to gain by halves of them.
   constexpr int64_t kGrainCycles = 60000, kFewestRows = 4;
   const int64_t units = s.directions * s.batch;
@@ -256,10 +256,10 @@ void Recurrence::walk(const Sequence& q, const SplitWork& parallel) const {
     float* const of_x = q.of_x + (t - begin) * q.rows * s.sums();
     if (s.gates != Gates::kGru) of_h.summand = of_x;
     of_h.x = before.h;
-    small_matmul(of_h, parallel);
+    matmul(of_h, parallel);
     const State after = i + 1 == s.steps ? end : State{q.h, q.c};
     run_gates(q, is_whole ? whole_batch_ : part, of_x, before, after);
-    if (s.projects) small_matmul(q.projection(after.h), parallel);
+    if (s.projects) matmul(q.projection(after.h), parallel);
     store_rows(after.h, q.rows, s.outputs, q.at.y + t * q.y_strides.outer, q.y_strides.row);
     before = after;
   }

@@ -9,7 +9,7 @@
 
 #include "kernels/kernel.h"
 #include "kernels/recurrent_gates.h"
-#include "kernels/x86/small_matmul.h"
+#include "kernels/x86/matmul.h"
 
 namespace torchweld::x86 {
 
@@ -56,7 +56,7 @@ struct RecurrenceOperands {
 ///          thread allocates nothing.
 /// Threads  directions and rows of the batch are walked side by side where that pays, otherwise the
 ///          products are split.
-/// Numerics products as small_matmul's, gates as recurrent_gates(). Rows of the batch don't meet.
+/// Numerics products as matmul's, gates as recurrent_gates(). Rows of the batch don't meet.
 class Recurrence {
  public:
   /// `layers`: by layer, then by direction; `gates`: the compiled recurrent_gates().

@@ -79,7 +79,7 @@ void small_conv(const ConvShape& s, const float* x, const PackedMatrix& w, const
   call.bias = bias;
   call.out = product;
   call.out_row_stride = s.out_channels;
-  small_matmul(call);
+  matmul(call);
   if (!writes_in_place(s)) turn(s, product, out);
 }
 

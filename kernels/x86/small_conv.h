@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/x86/conv_shape.h"
-#include "kernels/x86/small_matmul.h"
+#include "kernels/x86/matmul.h"
 
 namespace torchweld::x86 {
 
@@ -21,7 +21,7 @@ int64_t small_conv_scratch_floats(const ConvShape& shape);
 ///          out [batch, out_channels, out_height, out_width] contiguous, bias [out_channels] or
 ///          null.
 /// Memory   `scratch` holds small_conv_scratch_floats(); nothing is allocated.
-/// Numerics as small_matmul.
+/// Numerics as matmul.
 void small_conv(const ConvShape& shape, const float* x, const PackedMatrix& w, const float* bias,
                 float* out, float* scratch);
 

@@ -17,13 +17,13 @@ constexpr const char* kCell = R"(graph(%0: f32[1,3], %1: f32[1,2], %2: f32[1,2])
 )";
 
 TEST(Recurrence, AnLstmCellIsTwoMatmulsAndOneKernel) {
-  EXPECT_EQ(planned(kCell), R"(step 0: small_matmul_1x3x8
+  EXPECT_EQ(planned(kCell), R"(step 0: matmul_1x3x8
   %9: f32[1,8] = aten::linear(%0, %3, %5)  # code/m.py:3
   x in input 0 {3,1}
   weight %3 {1,3}
   bias in constant 2
   out in arena 0..32 {8,1}
-step 1: small_matmul_1x2x8
+step 1: matmul_1x2x8
   %10: f32[1,8] = aten::linear(%1, %4, %6)  # code/m.py:3
   x in input 1 {2,1}
   weight %4 {1,2}

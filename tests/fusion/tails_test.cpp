@@ -17,7 +17,7 @@ TEST(Tails, APointwiseKernelSharesTheProductsMemory) {
   return %5
 )",
                     target()),
-            R"(step 0: small_matmul_64x32x128_then_gelu_mul_f32
+            R"(step 0: matmul_64x32x128_then_gelu_mul_f32
   %3: f32[1,64,128] = aten::linear(%0, %2, none)
   %4: f32[1,64,128] = aten::gelu(%3, "none")
   %5: f32[1,64,128] = aten::mul.Tensor(%4, %1)
@@ -42,7 +42,7 @@ TEST(Tails, SoDoesANormOfItsRows) {
   return %3
 )",
                     rows),
-            R"(step 0: small_matmul_64x32x128_then_softmax_f32
+            R"(step 0: matmul_64x32x128_then_softmax_f32
   %2: f32[64,128] = aten::linear(%0, %1, none)
   %4: f32[64,1] = aten::amax(%2, [1], true)
   %5: f32[64,128] = aten::sub.Tensor(%2, %4, 1)

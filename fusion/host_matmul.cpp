@@ -1,4 +1,4 @@
-#include "fusion/small_matmul.h"
+#include "fusion/host_matmul.h"
 
 #include <algorithm>
 #include <optional>
@@ -31,7 +31,7 @@ bool is_one(const Arg& arg) {
 
 ValueId tensor_of(const Arg& arg) { return arg.tensor() == nullptr ? kNone : arg.tensor()->id; }
 
-bool make_product(const Graph& graph, const Node& node, SmallMatmul* out) {
+bool make_product(const Graph& graph, const Node& node, HostMatmul* out) {
   const bool linear = node.op == "aten::linear", addmm = node.op == "aten::addmm";
   if (!linear && !addmm && node.op != "aten::mm" && node.op != "aten::matmul") return false;
   if (addmm && !(is_one(node.args[3]) && is_one(node.args[4]))) return false;
@@ -68,7 +68,7 @@ bool make_product(const Graph& graph, const Node& node, SmallMatmul* out) {
 
 }  // namespace
 
-bool add_epilogue(const Graph& graph, const Node& node, SmallMatmul* m) {
+bool add_epilogue(const Graph& graph, const Node& node, HostMatmul* m) {
   std::optional<std::pair<int64_t, int64_t>> rows;
   const auto takes = [&](ValueId summand) {
     rows = rows_of(graph.value(summand));
@@ -79,8 +79,8 @@ bool add_epilogue(const Graph& graph, const Node& node, SmallMatmul* m) {
   return true;
 }
 
-bool make_small_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
-                       SmallMatmul* out) {
+bool make_host_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
+                      HostMatmul* out) {
   const auto at = [&](NodeId n) -> const Node& { return graph.nodes[static_cast<size_t>(n)]; };
   const Node& first = at(nodes[0]);
   if (!target.hand_kernels || first.outputs.size() != 1 || first.outputs[0] == kNone || !first.pure)

@@ -1,5 +1,5 @@
 // Which products are done by hand.
-#include "fusion/small_matmul.h"
+#include "fusion/host_matmul.h"
 
 #include <gtest/gtest.h>
 
@@ -21,8 +21,8 @@ constexpr const char* kLinear = R"(graph(%0: f32[1,4]):
   return %3
 )";
 
-TEST(SmallMatmulStep, OperandsOfALinearLayer) {
-  EXPECT_EQ(planned(kLinear), R"(step 0: small_matmul_1x4x8
+TEST(HostMatmulStep, OperandsOfALinearLayer) {
+  EXPECT_EQ(planned(kLinear), R"(step 0: matmul_1x4x8
   %3: f32[1,8] = aten::linear(%0, %1, %2)
   x in input 0 {4,1}
   weight %1 {1,4}
@@ -33,7 +33,7 @@ arena 0 of 0 bytes
 )");
 }
 
-TEST(SmallMatmulStep, AddmmOfATransposedWeight) {
+TEST(HostMatmulStep, AddmmOfATransposedWeight) {
   EXPECT_EQ(planned(R"(graph(%0: f32[2,4]):
   %1: f32[8,4] = constant(0)
   %2: f32[4,8]{1,4} @%1 = aten::t(%1)
@@ -41,7 +41,7 @@ TEST(SmallMatmulStep, AddmmOfATransposedWeight) {
   %4: f32[2,8] = aten::addmm(%3, %0, %2, 1, 1)
   return %4
 )"),
-            R"(step 0: small_matmul_2x4x8
+            R"(step 0: matmul_2x4x8
   %4: f32[2,8] = aten::addmm(%3, %0, %2, 1, 1)
   x in input 0 {4,1}
   weight %2 {1,4}
@@ -52,22 +52,22 @@ arena 0 of 0 bytes
 )");
 }
 
-TEST(SmallMatmulStep, WithoutHandWrittenKernelsTheLibraryDoesIt) {
+TEST(HostMatmulStep, WithoutHandWrittenKernelsTheLibraryDoesIt) {
   Target none = target();
   none.hand_kernels = false;
   EXPECT_EQ(first_step(kLinear, none), "step 0: library aten::linear");
 }
 
-TEST(SmallMatmulStep, LargeProductsAreDoneByHandToo) {
+TEST(HostMatmulStep, LargeProductsAreDoneByHandToo) {
   EXPECT_EQ(first_step(R"(graph(%0: f32[512,512]):
   %1: f32[512,512] = constant(0)
   %2: f32[512,512] = aten::linear(%0, %1, none)
   return %2
 )"),
-            "step 0: small_matmul_512x512x512");
+            "step 0: matmul_512x512x512");
 }
 
-TEST(SmallMatmulStep, AWeightThatIsNoConstantIsTheLibrarys) {
+TEST(HostMatmulStep, AWeightThatIsNoConstantIsTheLibrarys) {
   EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[4,4]):
   %2: f32[1,4] = aten::mm(%0, %1)
   return %2
@@ -75,7 +75,7 @@ TEST(SmallMatmulStep, AWeightThatIsNoConstantIsTheLibrarys) {
             "step 0: library aten::mm");
 }
 
-TEST(SmallMatmulStep, OtherTypesScaledAddmmAndEmptyOnesAreTheLibrarys) {
+TEST(HostMatmulStep, OtherTypesScaledAddmmAndEmptyOnesAreTheLibrarys) {
   EXPECT_EQ(first_step(R"(graph(%0: f64[1,4]):
   %1: f64[4,4] = constant(0)
   %2: f64[1,4] = aten::mm(%0, %1)
@@ -97,7 +97,7 @@ TEST(SmallMatmulStep, OtherTypesScaledAddmmAndEmptyOnesAreTheLibrarys) {
             "step 0: library aten::mm");
 }
 
-TEST(SmallMatmulStep, AnotherResultAndReluJoinTheProduct) {
+TEST(HostMatmulStep, AnotherResultAndReluJoinTheProduct) {
   EXPECT_EQ(planned(R"(graph(%0: f32[2,4], %1: f32[2,8]):
   %2: f32[8,4] = constant(0)
   %3: f32[8] = constant(1)
@@ -106,7 +106,7 @@ TEST(SmallMatmulStep, AnotherResultAndReluJoinTheProduct) {
   %6: f32[2,8] = aten::relu(%5)
   return %6
 )"),
-            R"(step 0: small_matmul_2x4x8_add_relu
+            R"(step 0: matmul_2x4x8_add_relu
   %4: f32[2,8] = aten::linear(%0, %2, %3)
   %5: f32[2,8] = aten::add.Tensor(%1, %4, 1)
   %6: f32[2,8] = aten::relu(%5)
@@ -120,43 +120,43 @@ arena 0 of 0 bytes
 )");
 }
 
-TEST(SmallMatmulStep, WhatOthersReadOrScaledSummandsStayOut) {
+TEST(HostMatmulStep, WhatOthersReadOrScaledSummandsStayOut) {
   EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[1,8]):
   %2: f32[8,4] = constant(0)
   %3: f32[1,8] = aten::linear(%0, %2, none)
   %4: f32[1,8] = aten::relu(%3)
   return %3, %4
 )"),
-            "step 0: small_matmul_1x4x8");
+            "step 0: matmul_1x4x8");
   EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[1,8]):
   %2: f32[8,4] = constant(0)
   %3: f32[1,8] = aten::linear(%0, %2, none)
   %4: f32[1,8] = aten::add.Tensor(%3, %1, 2)
   return %4
 )"),
-            "step 0: small_matmul_1x4x8_then_add_f32");
+            "step 0: matmul_1x4x8_then_add_f32");
   EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[8]):
   %2: f32[8,4] = constant(0)
   %3: f32[1,8] = aten::linear(%0, %2, none)
   %4: f32[1,8] = aten::add.Tensor(%3, %1, 1)
   return %4
 )"),
-            "step 0: small_matmul_1x4x8_then_add_f32");
+            "step 0: matmul_1x4x8_then_add_f32");
 }
 
-TEST(SmallMatmulStep, ExactNumericsLeaveItToTheLibrary) {
+TEST(HostMatmulStep, ExactNumericsLeaveItToTheLibrary) {
   Target exact = target(Rounding::kExact);
   exact.hand_kernels = false;
   EXPECT_EQ(first_step(kLinear, exact), "step 0: library aten::linear");
 }
 
-TEST(SmallMatmulStep, FewColumnsOfManyRowsOnTheWeightAsItIs) {
+TEST(HostMatmulStep, FewColumnsOfManyRowsOnTheWeightAsItIs) {
   EXPECT_EQ(planned(R"(graph(%0: f32[128,387]):
   %1: f32[4,387] = constant(0)
   %2: f32[128,4] = aten::linear(%0, %1, none)
   return %2
 )"),
-            R"(step 0: small_matmul_128x387x4
+            R"(step 0: matmul_128x387x4
   %2: f32[128,4] = aten::linear(%0, %1, none)
   x in input 0 {387,1}
   weight %1 {1,387} as it is
@@ -166,7 +166,7 @@ arena 0 of 0 bytes
 )");
 }
 
-TEST(SmallMatmulStep, RowsThatAreNoOneWalkAreTheLibrarys) {
+TEST(HostMatmulStep, RowsThatAreNoOneWalkAreTheLibrarys) {
   EXPECT_EQ(first_step(R"(graph(%0: f32[2,3,4]{4,8,1}):
   %1: f32[4,4] = constant(0)
   %2: f32[2,3,4] = aten::linear(%0, %1, none)

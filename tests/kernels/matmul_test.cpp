@@ -1,5 +1,5 @@
-// Small products against float64, on both instruction sets, packed and in place.
-#include "kernels/x86/small_matmul.h"
+// Products against float64, on both instruction sets, packed and in place.
+#include "kernels/x86/matmul.h"
 
 #include <gtest/gtest.h>
 
@@ -121,7 +121,7 @@ std::vector<Kernel> kernels() {
   return all;
 }
 
-TEST(SmallMatmul, MatchesFloat64) {
+TEST(Matmul, MatchesFloat64) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   const Clamp clamps[] = {{}, Clamp::relu(), {-0.5f, 0.75f}};
   for (const Kernel kernel : kernels()) {
@@ -137,7 +137,7 @@ TEST(SmallMatmul, MatchesFloat64) {
   }
 }
 
-TEST(SmallMatmul, AddsWhatTheResultReplaces) {
+TEST(Matmul, AddsWhatTheResultReplaces) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   for (const Kernel kernel : kernels()) {
     Product product({5, 40, 21}, kernel, {true, false});
@@ -151,7 +151,7 @@ TEST(SmallMatmul, AddsWhatTheResultReplaces) {
   }
 }
 
-TEST(SmallMatmul, KeepsNansAndInfinities) {
+TEST(Matmul, KeepsNansAndInfinities) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   constexpr float kInf = std::numeric_limits<float>::infinity();
   for (const Kernel kernel : kernels()) {
@@ -182,7 +182,7 @@ TEST(SmallMatmul, KeepsNansAndInfinities) {
   }
 }
 
-TEST(SmallMatmul, RowsMayBeStretches) {
+TEST(Matmul, RowsMayBeStretches) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   constexpr int64_t kOuter = 3, kInner = 2, kStretch = 59, kOuterStride = 1000, kInnerStride = 170;
   for (const Kernel kernel : kernels()) {
@@ -207,7 +207,7 @@ TEST(SmallMatmul, RowsMayBeStretches) {
   }
 }
 
-TEST(SmallMatmul, PiecesAreTheWhole) {
+TEST(Matmul, PiecesAreTheWhole) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   const SplitWork in_pieces = [](int64_t count, int64_t, const auto& work) {
     for (int64_t i = 0; i < count; i += 3) work(i, std::min(i + 3, count));
@@ -217,20 +217,20 @@ TEST(SmallMatmul, PiecesAreTheWhole) {
       const Kernel kernel = in_place ? Kernel::kInPlace : Kernel::kAvx2;
       const Product whole(s, kernel, {true, true, Clamp::relu()}),
           parts(s, kernel, {true, true, Clamp::relu()});
-      small_matmul(whole.call);
-      small_matmul(parts.call, in_pieces);
+      matmul(whole.call);
+      matmul(parts.call, in_pieces);
       whole.expect_float64();
       parts.expect_float64();
     }
   }
 }
 
-TEST(SmallMatmul, WhatComesAfterSeesEachRowOnce) {
+TEST(Matmul, WhatComesAfterSeesEachRowOnce) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   for (const Sizes& s : {Sizes{3, 200, 700}, Sizes{150, 30, 9}, Sizes{100, 64, 3000}}) {
     const Product product(s, Kernel::kAvx2, {true, true, Clamp::relu()});
     int64_t rows = 0;
-    small_matmul(product.call, {}, [&](int64_t begin, int64_t end) {
+    matmul(product.call, {}, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         for (int64_t j = 0; j < s.n; ++j) product.out.at(i, j) = 2 * product.out.at(i, j);
       rows += end - begin;
@@ -242,14 +242,14 @@ TEST(SmallMatmul, WhatComesAfterSeesEachRowOnce) {
   }
 }
 
-TEST(SmallMatmul, SmallOnesAreNotSplit) {
+TEST(Matmul, SmallOnesAreNotSplit) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   const Product product({1, 64, 256}, Kernel::kAvx2, {true, false});
-  small_matmul(product.call, [](int64_t, int64_t, const auto&) { FAIL() << "split"; });
+  matmul(product.call, [](int64_t, int64_t, const auto&) { FAIL() << "split"; });
   product.expect_float64();
 }
 
-TEST(SmallMatmul, FewRowsOrFewColumnsNeedNoPackedWeights) {
+TEST(Matmul, FewRowsOrFewColumnsNeedNoPackedWeights) {
   EXPECT_FALSE(is_best_in_place(1, 64, 256, true));
   EXPECT_TRUE(is_best_in_place(1, 1000, 1000, true));
   EXPECT_FALSE(is_best_in_place(1, 1000, 1000, false));

@@ -11,11 +11,11 @@ namespace torchweld {
 /// Fills `out` (but its locations) when the first of `nodes` is such a matmul and the others, each
 /// the only reader of the one before, are what its kernel does afterwards: a summand of the
 /// result's shape, then a range. Only float32.
-bool make_small_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
-                       SmallMatmul* out);
+bool make_host_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
+                      HostMatmul* out);
 
 /// Makes the node the product's next and last operation. False, and nothing changed, where its
 /// kernel has no such operation.
-bool add_epilogue(const Graph& graph, const Node& node, SmallMatmul* product);
+bool add_epilogue(const Graph& graph, const Node& node, HostMatmul* product);
 
 }  // namespace torchweld

@@ -1,5 +1,5 @@
 // Packing, the choice of instruction set, threads.
-#include "kernels/x86/small_matmul.h"
+#include "kernels/x86/matmul.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -38,7 +38,7 @@ PackedMatrix pack(const float* w, const MatrixLayout& layout) {
   return packed;
 }
 
-void small_matmul(const MatmulCall& call) {
+void matmul(const MatmulCall& call) {
   static const bool wide = host_isa() == Isa::kAvx512;
   if (call.panel == 0) {
     dot_avx2(call);
@@ -47,7 +47,7 @@ void small_matmul(const MatmulCall& call) {
   }
 }
 
-void small_matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& after) {
+void matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& after) {
   constexpr int64_t kColumns = 32, kRows = 24;  // a piece's at least
   // A cycle makes 16 products at best, and reads 8 weights from the cache of the last level.
   const int64_t cycles = std::max(call.m * call.k * call.n / 16, call.k * call.n / 8);
@@ -57,7 +57,7 @@ void small_matmul(const MatmulCall& call, const SplitWork& parallel, const After
     part.out += begin * call.out_row_stride;
     if (call.summand != nullptr) part.summand += begin * call.summand_row_stride;
     part.m = end - begin;
-    small_matmul(part);
+    matmul(part);
   };
   const int64_t block = after ? rows_of_block(call.n) : kRows;
   if (call.m > block && (after || call.n < 8 * kColumns)) {
@@ -76,7 +76,7 @@ void small_matmul(const MatmulCall& call, const SplitWork& parallel, const After
     MatmulCall part = call;
     part.begin = begin * kColumns;
     part.end = std::min(end * kColumns, call.n);
-    small_matmul(part);
+    matmul(part);
   };
   const int64_t count = (call.n + kColumns - 1) / kColumns;
   share_out(count, cycles / std::max<int64_t>(1, count), parallel, std::ref(columns));

@@ -77,11 +77,11 @@ struct MatmulCall {
 };
 
 /// Runs the call on the calling thread. Needs  AVX2 and FMA (isa.h).
-void small_matmul(const MatmulCall& call);
+void matmul(const MatmulCall& call);
 
 /// The same on several threads where that pays: columns or rows go to `parallel` in pieces. With
 /// `after`, if that isn't empty, for all rows.
-void small_matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& after = {});
+void matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& after = {});
 
 /// Whether a product of constant weights runs best on the weights as they are. Otherwise they are
 /// packed.
