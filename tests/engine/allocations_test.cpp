@@ -63,6 +63,23 @@ TEST(Allocations, AnMlpOfSmallLayers) {
   expect_only_outputs(module.load(blocking()), at::randn({1, 16}));
 }
 
+TEST(Allocations, ImagesAndRowsWithWhatFollows) {
+  Options options = blocking();
+  options.measure_plans = false;
+  const ScriptModule images(
+      "def forward(self, x):\n"
+      "  y = torch.silu(torch.conv2d(x, self.dense, None, [1, 1], [1, 1]))\n"
+      "  z = torch.relu(torch.conv2d(y, self.filters, None, [1, 1], [1, 1], [1, 1], 16) + y)\n"
+      "  return torch.adaptive_avg_pool2d(torch.max_pool2d(z, [3, 3], [2, 2]), [1, 1])\n",
+      {{"dense", at::randn({16, 3, 3, 3})}, {"filters", at::randn({16, 1, 3, 3})}});
+  const Engine engine = images.load(options);
+  expect_only_outputs(engine, at::randn({1, 3, 12, 12}));
+  EXPECT_EQ(engine.explain({at::randn({1, 3, 12, 12})}).eager.nodes, 0);
+  const ScriptModule rows("def forward(self, x):\n  return torch.gelu(torch.linear(x, self.w))\n",
+                          {{"w", at::randn({2000, 8})}});
+  expect_only_outputs(rows.load(options), at::randn({60, 8}));  // blocks of 24 rows
+}
+
 TEST(Allocations, AnLstmBothWays) {
   std::vector<at::Tensor> weights;
   for (const int64_t columns : {8, 16, 0, 0, 8, 16, 0, 0})
