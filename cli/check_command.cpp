@@ -42,6 +42,8 @@ struct Findings {
   std::vector<Comparison> runs;
   std::optional<Comparison> recorded;
   std::optional<Divergence> divergence;
+  /// Of the first run that differs: how far LibTorch's answer is from its own in float64, and ours.
+  std::optional<std::pair<double, double>> from_float64;
 
   bool agree() const {
     const auto equal = [](const Comparison& c) { return !c.mismatch; };
@@ -77,10 +79,47 @@ Comparison compare_with_recorded(const c10::IValue& value, const std::vector<at:
   return compare(c10::IValue(recorded), c10::IValue(tensors), tolerance);
 }
 
+/// The largest distance of two answers' elements; nullopt where they can't be laid side by side.
+std::optional<double> distance(const c10::IValue& exact, const c10::IValue& answer) {
+  const std::vector<at::Tensor> a = tensors_in(exact), b = tensors_in(answer);
+  if (a.size() != b.size()) return std::nullopt;
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i].sizes() != b[i].sizes()) return std::nullopt;
+    if (!a[i].is_floating_point() || a[i].numel() == 0) continue;
+    const at::Tensor apart = a[i].to(at::kDouble).sub(b[i].to(a[i].device(), at::kDouble)).abs();
+    largest = std::max(largest, apart.nan_to_num(0).max().item<double>());
+  }
+  return largest;
+}
+
+/// Whether rounding explains a difference: both answers of run `run` beside LibTorch's in float64.
+std::optional<std::pair<double, double>> from_float64(const CheckArguments& arguments,
+                                                      const Call& call, int run,
+                                                      const Answer& expected,
+                                                      const Answer& actual) {
+  if (!expected.value || !actual.value) return std::nullopt;
+  Answer exact;
+  try {
+    LibTorchModule wide(arguments.call.archive, arguments.call.method,
+                        call.engine.options().device);
+    for (int i = 0; i <= run; ++i)  // a module may keep what it saw
+      exact = answer_of(arguments.call.seed + static_cast<uint64_t>(i),
+                        [&] { return wide.run_float64(copied(call.inputs)); });
+    if (!exact.value) return std::nullopt;
+    const auto theirs = distance(*exact.value, *expected.value),
+               ours = distance(*exact.value, *actual.value);
+    if (theirs && ours) return std::pair(*theirs, *ours);
+  } catch (const std::exception&) {  // no float64 of this archive: the check stands without it
+  }
+  return std::nullopt;
+}
+
 Findings findings(const CheckArguments& arguments, const Call& call, LibTorchModule& reference) {
   const auto tolerance = tolerance_of(arguments);
   Findings found;
   const Progress progress("checking");
+  bool differs = false;
   for (int run = 0; run < arguments.runs; ++run) {
     progress.say(fmt::format("checking run {} of {}", run + 1, arguments.runs));
     const Values ours = copied(call.inputs), theirs = copied(call.inputs);
@@ -93,6 +132,9 @@ Findings findings(const CheckArguments& arguments, const Call& call, LibTorchMod
       if (input.mismatch)
         comparison.mismatch = fmt::format("input {} after the call: {}", i, *input.mismatch);
     }
+    if (comparison.mismatch && !differs)
+      found.from_float64 = from_float64(arguments, call, run, expected, actual);
+    differs |= comparison.mismatch.has_value();
     found.runs.push_back(comparison);
     if (run == 0 && call.recorded && !call.recorded->empty() && actual.value) {
       found.recorded = compare_with_recorded(*actual.value, *call.recorded, tolerance);
@@ -118,6 +160,8 @@ void print_json(const CheckArguments& arguments, const Findings& found) {
             {"runs", Json::array()}};
   for (const Comparison& run : found.runs) json["runs"].push_back(comparison_json(run));
   if (found.recorded) json["recorded"] = comparison_json(*found.recorded);
+  if (const auto& distances = found.from_float64)
+    json["from_float64"] = {{"libtorch", distances->first}, {"torchweld", distances->second}};
   if (const auto& d = found.divergence) {
     json["divergence"] = {{"block", d->block},   {"step", d->step},
                           {"name", d->name},     {"op", d->op},
@@ -138,6 +182,10 @@ void print_text(const CheckArguments& arguments, const Findings& found) {
                                     found.recorded->largest_error))
               << "\n";
   }
+  if (const auto& distances = found.from_float64)
+    std::cout << fmt::format(
+        "from LibTorch's answer in float64: LibTorch's own {:.3g}, Torchweld's {:.3g}\n",
+        distances->first, distances->second);
   if (const auto& d = found.divergence) {
     std::cout << fmt::format("first difference: block {}, step {} ({}), {} at {}, error {:.3g}\n",
                              d->block, d->step, d->name, d->op,

@@ -40,6 +40,18 @@ c10::IValue LibTorchModule::run_eager(std::vector<c10::IValue> inputs) {
   return run(std::move(inputs));
 }
 
+c10::IValue LibTorchModule::run_float64(std::vector<c10::IValue> inputs) {
+  const auto widen = [](const at::Tensor& t) {
+    return t.is_floating_point() ? t.to(at::kDouble) : t;
+  };
+  for (at::Tensor t : module_.parameters()) t.set_data(widen(t));
+  for (at::Tensor t : module_.buffers()) t.set_data(widen(t));
+  for (c10::IValue& input : inputs) {
+    if (input.isTensor()) input = widen(input.toTensor());
+  }
+  return run_eager(std::move(inputs));
+}
+
 c10::IValue LibTorchModule::run(std::vector<c10::IValue> inputs) {
   const c10::AutoGradMode no_grad(false);
   return module_.get_method(method_)(std::move(inputs));

@@ -21,6 +21,10 @@ class LibTorchModule {
   /// off, but for the one that decides on dtypes: it reads a trace's numbers as numbers.
   c10::IValue run_eager(std::vector<c10::IValue> inputs);
 
+  /// As run_eager, with floating weights and inputs widened to float64 from now on. Throws what
+  /// LibTorch throws where the archive names a dtype or holds weights as constants.
+  c10::IValue run_float64(std::vector<c10::IValue> inputs);
+
   /// As a program that knows nothing better would: the default executor.
   c10::IValue run(std::vector<c10::IValue> inputs);
 

@@ -61,6 +61,17 @@ class Program(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("recorded outputs differ", result.stdout)
 
+    def test_check_says_how_far_each_answer_is_from_float64(self):
+        mlp = ARCHIVES / "layers/mlp_1000_1000_100.pt"
+        strict = ("check", mlp, "-i", "f32[3,1000]", "--rtol", "0", "--atol", "1e-12", "--runs", "2")
+        result = run(*strict)  # the planned run sums in another order
+        self.assertEqual(result.returncode, 1, result.stdout)
+        self.assertIn("from LibTorch's answer in float64", result.stdout)
+        distances = json.loads(run(*strict, "--json").stdout)["from_float64"]
+        for name in ("libtorch", "torchweld"):
+            self.assertGreater(distances[name], 0)
+            self.assertLess(distances[name], 1e-4)
+
     def test_explain(self):
         with tempfile.TemporaryDirectory() as folder:
             dot, svg = f"{folder}/steps.dot", f"{folder}/steps.svg"
