@@ -154,6 +154,12 @@ void locate_operands(Plan* plan) {
     const Value& v = plan->graph.value(id);
     return Location{v.storage, v.offset * size_of(v.dtype)};
   };
+  const auto locate_by_hand = [&](auto* call) {
+    call->x = locate(call->x_value);
+    call->out = locate(call->out_value);
+    if (call->bias_value != kNone) call->bias = locate(call->bias_value);
+    if (call->summand_value != kNone) call->summand = locate(call->summand_value);
+  };
   for (Step& step : plan->steps) {
     const Node& node = plan->graph.nodes[static_cast<size_t>(step.nodes[0])];
     if (step.scratch != kNone) step.scratch_at = locate(step.scratch);
@@ -163,17 +169,9 @@ void locate_operands(Plan* plan) {
       for (const ValueId id : step.makes) step.operands.push_back(locate(id));
     }
     if (step.kind == Step::Kind::kHostMatmul) {
-      HostMatmul& m = step.host_matmul;
-      m.x = locate(m.x_value);
-      m.out = locate(m.out_value);
-      if (m.bias_value != kNone) m.bias = locate(m.bias_value);
-      if (m.summand_value != kNone) m.summand = locate(m.summand_value);
+      locate_by_hand(&step.host_matmul);
     } else if (step.kind == Step::Kind::kImageConv) {
-      ImageConv& c = step.image_conv;
-      c.x = locate(c.x_value);
-      c.out = locate(c.out_value);
-      if (c.bias_value != kNone) c.bias = locate(c.bias_value);
-      if (c.summand_value != kNone) c.summand = locate(c.summand_value);
+      locate_by_hand(&step.image_conv);
     } else if (step.kind == Step::Kind::kMatmul) {
       Matmul& m = step.matmul;
       m.a = locate(m.a_value);

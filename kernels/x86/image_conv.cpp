@@ -112,21 +112,15 @@ void place(const ImageConvCall& c, int64_t row, MatmulCall* m) {
   m->summand = c.summand == nullptr ? nullptr : c.summand + at;
 }
 
-/// Blocks of rows of the result, and what comes after each; `run` makes rows [begin, end).
-void share_out_rows(const ConvShape& s, int64_t row_cycles, const SplitWork& parallel,
-                    const AfterRows& after, const std::function<void(int64_t, int64_t)>& run) {
-  const int64_t rows = s.batch * s.out_height;
-  const int64_t block =
-      after ? std::max<int64_t>(1, rows_of_block(s.out_channels) / s.out_width) : 1;
-  const auto blocks = [&](int64_t begin, int64_t end) {
-    if (!after) return run(begin, end);
-    for (int64_t row = begin * block; row < std::min(end * block, rows); row += block) {
-      const int64_t row_end = std::min(row + block, rows);
-      run(row, row_end);
-      after(row * s.out_width, row_end * s.out_width);
-    }
-  };
-  share_out((rows + block - 1) / block, row_cycles * block, parallel, std::ref(blocks));
+/// Rows of the result, which are out_width positions each.
+void share_out_positions(const ConvShape& s, int64_t row_cycles, const SplitWork& parallel,
+                         const AfterRows& after, const std::function<void(int64_t, int64_t)>& run) {
+  const int64_t width = s.out_width;
+  AfterRows after_row;
+  if (after)
+    after_row = [&after, width](int64_t begin, int64_t end) { after(begin * width, end * width); };
+  const int64_t block = after ? std::max<int64_t>(1, rows_of_block(s.out_channels) / width) : 1;
+  share_out_rows(s.batch * s.out_height, block, row_cycles, parallel, after_row, run);
 }
 
 void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
@@ -161,7 +155,7 @@ void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& a
     if (after) after(0, s.positions());
   } else {
     const auto some = [&](int64_t begin, int64_t end) { run(begin, end, 0, product.n); };
-    share_out_rows(s, row_cycles, parallel, after, std::ref(some));
+    share_out_positions(s, row_cycles, parallel, after, std::ref(some));
   }
 }
 
@@ -172,7 +166,7 @@ void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRo
     (wide && c.panel != 8 ? by_channel_avx512 : by_channel_avx2)(c, begin, end);
   };
   const int64_t row_cycles = s.out_width * s.out_channels * s.pixels() / 12;
-  share_out_rows(s, row_cycles, parallel, after, std::ref(rows));
+  share_out_positions(s, row_cycles, parallel, after, std::ref(rows));
 }
 
 }  // namespace

@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <functional>
 
+#include "kernels/x86/share_out.h"
+
 namespace torchweld::x86 {
 namespace {
 
-// Two pieces of so much are worth a second thread that has to be woken; one that still spins is
-// worth it from a tenth on (bench/split, figures in docs/benchmarks.md).
-constexpr double kGrainCycles = 60000;
 constexpr int64_t kAlign = 64;  // elements; keeps pieces of a row on cache lines of their own
 
 // Virtual machines report the whole socket's cache, of which one guest gets a part.

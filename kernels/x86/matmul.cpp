@@ -61,16 +61,7 @@ void matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& 
   };
   const int64_t block = after ? rows_of_block(call.n) : kRows;
   if (call.m > block && (after || call.n < 8 * kColumns)) {
-    const auto blocks = [&](int64_t begin, int64_t end) {
-      if (!after) return rows(begin * block, std::min(end * block, call.m));
-      for (int64_t row = begin * block; row < std::min(end * block, call.m); row += block) {
-        const int64_t row_end = std::min(row + block, call.m);
-        rows(row, row_end);
-        after(row, row_end);
-      }
-    };
-    const int64_t count = (call.m + block - 1) / block;
-    return share_out(count, cycles / count, parallel, std::ref(blocks));
+    return share_out_rows(call.m, block, cycles / call.m, parallel, after, std::ref(rows));
   }
   const auto columns = [&call](int64_t begin, int64_t end) {
     MatmulCall part = call;

@@ -194,9 +194,9 @@ void Recurrence::run_layer(const Layer& layer, const RecurrenceOperands& operand
     part.take(s, chunk_steps_, scratch + (direction * s.batch + first_row) * floats_a_row_);
     walk(part, parallel);
   };
-  // As matmul.cpp. Products of fewer rows are bound by the weights, whatever their number:
+  // Products of fewer rows are bound by the weights, whatever their number:
   // there is nothing to gain by halves of them.
-  constexpr int64_t kGrainCycles = 60000, kFewestRows = 4;
+  constexpr int64_t kFewestRows = 4;
   const int64_t units = s.directions * s.batch;
   const int64_t cycles = s.steps * s.sums() * (s.inputs_of(layer.index) + s.outputs) / 16 + 1;
   const bool is_one_piece = s.directions == 1 && s.batch < 2 * kFewestRows;
