@@ -60,6 +60,7 @@ Call prepared_call(const CallArguments& arguments, Planning planning) {
   options.method = arguments.method;
   options.planning = planning;
   options.numerics = arguments.exact ? Numerics::kExact : Numerics::kDefault;
+  options.precision = arguments.precision;
   options.measure_products = arguments.measure_products;
   options.measure_plans = !arguments.no_measure;
   set_device(arguments.device, &options);

@@ -10,6 +10,7 @@
 #include "cli/call.h"
 #include "cli/commands.h"
 #include "cli/compare.h"
+#include "cli/float64.h"
 #include "cli/inputs_file.h"
 #include "cli/libtorch_module.h"
 #include "cli/progress.h"
@@ -42,8 +43,8 @@ struct Findings {
   std::vector<Comparison> runs;
   std::optional<Comparison> recorded;
   std::optional<Divergence> divergence;
-  /// Of the first run that differs: how far LibTorch's answer is from its own in float64, and ours.
-  std::optional<std::pair<double, double>> from_float64;
+  /// Of the last run that differs, or with a narrower precision of the last run.
+  std::optional<Distances> from_float64;
 
   bool agree() const {
     const auto equal = [](const Comparison& c) { return !c.mismatch; };
@@ -56,8 +57,22 @@ struct Findings {
   }
 };
 
+bool has_own_tolerance(const CheckArguments& arguments) {
+  return arguments.relative >= 0 || arguments.absolute >= 0;
+}
+
+/// Whether an answer out of tolerance stands all the same. LibTorch's in float64 is the oracle of
+/// halves and of narrowed products, of others on request.
+bool is_accepted(const CheckArguments& arguments, const Distances& distances) {
+  return distances.no_farther &&
+         (arguments.float64 || (distances.in_halves && !has_own_tolerance(arguments)));
+}
+
 std::optional<Tolerance> tolerance_of(const CheckArguments& arguments) {
-  if (arguments.relative < 0 && arguments.absolute < 0) return std::nullopt;
+  if (!has_own_tolerance(arguments)) {
+    const auto type = type_of(arguments.call.precision);
+    return type ? std::optional(default_tolerance(*type)) : std::nullopt;
+  }
   return Tolerance{std::max(arguments.relative, 0.0), std::max(arguments.absolute, 0.0)};
 }
 
@@ -79,47 +94,12 @@ Comparison compare_with_recorded(const c10::IValue& value, const std::vector<at:
   return compare(c10::IValue(recorded), c10::IValue(tensors), tolerance);
 }
 
-/// The largest distance of two answers' elements; nullopt where they can't be laid side by side.
-std::optional<double> distance(const c10::IValue& exact, const c10::IValue& answer) {
-  const std::vector<at::Tensor> a = tensors_in(exact), b = tensors_in(answer);
-  if (a.size() != b.size()) return std::nullopt;
-  double largest = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (a[i].sizes() != b[i].sizes()) return std::nullopt;
-    if (!a[i].is_floating_point() || a[i].numel() == 0) continue;
-    const at::Tensor apart = a[i].to(at::kDouble).sub(b[i].to(a[i].device(), at::kDouble)).abs();
-    largest = std::max(largest, apart.nan_to_num(0).max().item<double>());
-  }
-  return largest;
-}
-
-/// Whether rounding explains a difference: both answers of run `run` beside LibTorch's in float64.
-std::optional<std::pair<double, double>> from_float64(const CheckArguments& arguments,
-                                                      const Call& call, int run,
-                                                      const Answer& expected,
-                                                      const Answer& actual) {
-  if (!expected.value || !actual.value) return std::nullopt;
-  Answer exact;
-  try {
-    LibTorchModule wide(arguments.call.archive, arguments.call.method,
-                        call.engine.options().device);
-    for (int i = 0; i <= run; ++i)  // a module may keep what it saw
-      exact = answer_of(arguments.call.seed + static_cast<uint64_t>(i),
-                        [&] { return wide.run_float64(copied(call.inputs)); });
-    if (!exact.value) return std::nullopt;
-    const auto theirs = distance(*exact.value, *expected.value),
-               ours = distance(*exact.value, *actual.value);
-    if (theirs && ours) return std::pair(*theirs, *ours);
-  } catch (const std::exception&) {  // no float64 of this archive: the check stands without it
-  }
-  return std::nullopt;
-}
-
 Findings findings(const CheckArguments& arguments, const Call& call, LibTorchModule& reference) {
   const auto tolerance = tolerance_of(arguments);
   Findings found;
+  Float64Judge judge(arguments.call, call);
+  const bool narrows = call.engine.options().precision != Precision::kArchive;
   const Progress progress("checking");
-  bool differs = false;
   for (int run = 0; run < arguments.runs; ++run) {
     progress.say(fmt::format("checking run {} of {}", run + 1, arguments.runs));
     const Values ours = copied(call.inputs), theirs = copied(call.inputs);
@@ -127,14 +107,20 @@ Findings findings(const CheckArguments& arguments, const Call& call, LibTorchMod
     const Answer expected = answer_of(seed, [&] { return reference.run_eager(theirs); });
     const Answer actual = answer_of(seed, [&] { return call.engine.run(ours); });
     Comparison comparison = compared(expected, actual, tolerance);
+    const bool answers_differ = comparison.mismatch.has_value();
     for (size_t i = 0; i < ours.size() && !comparison.mismatch; ++i) {
       const Comparison input = compare(theirs[i], ours[i], tolerance);
       if (input.mismatch)
         comparison.mismatch = fmt::format("input {} after the call: {}", i, *input.mismatch);
     }
-    if (comparison.mismatch && !differs)
-      found.from_float64 = from_float64(arguments, call, run, expected, actual);
-    differs |= comparison.mismatch.has_value();
+    const bool is_last = run + 1 == arguments.runs;
+    if ((answers_differ || (narrows && is_last)) && expected.value && actual.value) {
+      progress.say("running in float64");
+      if (auto distances = judge.judge(run, *expected.value, *actual.value)) {
+        if (answers_differ && is_accepted(arguments, *distances)) comparison.mismatch.reset();
+        found.from_float64 = std::move(distances);
+      }
+    }
     found.runs.push_back(comparison);
     if (run == 0 && call.recorded && !call.recorded->empty() && actual.value) {
       found.recorded = compare_with_recorded(*actual.value, *call.recorded, tolerance);
@@ -160,8 +146,13 @@ void print_json(const CheckArguments& arguments, const Findings& found) {
             {"runs", Json::array()}};
   for (const Comparison& run : found.runs) json["runs"].push_back(comparison_json(run));
   if (found.recorded) json["recorded"] = comparison_json(*found.recorded);
-  if (const auto& distances = found.from_float64)
-    json["from_float64"] = {{"libtorch", distances->first}, {"torchweld", distances->second}};
+  if (const auto& distances = found.from_float64) {
+    json["from_float64"] = {{"libtorch", distances->libtorch},
+                            {"torchweld", distances->torchweld},
+                            {"no_farther", distances->no_farther}};
+    if (distances->narrowed_libtorch)
+      json["from_float64"]["narrowed_libtorch"] = *distances->narrowed_libtorch;
+  }
   if (const auto& d = found.divergence) {
     json["divergence"] = {{"block", d->block},   {"step", d->step},
                           {"name", d->name},     {"op", d->op},
@@ -182,10 +173,22 @@ void print_text(const CheckArguments& arguments, const Findings& found) {
                                     found.recorded->largest_error))
               << "\n";
   }
-  if (const auto& distances = found.from_float64)
+  if (const auto& distances = found.from_float64) {
+    const std::string narrowed =
+        distances->narrowed_libtorch
+            ? fmt::format(", LibTorch's all in {} {:.3g}",
+                          c10::toString(*type_of(arguments.call.precision)),
+                          *distances->narrowed_libtorch)
+            : "";
     std::cout << fmt::format(
-        "from LibTorch's answer in float64: LibTorch's own {:.3g}, Torchweld's {:.3g}\n",
-        distances->first, distances->second);
+        "from LibTorch's answer in float64: LibTorch's own {:.3g}{}, Torchweld's {:.3g}\n",
+        distances->libtorch, narrowed, distances->torchweld);
+  }
+  if (!found.agree() && found.from_float64 && found.from_float64->no_farther) {
+    std::cout
+        << "rounding explains that: Torchweld's answer is no farther from float64 than LibTorch's, "
+           "which --float64 accepts\n";
+  }
   if (const auto& d = found.divergence) {
     std::cout << fmt::format("first difference: block {}, step {} ({}), {} at {}, error {:.3g}\n",
                              d->block, d->step, d->name, d->op,

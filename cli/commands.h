@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "torchweld/options.h"
+
 namespace torchweld::cli {
 
 /// What every command is told: which call to make.
@@ -17,6 +19,7 @@ struct CallArguments {
   uint64_t seed = 0;
   int threads = 0;     ///< 0: as many as LibTorch takes by itself
   bool exact = false;  ///< Numerics::kExact
+  Precision precision = Precision::kArchive;
   bool measure_products = false;
   bool no_measure = false;  ///< plans as the planner makes them
   bool json = false;
@@ -30,6 +33,8 @@ struct RunArguments {
 struct CheckArguments {
   CallArguments call;
   int runs = 5;
+  bool float64 =
+      false;  ///< an answer out of tolerance stands if it is as close to float64 as LibTorch's
   double relative = -1, absolute = -1;  ///< negative: torch.testing's, by element type
 };
 

@@ -34,7 +34,8 @@ class Walk {
                  const std::string& where);
   void numbers(double expected, double actual, const std::string& where);
 
-  void differ(const std::string& where, const std::string& how) {
+  void differ(const std::string& where, const std::string& how, bool in_structure = true) {
+    result.differs_in_structure |= in_structure;
     if (!result.mismatch) result.mismatch = fmt::format("{}: {}", where, how);
   }
   Tolerance tolerance_for(c10::ScalarType type) const {
@@ -83,7 +84,8 @@ void Walk::elements(const at::Tensor& expected, const at::Tensor& actual,
                      "{}; first: element {}, "
                      "expected {}, got {}",
                      wrong, a.numel(), allowed.absolute, allowed.relative, largest, first,
-                     a.reshape({-1})[first].item<double>(), b.reshape({-1})[first].item<double>()));
+                     a.reshape({-1})[first].item<double>(), b.reshape({-1})[first].item<double>()),
+         false);
 }
 
 void Walk::tensors(const at::Tensor& expected, const at::Tensor& actual, const std::string& where) {

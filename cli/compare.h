@@ -21,6 +21,7 @@ struct Comparison {
   double largest_error = 0;  ///< largest absolute difference of any two finite elements
   std::optional<std::string>
       mismatch;  ///< where and how the first unequal pair differs; nullopt if none
+  bool differs_in_structure = false;  ///< something else than elements of tensors differs
 };
 
 /// Compares whole structures: kinds, lengths, keys, shapes, element types, devices and elements.

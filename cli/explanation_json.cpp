@@ -45,6 +45,7 @@ Json block_json(const ExplainedBlock& block) {
           {"graph", block.graph},
           {"recorded_nodes", block.recorded_nodes},
           {"arena_bytes", block.arena_bytes},
+          {"live_bytes", block.live_bytes},
           {"unplanned_bytes", block.unplanned_bytes},
           {"constant_bytes", block.constant_bytes}};
 }
@@ -58,6 +59,7 @@ nlohmann::ordered_json explanation_json(const Explanation& explanation) {
           {"method", explanation.method},
           {"device", explanation.device},
           {"backend", explanation.backend},
+          {"precision", explanation.precision},
           {"coverage",
            {{"fused", coverage_json(explanation.fused)},
             {"library", coverage_json(explanation.library)},

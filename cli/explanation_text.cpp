@@ -64,9 +64,11 @@ void append_block(std::string& text, size_t index, const ExplainedBlock& block, 
   if (!block.reason.empty()) text += fmt::format("  interpreted: {}\n", block.reason);
   text += fmt::format("  inputs   {}\n  outputs  {}\n", fmt::join(block.inputs, ", "),
                       fmt::join(block.outputs, ", "));
-  text += fmt::format("  memory   {} for intermediates ({} without reuse), constants {}\n",
-                      bytes_text(block.arena_bytes), bytes_text(block.unplanned_bytes),
-                      bytes_text(block.constant_bytes));
+  text += fmt::format(
+      "  memory   {} for intermediates (at most {} alive at once, {} without reuse), constants "
+      "{}\n",
+      bytes_text(block.arena_bytes), bytes_text(block.live_bytes),
+      bytes_text(block.unplanned_bytes), bytes_text(block.constant_bytes));
   text += fmt::format("  steps    {} for {} recorded nodes\n", block.steps.size(),
                       block.recorded_nodes);
   for (size_t i = 0; i < block.steps.size(); ++i) append_step(text, i, block.steps[i]);
@@ -85,6 +87,7 @@ std::string explanation_text(const Explanation& explanation, bool with_graph) {
   text += coverage_line("fused", explanation.fused, all);
   text += coverage_line("library", explanation.library, all);
   text += coverage_line("eager", explanation.eager, all);
+  text += fmt::format("  precision: {}\n", explanation.precision);
   for (const std::string& read : explanation.host_reads)
     text += fmt::format("  host read: {}\n", read);
   for (size_t i = 0; i < explanation.blocks.size(); ++i)

@@ -2,6 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
@@ -25,6 +28,65 @@ class EagerExecutor {
   bool before_;
 };
 
+/// Whether run_in() gives tensors of this type another.
+bool is_replaced(c10::ScalarType type) {
+  return type == at::kFloat || type == at::kHalf || type == at::kBFloat16;
+}
+
+at::Tensor in_type(const at::Tensor& t, c10::ScalarType type) {
+  return t.defined() && is_replaced(t.scalar_type()) ? t.to(type) : t;
+}
+
+c10::IValue in_type(const c10::IValue& value, c10::ScalarType type) {
+  if (value.isTensor()) return in_type(value.toTensor(), type);
+  if (value.isTuple()) {
+    std::vector<c10::IValue> elements = value.toTupleRef().elements().vec();
+    for (c10::IValue& element : elements) element = in_type(element, type);
+    return c10::ivalue::Tuple::createNamed(std::move(elements),
+                                           value.toTuple()->type<c10::TupleType>());
+  }
+  if (value.isList()) {
+    c10::impl::GenericList list = value.toList().copy();
+    for (size_t i = 0; i < list.size(); ++i) list.set(i, in_type(list.get(i), type));
+    return list;
+  }
+  if (value.isGenericDict()) {
+    const c10::impl::GenericDict dict = value.toGenericDict().copy();
+    for (const auto& entry : dict) entry.setValue(in_type(entry.value(), type));
+    return dict;
+  }
+  return value;
+}
+
+/// Constants of the code, and the numbers of dtypes among them.
+void rename_types(torch::jit::Block* block, c10::ScalarType type) {
+  const auto is_dtype = [](const c10::Argument& argument) {
+    const auto& declared = argument.real_type();
+    const auto* optional = declared->castRaw<c10::OptionalType>();
+    return (optional == nullptr ? declared : optional->getElementType())->kind() ==
+           c10::TypeKind::ScalarTypeType;
+  };
+  for (torch::jit::Node* node : block->nodes()) {
+    for (torch::jit::Block* inner : node->blocks()) rename_types(inner, type);
+    if (node->kind() == c10::prim::Constant) {
+      const auto value = torch::jit::toIValue(node->output());
+      if (value && value->isTensor() && value->toTensor().defined() &&
+          is_replaced(value->toTensor().scalar_type()))
+        node->t_(c10::attr::value, value->toTensor().to(type));
+    }
+    const c10::FunctionSchema* schema = node->maybeSchema();
+    if (schema == nullptr) continue;
+    for (size_t i = 0; i < schema->arguments().size() && i < node->inputs().size(); ++i) {
+      const auto value = torch::jit::toIValue(node->input(i));
+      if (!value || !value->isInt() || !is_dtype(schema->arguments()[i]) ||
+          !is_replaced(static_cast<c10::ScalarType>(value->toInt())))
+        continue;
+      const torch::jit::WithInsertPoint guard(node);
+      node->replaceInput(i, node->owningGraph()->insertConstant(static_cast<int64_t>(type)));
+    }
+  }
+}
+
 }  // namespace
 
 LibTorchModule::LibTorchModule(const std::string& archive, std::string method, c10::Device device)
@@ -40,15 +102,17 @@ c10::IValue LibTorchModule::run_eager(std::vector<c10::IValue> inputs) {
   return run(std::move(inputs));
 }
 
-c10::IValue LibTorchModule::run_float64(std::vector<c10::IValue> inputs) {
-  const auto widen = [](const at::Tensor& t) {
-    return t.is_floating_point() ? t.to(at::kDouble) : t;
-  };
-  for (at::Tensor t : module_.parameters()) t.set_data(widen(t));
-  for (at::Tensor t : module_.buffers()) t.set_data(widen(t));
-  for (c10::IValue& input : inputs) {
-    if (input.isTensor()) input = widen(input.toTensor());
+c10::IValue LibTorchModule::run_in(c10::ScalarType type, std::vector<c10::IValue> inputs) {
+  if (!std::exchange(has_other_type_, true)) {
+    for (at::Tensor t : module_.parameters()) t.set_data(in_type(t, type));
+    for (at::Tensor t : module_.buffers()) t.set_data(in_type(t, type));
+    for (torch::jit::Function* function : module_._ivalue()->compilation_unit()->get_functions()) {
+      function->ensure_defined();
+      if (auto* with_graph = torch::jit::tryToGraphFunction(*function))
+        rename_types(with_graph->graph()->block(), type);
+    }
   }
+  for (c10::IValue& input : inputs) input = in_type(input, type);
   return run_eager(std::move(inputs));
 }
 

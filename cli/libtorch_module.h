@@ -21,9 +21,9 @@ class LibTorchModule {
   /// off, but for the one that decides on dtypes: it reads a trace's numbers as numbers.
   c10::IValue run_eager(std::vector<c10::IValue> inputs);
 
-  /// As run_eager, with floating weights and inputs widened to float64 from now on. Throws what
-  /// LibTorch throws where the archive names a dtype or holds weights as constants.
-  c10::IValue run_float64(std::vector<c10::IValue> inputs);
+  /// As run_eager, with all of float32, float16 and bfloat16 in another type from now on: weights,
+  /// constants, inputs, and the dtypes that the archive's code names.
+  c10::IValue run_in(c10::ScalarType type, std::vector<c10::IValue> inputs);
 
   /// As a program that knows nothing better would: the default executor.
   c10::IValue run(std::vector<c10::IValue> inputs);
@@ -37,6 +37,7 @@ class LibTorchModule {
   torch::jit::Module module_;
   std::string method_;
   bool reads_numbers_ = false;
+  bool has_other_type_ = false;
 };
 
 /// Copies of all tensors in a value, strides kept; tensors that share memory share it no more.

@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <string>
 
 #include "cli/commands.h"
@@ -18,6 +19,11 @@ namespace {
 using torchweld::cli::CallArguments;
 
 constexpr int kUsageStatus = 2;
+
+const std::map<std::string, torchweld::Precision> kPrecisions = {
+    {"tf32", torchweld::Precision::kTF32},
+    {"bf16", torchweld::Precision::kBFloat16},
+    {"f16", torchweld::Precision::kFloat16}};
 
 CLI::App* add_command(CLI::App& app, const char* name, const char* help, CallArguments& call) {
   CLI::App* command = app.add_subcommand(name, help);
@@ -43,6 +49,12 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, CallArg
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--exact", call.exact,
                     "round after every operator, as LibTorch's eager mode does");
+  command
+      ->add_option("--precision", call.precision,
+                   "compute float32 products in tf32, bf16 or f16 where the device is fast at it; "
+                   "check then compares with float64")
+      ->transform(CLI::Transformer(kPrecisions).description("tf32, bf16 or f16"))
+      ->type_name("TYPE");
   command->add_flag("--no-measure", call.no_measure,
                     "don't time a plan's stretches against LibTorch's steps to drop the slower");
   command->add_flag("--measure-products", call.measure_products,
@@ -68,6 +80,9 @@ class CommandLine {
         ->check(CLI::PositiveNumber);
     check->add_option("--rtol", check_.relative, "relative tolerance; torch.testing's by default");
     check->add_option("--atol", check_.absolute, "absolute tolerance; torch.testing's by default");
+    check->add_flag("--float64", check_.float64,
+                    "accept differences where the answer is no farther from LibTorch's in float64 "
+                    "than LibTorch's own is, as is done for float16 and bfloat16");
     check->callback([this] { chosen = [this] { return check_command(check_); }; });
 
     CLI::App* explain =

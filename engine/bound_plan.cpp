@@ -1,5 +1,7 @@
 #include "engine/bound_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/context.h"
@@ -7,8 +9,20 @@
 #include "loader/graph_text.h"
 
 namespace torchweld {
+namespace {
 
-Target target_for(const Runtime& runtime, bool exact) {
+/// What float32 products are computed in on this device.
+DType products_of(const Runtime& runtime, Precision precision) {
+  const DType asked = precision == Precision::kBFloat16  ? DType::kBF16
+                      : precision == Precision::kFloat16 ? DType::kF16
+                                                         : DType::kF32;
+  return runtime.multiplies(asked) ? asked : DType::kF32;
+}
+
+}  // namespace
+
+Target target_for(const Runtime& runtime, const Options& options) {
+  const bool exact = options.numerics == Numerics::kExact;
   Target target;
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
   target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
@@ -20,6 +34,9 @@ Target target_for(const Runtime& runtime, bool exact) {
     target.blas_workspace_bytes = blas->workspace_bytes();
     target.arena_alignment = 256;  // as LibTorch's tensors on a device: libraries ask for as much
   }
+  target.products = products_of(runtime, options.precision);
+  target.narrows_small_products = !runtime.has_hand_kernels();
+  target.tf32 = target.blas && options.precision == Precision::kTF32;
   target.packed_convolutions = runtime.has_packed_convolutions() && !exact;
   target.embedding_bag = runtime.embedding_bag() != nullptr;
   target.attention = runtime.attention() != nullptr && !exact;
@@ -34,10 +51,21 @@ Target target_for(const Runtime& runtime, bool exact) {
   return target;
 }
 
+std::string why_no_precision(const Runtime& runtime, Precision asked) {
+  const char* name = asked == Precision::kTF32       ? "TF32"
+                     : asked == Precision::kBFloat16 ? "bfloat16"
+                                                     : "float16";
+  const bool here = asked == Precision::kArchive ||
+                    (asked == Precision::kTF32 ? runtime.blas() != nullptr
+                                               : products_of(runtime, asked) != DType::kF32);
+  return here ? ""
+              : fmt::format("products stay float32: this device has no fast {} products", name);
+}
+
 BoundPlan::BoundPlan(Recording recording, const Target& target,
                      std::shared_ptr<const Runtime> runtime, SetupResults* setup_results,
                      bool measure_products)
-    : recording_(std::move(recording)), runtime_(std::move(runtime)) {
+    : recording_(std::move(recording)), runtime_(std::move(runtime)), tf32_(target.tf32) {
   const NvtxRange range("torchweld: build plan");
   recording_.constants.resize(
       recording_.graph.constants.size());  // a copy may hold the results of another plan's setup
@@ -93,7 +121,7 @@ void BoundPlan::prepare_products(bool measure) const {
   for (const Step& step : plan_.steps) {
     if (step.kind != Step::Kind::kMatmul) continue;
     const Matmul& m = step.matmul;
-    cuda::BlasRequest request{m.shape, runtime_->allows_tf32()};
+    cuda::BlasRequest request{m.shape, allows_tf32()};
     int64_t bits = request.alignment;
     for (const Location& where : {m.a, m.b, m.c, m.out}) bits |= where.byte_offset;
     if (m.repeats > 1) {

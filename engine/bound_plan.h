@@ -20,6 +20,7 @@
 #include "kernels/x86/recurrence.h"
 #include "loader/eager_call.h"
 #include "loader/recording.h"
+#include "torchweld/options.h"
 
 namespace torchweld {
 
@@ -65,6 +66,8 @@ class BoundPlan {
   /// Whether a call meets none of LibTorch's operators: then the thread's state (autograd, dispatch
   /// keys) need not be set for it.
   bool is_own_code() const { return own_code_; }
+  /// Whether float32 products may run in TF32 now.
+  bool allows_tf32() const { return tf32_ || runtime_->allows_tf32(); }
   int64_t constant_bytes() const;
 
   /// What the gate measured; empty where it didn't. Set before anyone else sees the plan.
@@ -92,11 +95,15 @@ class BoundPlan {
   std::vector<x86::MatmulCall> matmul_calls_;
   std::vector<std::optional<x86::Recurrence>> recurrences_;
   bool own_code_ = false;
+  bool tf32_ = false;
   std::vector<Stretch> measured_;
   mutable std::array<std::atomic<Context*>, kPooled> pool_{};
 };
 
 /// The target that plans for a runtime are made for.
-Target target_for(const Runtime& runtime, bool exact);
+Target target_for(const Runtime& runtime, const Options& options);
+
+/// Why float32 products stay float32 though another precision was asked for; empty if they don't.
+std::string why_no_precision(const Runtime& runtime, Precision asked);
 
 }  // namespace torchweld

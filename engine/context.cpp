@@ -207,7 +207,7 @@ void Context::run_matmul(const Step& step) {
     const cuda::BlasOperands operands{at(m.a, r * m.repeat_a),     at(m.b, r * m.repeat_b),
                                       at(m.c, r * m.repeat_c),     at(m.bias, 0),
                                       at(m.out, r * m.repeat_out), scratch_of(step)};
-    bound_.runtime().blas()->run(m.shape, operands, bound_.runtime().allows_tf32(),
+    bound_.runtime().blas()->run(m.shape, operands, bound_.allows_tf32(),
                                  static_cast<cuda::Stream>(site_.stream));
   }
 }

@@ -40,6 +40,7 @@ class CpuRuntime : public Runtime {
         c10::Dispatcher::singleton().findSchema({kPackedConv, ""}).has_value();
     return registered && at::globalContext().userEnabledMkldnn();
   }
+  bool multiplies(DType type) const override { return x86::multiplies(type); }
   bool can_be_timed() const override { return backend_ != nullptr; }
   LaunchSite site() const override { return {parallel_, nullptr}; }
   void* stream() const override { return nullptr; }

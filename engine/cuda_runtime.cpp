@@ -68,6 +68,7 @@ class CudaRuntime final : public Runtime {
   cuda::Blas* blas() const override { return blas_.get(); }
   cuda::EmbeddingBag* embedding_bag() const override { return embedding_bag_.get(); }
   cuda::Attention* attention() const override { return attention_.get(); }
+  bool multiplies(DType type) const override { return type != DType::kF64; }
   bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
 
   LaunchSite site() const override { return {nullptr, guard_->getStream(device_).native_handle()}; }

@@ -61,6 +61,12 @@ EngineState::EngineState(std::shared_ptr<const Module> module, Options options)
   for (const c10::Argument& a : module_->schema.arguments()) {
     arguments_.push_back({a.name(), a.type()->annotation_str(), a.default_value()});
   }
+  if (options_.numerics == Numerics::kExact && options_.precision != Precision::kArchive)
+    throw Error(ErrorCode::kBadInput,
+                "exact numerics round as LibTorch's eager mode does, so they leave products in the "
+                "archive's precision; ask for one of the two");
+  if (const std::string why = why_no_precision(*runtime_, options_.precision); !why.empty())
+    log(LogLevel::kWarning, fmt::format("{}: {}", module_->name, why));
   if (options_.measure_plans && runtime_->can_be_timed()) gate_.emplace(runtime_, &setup_results_);
   own_session_ = fresh_state();
   if (!module_->why_whole.empty()) {
@@ -323,7 +329,7 @@ void EngineState::build(Unit* unit, int ticket, Recorded recorded) {
     const at::AutoGradMode no_grad(false);
     const at::AutoDispatchBelowAutograd below_autograd;
     Unit* const next = recorded.recording.next ? unit_at(*recorded.recording.next) : nullptr;
-    const Target target = target_for(*runtime_, is_exact());
+    const Target target = this->target();
     auto bound = gate_
                      ? gate_->choose(recorded.recording, recorded.values, target)
                      : std::make_unique<BoundPlan>(std::move(recorded.recording), target, runtime_,

@@ -62,7 +62,7 @@ class EngineState {
   Counters counters() const;
   std::vector<c10::IValue> copy_of(const std::vector<c10::IValue>& inputs) const;
   std::shared_ptr<const Runtime> shared_runtime() const { return runtime_; }
-  bool is_exact() const { return options_.numerics == Numerics::kExact; }
+  Target target() const { return target_for(*runtime_, options_); }
 
  private:
   struct Walk;

@@ -119,6 +119,7 @@ ExplainedBlock explain_block(const TimingTrace::Block& traced, const std::string
   out.graph = to_text(bound.recording().graph);
   out.recorded_nodes = plan.recorded_nodes;
   out.arena_bytes = plan.arena_bytes;
+  out.live_bytes = plan.live_bytes;
   out.unplanned_bytes = plan.unplanned_bytes;
   out.constant_bytes = bound.constant_bytes();
   for (const ValueId id : plan.graph.inputs) out.inputs.push_back(describe(plan.graph, id));
@@ -145,6 +146,20 @@ void count(const ExplainedBlock& block, Explanation* out) {
 }
 
 }  // namespace
+
+const char* name_of(Precision precision) {
+  switch (precision) {
+    case Precision::kArchive:
+      return "as the archive says";
+    case Precision::kTF32:
+      return "products of float32 in TF32";
+    case Precision::kBFloat16:
+      return "products of float32 in bfloat16";
+    case Precision::kFloat16:
+      return "products of float32 in float16";
+  }
+  return "unknown";
+}
 
 const char* name_of(StepKind kind) {
   switch (kind) {
@@ -173,6 +188,8 @@ Explanation explain(EngineState* engine, const std::vector<c10::IValue>& inputs)
   out.device = engine->options().device.str();
   const Backend* backend = engine->runtime().backend();
   out.backend = backend == nullptr ? "none" : backend->description();
+  out.precision = why_no_precision(engine->runtime(), engine->options().precision);
+  if (out.precision.empty()) out.precision = name_of(engine->options().precision);
   std::string title = out.method;
   for (const TimingTrace::Block& traced : trace.blocks()) {
     out.blocks.push_back(explain_block(traced, title));

@@ -38,6 +38,10 @@ class Runtime {
   /// Whether LibTorch's settings let float32 products run in TF32 now.
   virtual bool allows_tf32() const { return false; }
 
+  /// Whether products of this floating type are fast here: those of float32 are narrowed to it on
+  /// request.
+  virtual bool multiplies(DType type) const { return type == DType::kF32; }
+
   /// Whether times of steps run here mean anything to a plan's choice.
   virtual bool can_be_timed() const { return false; }
 

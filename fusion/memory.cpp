@@ -85,6 +85,12 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life, int64_t alignment)
   };
   std::stable_sort(order.begin(), order.end(),
                    [&](StorageId a, StorageId b) { return bytes(a) > bytes(b); });
+  std::vector<int64_t> alive(plan->steps.size());
+  for (const StorageId s : order) {
+    for (int i = life[static_cast<size_t>(s)].first; i <= life[static_cast<size_t>(s)].last; ++i)
+      alive[static_cast<size_t>(i)] += bytes(s);
+  }
+  if (!alive.empty()) plan->live_bytes = *std::max_element(alive.begin(), alive.end());
   std::vector<StorageId> placed;  // by offset
   for (const StorageId s : order) {
     int64_t offset = 0;

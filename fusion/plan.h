@@ -181,7 +181,8 @@ struct Plan {
   std::vector<Step> steps;
   std::vector<std::vector<StorageId>>
       releases;                 ///< by step: eager buffers that nothing reads afterwards
-  int64_t arena_bytes = 0;      ///< peak of the intermediates
+  int64_t arena_bytes = 0;      ///< for the intermediates
+  int64_t live_bytes = 0;       ///< of those alive at once, at most: no layout takes less
   int64_t unplanned_bytes = 0;  ///< their sum
   int recorded_nodes = 0;
 };

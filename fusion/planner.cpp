@@ -6,6 +6,7 @@
 #include "fusion/attention.h"
 #include "fusion/epilogue.h"
 #include "fusion/merge_products.h"
+#include "fusion/narrow_products.h"
 #include "fusion/packed_conv.h"
 #include "fusion/padding_names.h"
 #include "fusion/passes.h"
@@ -48,6 +49,7 @@ Plan plan(Graph graph, const Target& target) {
   hide(target.whole, &graph);
   number_paddings(&graph);
   expand_transformers(&graph, target);
+  narrow_products(&graph, target);
   recognise_attention(&graph, target);
   pack_convolutions(&graph, target);
   decompose(&graph, target);

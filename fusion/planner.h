@@ -22,8 +22,15 @@ struct Target {
   /// extremes; see is_dense() in reduction.h.
   bool dense_rows = false;
 
+  /// What matrix products, convolutions and attention over float32 are computed in: kF32, kBF16 or
+  /// kF16.
+  DType products = DType::kF32;
+  /// Whether that holds for operators so small that a call of the library costs more than it saves.
+  bool narrows_small_products = true;
+
   bool blas = false;  ///< the device's library for matrix products is there
   int64_t blas_workspace_bytes = 0;
+  bool tf32 = false;  ///< its float32 products may be TF32 whatever LibTorch's settings say
 
   /// Of each buffer, in bytes: a cache line and the widest vector on the host.
   int64_t arena_alignment = 64;

@@ -9,6 +9,13 @@
 
 namespace torchweld {
 
+/// A floating dtype as c10::ScalarType numbers it.
+inline int64_t scalar_type_number(DType dtype) {
+  if (dtype == DType::kF16) return 5;
+  if (dtype == DType::kBF16) return 15;
+  return dtype == DType::kF64 ? 7 : 6;
+}
+
 /// New values are dense; new nodes carry the composite's source line and stand for what it stands
 /// for.
 class Rewriter {
@@ -71,6 +78,11 @@ class Rewriter {
     return call(op, std::move(args), fresh(graph_.value(shape).dtype, graph_.value(shape).sizes));
   }
 
+  /// `from` in the dtype of `out`. Its layout is kept, which for gaps or repeats is row-major.
+  ValueId cast(ValueId from, ValueId out) {
+    return call("aten::to.dtype", cast_arguments(from, graph_.value(out).dtype), out);
+  }
+
   /// Copies `from` into a view of what the composite makes.
   void store(ValueId from, ValueId target) {
     Node node;
@@ -105,7 +117,23 @@ class Rewriter {
 
   std::vector<Node> take() { return std::move(nodes_); }
 
+  /// A constant in another dtype, laid out as it is.
+  ValueId setup_cast(ValueId constant, DType dtype) {
+    const Value& v = graph_.value(constant);
+    std::vector<int64_t> strides = is_dense(v) ? v.strides : contiguous_strides(v.sizes);
+    const ValueId out = setup("aten::to.dtype", cast_arguments(constant, dtype), dtype, v.sizes);
+    graph_.value(out).strides = std::move(strides);
+    return out;
+  }
+
  private:
+  std::vector<Arg> cast_arguments(ValueId from, DType dtype) const {
+    constexpr int64_t kContiguousFormat = 0;  // c10::MemoryFormat
+    Arg format;
+    if (!is_dense(graph_.value(from))) format.value = kContiguousFormat;
+    return {{Arg::Tensor{from}}, {scalar_type_number(dtype)}, {false}, {false}, format};
+  }
+
   Graph& graph_;
   std::string source_;
   std::vector<NodeId> recorded_;

@@ -12,13 +12,6 @@
 namespace torchweld {
 namespace {
 
-/// A floating dtype as c10::ScalarType numbers it.
-int64_t scalar_type_number(DType dtype) {
-  if (dtype == DType::kF16) return 5;
-  if (dtype == DType::kBF16) return 15;
-  return dtype == DType::kF64 ? 7 : 6;
-}
-
 const Arg kNothing{};
 
 Arg flag(bool b) { return {b}; }
@@ -32,7 +25,7 @@ class Rows {
     const DType narrow = graph_.value(x).dtype;
     wide_ = compute_type(narrow);
     for (int64_t d : dims_) columns_ *= graph_.value(x).sizes[static_cast<size_t>(d)];
-    x_ = narrow == wide_ ? x : cast(x, r_.fresh(wide_, graph_.value(x).sizes));
+    x_ = narrow == wide_ ? x : r_.cast(x, r_.fresh(wide_, graph_.value(x).sizes));
   }
 
   ValueId x() const { return x_; }
@@ -92,7 +85,7 @@ class Rows {
       shaped.strides = contiguous_strides(result.sizes);
       last = graph_.add(std::move(shaped));
     }
-    cast(last, out);
+    r_.cast(last, out);
     return r_.take();
   }
 
@@ -101,16 +94,6 @@ class Rows {
     std::vector<int64_t> sizes = graph_.value(v).sizes;
     for (const int64_t d : dims_) sizes[static_cast<size_t>(d)] = 1;
     return r_.fresh(wide_, std::move(sizes));
-  }
-
-  ValueId cast(ValueId v, ValueId out) {
-    return r_.call("aten::to.dtype",
-                   {tensor(v),
-                    {scalar_type_number(graph_.value(out).dtype)},
-                    flag(false),
-                    flag(false),
-                    kNothing},
-                   out);
   }
 
   Graph& graph_;

@@ -14,4 +14,19 @@ std::optional<Isa> host_isa() {
   return wide ? Isa::kAvx512 : Isa::kAvx2;
 }
 
+bool multiplies(DType type) {
+  const auto& has = asmjit::CpuInfo::host().features().x86();
+  switch (type) {
+    case DType::kF32:
+    case DType::kF64:
+      return true;
+    case DType::kBF16:
+      return has.hasAVX512_BF16() || has.hasAMX_BF16();
+    case DType::kF16:
+      return has.hasAVX512_FP16();
+    default:
+      return false;
+  }
+}
+
 }  // namespace torchweld::x86

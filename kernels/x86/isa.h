@@ -3,6 +3,8 @@
 
 #include <optional>
 
+#include "kernels/dtype.h"
+
 namespace torchweld::x86 {
 
 enum class Isa {
@@ -12,5 +14,8 @@ enum class Isa {
 
 /// The best one that this machine has; nullopt when it has neither.
 std::optional<Isa> host_isa();
+
+/// Whether this machine has instructions for products of a floating type.
+bool multiplies(DType type);
 
 }  // namespace torchweld::x86

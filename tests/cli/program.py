@@ -71,6 +71,18 @@ class Program(unittest.TestCase):
         for name in ("libtorch", "torchweld"):
             self.assertGreater(distances[name], 0)
             self.assertLess(distances[name], 1e-4)
+        self.assertIn("agree with LibTorch", self.done(*strict, "--float64"))
+
+    def test_precision(self):
+        mlp = ARCHIVES / "layers/mlp_1000_1000_100.pt"
+        call = ("check", mlp, "-i", "f32[64,1000]", "--runs", "2", "--no-measure")
+        text = self.done(*call, "--precision", "bf16")
+        self.assertIn("LibTorch's all in BFloat16", text)
+        distances = json.loads(self.done(*call, "--precision", "tf32", "--json"))["from_float64"]
+        self.assertLess(distances["torchweld"], 1e-5, "this device has no TF32")
+        self.assertIn("precision: products", self.done("explain", mlp, "-i", "f32[64,1000]", "--precision", "bf16"))
+        self.refused("run", LINEAR, "-i", "f32[1,2]", "--precision", "f8", says="f8", status=2)
+        self.refused("run", LINEAR, "-i", "f32[1,2]", "--precision", "f16", "--exact", says="one of the two")
 
     def test_explain(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 #include "tests/virtual_gpu/host_blas.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -40,6 +41,15 @@ void write(DType dtype, void* base, int64_t at, double value) {
     default:
       static_cast<float*>(base)[at] = narrow;
   }
+}
+
+/// To the 10 bits of mantissa that TF32 keeps.
+double tf32_of(double value) {
+  const auto bits = std::bit_cast<uint32_t>(static_cast<float>(value));
+  constexpr uint32_t kDropped = 13;
+  if (!std::isfinite(value)) return value;
+  const uint32_t half = (1u << (kDropped - 1)) - 1 + ((bits >> kDropped) & 1);  // ties to even
+  return std::bit_cast<float>((bits + half) >> kDropped << kDropped);
 }
 
 /// op(matrix) as dense rows x columns, column-major.
@@ -84,12 +94,18 @@ void check(const cuda::BlasShape& s, const cuda::BlasOperands& o) {
 
 }  // namespace
 
-void HostBlas::run(const cuda::BlasShape& s, const cuda::BlasOperands& o, bool, cuda::Stream) {
+void HostBlas::run(const cuda::BlasShape& s, const cuda::BlasOperands& o, bool allow_tf32,
+                   cuda::Stream) {
   check(s, o);
+  const bool tf32 = allow_tf32 && s.dtype == DType::kF32;
   std::vector<double> column(static_cast<size_t>(s.m));
   for (int64_t batch = 0; batch < s.batch; ++batch) {
-    const auto a = dense(s.dtype, o.a, batch * s.batch_a, s.m, s.k, s.lda, s.transpose_a);
-    const auto b = dense(s.dtype, o.b, batch * s.batch_b, s.k, s.n, s.ldb, s.transpose_b);
+    auto a = dense(s.dtype, o.a, batch * s.batch_a, s.m, s.k, s.lda, s.transpose_a);
+    auto b = dense(s.dtype, o.b, batch * s.batch_b, s.k, s.n, s.ldb, s.transpose_b);
+    if (tf32) {
+      std::transform(a.begin(), a.end(), a.begin(), tf32_of);
+      std::transform(b.begin(), b.end(), b.begin(), tf32_of);
+    }
     for (int64_t j = 0; j < s.n; ++j) {
       std::fill(column.begin(), column.end(), 0.0);
       for (int64_t l = 0; l < s.k; ++l) {

@@ -90,6 +90,7 @@ class VirtualRuntime final : public Runtime {
 
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return false; }
+  bool multiplies(DType type) const override { return type != DType::kF64; }
   cuda::Blas* blas() const override { return &blas_; }
   cuda::EmbeddingBag* embedding_bag() const override { return &embedding_bag_; }
   cuda::Attention* attention() const override { return &attention_; }

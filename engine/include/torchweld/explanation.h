@@ -69,6 +69,7 @@ struct ExplainedBlock {
   std::string graph;                       ///< the recorded graph as text
   int recorded_nodes = 0;                  ///< nodes recorded, before simplification
   int64_t arena_bytes = 0;                 ///< memory for intermediates
+  int64_t live_bytes = 0;                  ///< of them, what is alive at once at most
   int64_t unplanned_bytes = 0;             ///< what the same intermediates take without reuse
   int64_t constant_bytes = 0;
 };
@@ -82,6 +83,7 @@ struct Coverage {
 /// How a call with the given inputs runs.
 struct Explanation {
   std::string archive, method, device, backend;
+  std::string precision;               ///< of float32 products; why it isn't what was asked for
   std::vector<ExplainedBlock> blocks;  ///< in the order in which the call ran them
   Coverage fused, library, eager;
 

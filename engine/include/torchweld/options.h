@@ -26,6 +26,21 @@ enum class Numerics {
              ///< LibTorch's own calls
 };
 
+/// What float32 products are computed in. Matrix products, convolutions and attention round their
+/// operands to it and, but for TF32, their results; their sums are float32, and so is all that lies
+/// between them and all that goes in and out. As under LibTorch's autocast, what exceeds the type's
+/// range becomes infinite.
+enum class Precision {
+  kArchive,   ///< as the archive says
+  kTF32,      ///< CUDA: 10 bits of mantissa in matrix products; convolutions by cuDNN follow
+              ///< LibTorch's own setting
+  kBFloat16,  ///< 8 bits; CUDA, and processors with AVX512-BF16 or AMX-BF16
+  kFloat16,   ///< 11 bits, at most 65504; CUDA, and processors with AVX512-FP16
+};
+
+/// In words, as `explain` prints it.
+const char* name_of(Precision precision);
+
 class Runtime;
 
 enum class LogLevel { kDebug, kInfo, kWarning };
@@ -40,6 +55,10 @@ struct Options {
   std::string method = "forward";  ///< which method of the archive `run` calls
   Planning planning = Planning::kBackground;
   Numerics numerics = Numerics::kDefault;
+
+  /// A permission: where the device has no faster products of that kind, and in calls that are
+  /// interpreted, float32 stays, which `explain` says. Not together with kExact.
+  Precision precision = Precision::kArchive;
 
   /// On CUDA: whether the algorithms of matrix products are timed on the device while a plan is
   /// built, instead of taken from cuBLASLt's heuristic. Costs tens of milliseconds a shape once;
