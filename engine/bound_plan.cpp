@@ -39,7 +39,7 @@ Target target_for(const Runtime& runtime, const Options& options) {
   target.tf32 = target.blas && options.precision == Precision::kTF32;
   target.packed_convolutions = runtime.has_packed_convolutions() && !exact;
   target.embedding_bag = runtime.embedding_bag() != nullptr;
-  target.attention = runtime.attention() != nullptr && !exact;
+  target.attention = exact ? nullptr : runtime.attention();
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
     return backend->accepts(spec, geometry, why);

@@ -164,7 +164,7 @@ void Context::run_step(size_t index) {
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index].bag);
     case Step::Kind::kAttention:
-      return run_attention(plan_.steps[index].attention);
+      return run_attention(plan_.steps[index]);
     case Step::Kind::kEager:
       return run_eager(index);
   }
@@ -221,17 +221,19 @@ void Context::run_embedding_bag(const EmbeddingBagCall& b) {
       static_cast<cuda::Stream>(site_.stream));
 }
 
-void Context::run_attention(const AttentionCall& a) {
+void Context::run_attention(const Step& step) {
+  const AttentionCall& a = step.attention;
+  site_.scratch = scratch_of(step);
   const auto at = [this](const Location& where, DType dtype, int64_t elements) -> char* {
     return where.buffer == kNone ? nullptr : address(where) + elements * size_of(dtype);
   };
-  const cuda::AttentionShape& s = a.shape;
+  const AttentionShape& s = a.shape;
   for (int64_t r = 0; r < a.repeats; ++r) {
-    const cuda::AttentionPointers pointers{
+    const AttentionPointers pointers{
         at(a.q, s.dtype, r * a.repeat_q), at(a.k, s.dtype, r * a.repeat_k),
         at(a.v, s.dtype, r * a.repeat_v), at(a.mask, s.mask, r * a.repeat_mask),
         at(a.out, s.dtype, r * a.repeat_out)};
-    bound_.runtime().attention()->launch(s, pointers, static_cast<cuda::Stream>(site_.stream));
+    bound_.runtime().attention()->launch(s, pointers, site_);
   }
 }
 

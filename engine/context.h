@@ -55,7 +55,7 @@ class Context {
   x86::AfterRows tail_of(size_t index);
   void run_matmul(const Step& step);
   void run_embedding_bag(const EmbeddingBagCall& b);
-  void run_attention(const AttentionCall& a);
+  void run_attention(const Step& step);
   void run_host_matmul(size_t index);
   void run_small_conv(size_t index);
   void run_image_conv(size_t index);

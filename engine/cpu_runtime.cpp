@@ -10,6 +10,7 @@
 #include "engine/block_pool.h"
 #include "engine/page_pool.h"
 #include "fusion/packed_conv.h"
+#include "kernels/x86/attention.h"
 #include "kernels/x86/backend.h"
 
 namespace torchweld {
@@ -40,6 +41,9 @@ class CpuRuntime : public Runtime {
         c10::Dispatcher::singleton().findSchema({kPackedConv, ""}).has_value();
     return registered && at::globalContext().userEnabledMkldnn();
   }
+  AttentionKernels* attention() const override {
+    return has_hand_kernels() ? &attention_ : nullptr;
+  }
   bool multiplies(DType type) const override { return x86::multiplies(type); }
   bool can_be_timed() const override { return backend_ != nullptr; }
   LaunchSite site() const override { return {parallel_, nullptr}; }
@@ -63,6 +67,7 @@ class CpuRuntime : public Runtime {
 
  private:
   std::shared_ptr<Backend> backend_;
+  mutable x86::Attention attention_;
   ParallelFor parallel_;
 };
 

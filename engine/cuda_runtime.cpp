@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 
+#include "kernels/cuda/attention.h"
 #include "kernels/cuda/backend.h"
 #include "kernels/cuda/cublaslt.h"
 #include "kernels/cuda/driver_device.h"
@@ -67,7 +68,7 @@ class CudaRuntime final : public Runtime {
   bool has_hand_kernels() const override { return false; }
   cuda::Blas* blas() const override { return blas_.get(); }
   cuda::EmbeddingBag* embedding_bag() const override { return embedding_bag_.get(); }
-  cuda::Attention* attention() const override { return attention_.get(); }
+  AttentionKernels* attention() const override { return attention_.get(); }
   bool multiplies(DType type) const override { return type != DType::kF64; }
   bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/cuda/attention.h"
+#include "kernels/attention.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/embedding_bag.h"
 #include "kernels/kernel.h"
@@ -33,8 +33,8 @@ class Runtime {
   virtual cuda::Blas* blas() const { return nullptr; }
   /// The kernel for embedding_bag; null where LibTorch's operator runs it.
   virtual cuda::EmbeddingBag* embedding_bag() const { return nullptr; }
-  /// The kernel for attention; null where LibTorch's operators run it.
-  virtual cuda::Attention* attention() const { return nullptr; }
+  /// The kernels for attention; null where LibTorch's operators run it.
+  virtual AttentionKernels* attention() const { return nullptr; }
   /// Whether LibTorch's settings let float32 products run in TF32 now.
   virtual bool allows_tf32() const { return false; }
 

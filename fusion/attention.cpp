@@ -56,7 +56,7 @@ void share_keys(const std::vector<MatrixStack*>& all, MatrixStack* k, MatrixStac
 
 class Recogniser {
  public:
-  Recogniser(Graph* graph) : graph_(*graph), uses_(*graph) {}
+  Recogniser(Graph* graph, const Target& target) : graph_(*graph), target_(target), uses_(*graph) {}
 
   void run() {
     const size_t count = graph_.nodes.size();
@@ -93,7 +93,7 @@ class Recogniser {
       r.call(kAttentionOp, arguments(parts, *mask), result);
       std::vector<Node> nodes = r.take();
       nodes.back().part_of = original.op;
-      if (make_attention(graph_, nodes.back(), &call, &why)) {
+      if (make_attention(graph_, nodes.back(), target_, &call, &why)) {
         if (copy != kNone) gone_.insert(copy);
         return nodes;
       }
@@ -215,6 +215,7 @@ class Recogniser {
   }
 
   Graph& graph_;
+  const Target& target_;
   Uses uses_;
   std::set<NodeId> gone_;
 };
@@ -237,10 +238,11 @@ int64_t repeat_stride(const Value& v) { return v.sizes.size() > 4 ? v.strides[0]
 }  // namespace
 
 void recognise_attention(Graph* graph, const Target& target) {
-  if (target.attention) Recogniser(graph).run();
+  if (target.attention != nullptr) Recogniser(graph, target).run();
 }
 
-bool make_attention(const Graph& graph, const Node& node, AttentionCall* out, std::string* why) {
+bool make_attention(const Graph& graph, const Node& node, const Target& target, AttentionCall* out,
+                    std::string* why) {
   out->q_value = node.args[0].tensor()->id;
   out->k_value = node.args[1].tensor()->id;
   out->v_value = node.args[2].tensor()->id;
@@ -259,7 +261,7 @@ bool make_attention(const Graph& graph, const Node& node, AttentionCall* out, st
   *why = "has no elements";
   if (q.elements() == 0 || k.elements() == 0) return false;
   const size_t first = q.sizes.size() - 4;
-  cuda::AttentionShape& s = out->shape;
+  AttentionShape& s = out->shape;
   s.dtype = q.dtype;
   s.batch = q.sizes[first];
   s.heads = q.sizes[first + 1];
@@ -289,11 +291,11 @@ bool make_attention(const Graph& graph, const Node& node, AttentionCall* out, st
     s.mask_strides = strides_of<4>(mask);
     out->repeat_mask = repeat_stride(mask);
   }
-  return cuda::Attention::accepts(s, why);
+  return target.attention->accepts(s, why);
 }
 
 std::string name_of_step(const AttentionCall& call) {
-  const cuda::AttentionShape& s = call.shape;
+  const AttentionShape& s = call.shape;
   return fmt::format("attention_{}x{}x{}x{}x{}_{}{}{}", call.repeats * s.batch, s.heads, s.queries,
                      s.keys, s.head_size, name_of(s.dtype), s.causal ? "_causal" : "",
                      s.mask == DType::kOther ? "" : "_mask");

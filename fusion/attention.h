@@ -20,7 +20,8 @@ void recognise_attention(Graph* graph, const Target& target);
 
 /// Fills `out` (but its locations) for a kAttentionOp node; false, and `why`, for shapes that the
 /// kernel isn't written for.
-bool make_attention(const Graph& graph, const Node& node, AttentionCall* out, std::string* why);
+bool make_attention(const Graph& graph, const Node& node, const Target& target, AttentionCall* out,
+                    std::string* why);
 
 /// "attention_2x8x128x128x64_f32_causal_mask": batch, heads, queries, keys, head size.
 std::string name_of_step(const AttentionCall& call);

@@ -80,7 +80,8 @@ class Emitter {
       step.makes = {step.bag.out_value};
       return step;
     }
-    if (node(n).op == kAttentionOp && make_attention(graph_, node(n), &step.attention, &why_not)) {
+    if (node(n).op == kAttentionOp &&
+        make_attention(graph_, node(n), target_, &step.attention, &why_not)) {
       step.kind = Step::Kind::kAttention;
       step.name = name_of_step(step.attention);
       return step;

@@ -118,6 +118,8 @@ int64_t scratch_bytes(const Step& step, const Target& target) {
     return x86::image_conv_scratch_floats(step.image_conv.shape) * size_of(DType::kF32);
   if (step.kind == Step::Kind::kRecurrence)
     return step.recurrence.shape.scratch_floats() * size_of(DType::kF32);
+  if (step.kind == Step::Kind::kAttention)
+    return target.attention->scratch_bytes(step.attention.shape);
   if (step.kind == Step::Kind::kMatmul) return target.blas_workspace_bytes;
   if (step.kind == Step::Kind::kFused && target.scratch_bytes)
     return target.scratch_bytes(step.spec, step.geometry);

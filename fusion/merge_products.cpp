@@ -182,7 +182,8 @@ class Merger {
       std::string why;
       return member_of(graph_, node(n), target_, &why) ||
              make_matmul(graph_, node(n), &product, &why) ||
-             (node(n).op == kAttentionOp && make_attention(graph_, node(n), &attention, &why));
+             (node(n).op == kAttentionOp &&
+              make_attention(graph_, node(n), target_, &attention, &why));
     });
   }
 

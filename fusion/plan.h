@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda/attention.h"
+#include "kernels/attention.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/embedding_bag.h"
 #include "kernels/kernel.h"
@@ -85,7 +85,7 @@ struct EmbeddingBagCall {
 
 /// Attention by the device's own kernel.
 struct AttentionCall {
-  cuda::AttentionShape shape;
+  AttentionShape shape;
   ValueId q_value = kNone, k_value = kNone, v_value = kNone, mask_value = kNone, out_value = kNone;
   Location q, k, v, mask, out;  ///< mask.buffer is kNone when there is none
   int64_t repeats = 1;          ///< launches, for batches of three dims; these elements apart:

@@ -37,7 +37,7 @@ struct Target {
   bool embedding_bag = false;  ///< the device's kernel for embedding_bag is there
   /// LibTorch's oneDNN operators are there, and batch norm may be folded into weights.
   bool packed_convolutions = false;
-  bool attention = false;  ///< the device's kernel for attention is there
+  const AttentionKernels* attention = nullptr;  ///< null where LibTorch's operators run it
 
   /// Nodes of the recording that stay LibTorch's own steps, whatever the passes could make of them.
   std::set<NodeId> whole;

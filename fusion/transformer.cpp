@@ -132,7 +132,9 @@ class Layer {
       return tensor(graph_.add(std::move(v)));
     };
     const std::vector<Arg> heads{head_views(0), head_views(1), head_views(2)};
-    return target_.attention ? attend_by_kernel(a, heads, out) : attend_by_library(a, heads, out);
+    const ValueId made =
+        target_.attention != nullptr ? attend_by_kernel(a, heads, out) : ValueId{kNone};
+    return made == kNone && target_.hand_kernels ? attend_by_library(a, heads, out) : made;
   }
 
   ValueId attend_by_kernel(const SelfAttention& a, const std::vector<Arg>& heads, ValueId out) {
@@ -153,7 +155,7 @@ class Layer {
     node.outputs = {out};
     AttentionCall call;
     std::string why;
-    if (!make_attention(graph_, node, &call, &why)) return kNone;
+    if (!make_attention(graph_, node, target_, &call, &why)) return kNone;
     return rewriter_.call(kAttentionOp, std::move(node.args), out);
   }
 
@@ -238,7 +240,7 @@ std::optional<std::vector<Node>> parts_of(Graph* graph, const Node& node, const 
 }  // namespace
 
 void expand_transformers(Graph* graph, const Target& target) {
-  if (!target.attention && !target.hand_kernels) return;
+  if (target.attention == nullptr && !target.hand_kernels) return;
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
     const size_t values = graph->values.size(), storages = graph->storages.size();

@@ -80,7 +80,7 @@ struct Attention::Compiled {
 Attention::Attention(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}
 Attention::~Attention() = default;
 
-bool Attention::accepts(const AttentionShape& shape, std::string* why) {
+bool accepts_attention(const AttentionShape& shape, std::string* why) {
   const auto refuse = [&](const char* reason) {
     if (why != nullptr) *why = reason;
     return false;
@@ -122,7 +122,7 @@ void Attention::prepare(const AttentionShape& shape) { compiled(shape); }
 Resources Attention::resources(const AttentionShape& shape) { return compiled(shape).resources; }
 
 void Attention::launch(const AttentionShape& shape, const AttentionPointers& pointers,
-                       Stream stream) {
+                       const LaunchSite& site) {
   const int64_t tiles = (shape.queries + queries_a_block(shape) - 1) / queries_a_block(shape);
   const int64_t blocks = tiles * shape.batch * shape.heads;
   if (blocks == 0) return;
@@ -151,7 +151,7 @@ void Attention::launch(const AttentionShape& shape, const AttentionPointers& poi
   launch.function = compiled(shape).function;
   launch.grid = {static_cast<uint32_t>(blocks)};
   launch.block = {kThreads};
-  launch.stream = stream;
+  launch.stream = static_cast<Stream>(site.stream);
   launch.arguments = parameters;
   compiler_->device().launch(launch);
 }

@@ -1,6 +1,7 @@
 // matmul for AVX2: tiles of up to twelve sums, which leave four registers for operands.
 #include <immintrin.h>
 
+#include "kernels/x86/attention_isa.h"
 #include "kernels/x86/matmul_isa.h"
 
 // The tile lives in registers only when its loops are unrolled, which -O2 does not do.
@@ -10,6 +11,7 @@
 #include "kernels/x86/channel_tile.h"
 #include "kernels/x86/dot_tile.h"
 #include "kernels/x86/matmul_tile.h"
+#include "kernels/x86/weight_tile.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -22,6 +24,15 @@ struct Avx2 {
   static V load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, V value) { _mm256_storeu_ps(p, value); }
   static V add(V a, V b) { return _mm256_add_ps(a, b); }
+  static V mul(V a, V b) { return _mm256_mul_ps(a, b); }
+  static V round(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  /// a * 2^n for whole n of -127, which gives 0, to 127.
+  static V scale(V a, V n) {
+    const __m256i power =
+        _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+    return _mm256_mul_ps(a, _mm256_castsi256_ps(power));
+  }
+  static constexpr float kLeastExp = -88.03f;  // scale() takes no less
   static V div(V a, V b) { return _mm256_div_ps(a, b); }
   static V either(V a, V b) { return _mm256_or_ps(a, b); }
   static V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
@@ -50,6 +61,26 @@ struct Avx2 {
   }
 };
 
+/// Eight rows of eight, exchanged.
+[[gnu::always_inline]] inline void transpose(__m256 (&r)[8]) {
+  __m256 pairs[8], fours[8];
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    pairs[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int half = 0; half < 2; ++half) {
+      const __m256 a = pairs[i + half], b = pairs[i + 2 + half];
+      fours[i + 2 * half] = _mm256_shuffle_ps(a, b, _MM_SHUFFLE(1, 0, 1, 0));
+      fours[i + 2 * half + 1] = _mm256_shuffle_ps(a, b, _MM_SHUFFLE(3, 2, 3, 2));
+    }
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
+  }
+}
+
 }  // namespace
 
 void matmul_avx2(const MatmulCall& call) {
@@ -65,6 +96,29 @@ void matmul_avx2(const MatmulCall& call) {
 }
 
 void dot_avx2(const MatmulCall& call) { dot_product<Avx2>(call); }
+
+void weigh_avx2(const WeightRows& w) { weigh<Avx2>(w); }
+
+void pack_transposed_avx2(const float* from, int64_t row_stride, int64_t rows, int64_t columns,
+                          int64_t panel, float* to) {
+  for (int64_t first = 0; first < rows; first += panel, to += columns * panel) {
+    for (int64_t j = 0; j < panel; j += 8) {
+      const int64_t count = rows - first - j < 8 ? rows - first - j : 8;
+      for (int64_t c = 0; c < columns; c += 8) {
+        const int64_t width = columns - c < 8 ? columns - c : 8;
+        __m256 tile[8];
+        for (int i = 0; i < 8; ++i) {
+          const float* row = from + (first + j + i) * row_stride + c;
+          tile[i] = i >= count   ? Avx2::zero()
+                    : width == 8 ? Avx2::load(row)
+                                 : Avx2::load_first(row, static_cast<int>(width));
+        }
+        transpose(tile);
+        for (int i = 0; i < 8 && i < width; ++i) Avx2::store(to + (c + i) * panel + j, tile[i]);
+      }
+    }
+  }
+}
 
 void by_channel_avx2(const ImageConvCall& call, int64_t begin, int64_t end) {
   channel_rows<Avx2>(call, begin, end);

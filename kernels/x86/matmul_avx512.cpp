@@ -1,6 +1,7 @@
 // matmul for AVX-512: tiles of up to sixteen sums, which fill half of the registers.
 #include <immintrin.h>
 
+#include "kernels/x86/attention_isa.h"
 #include "kernels/x86/matmul_isa.h"
 
 // The tile lives in registers only when its loops are unrolled, which -O2 does not do.
@@ -9,6 +10,7 @@
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
 #include "kernels/x86/channel_tile.h"
 #include "kernels/x86/matmul_tile.h"
+#include "kernels/x86/weight_tile.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -21,6 +23,12 @@ struct Avx512 {
   static V load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, V value) { _mm512_storeu_ps(p, value); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }
+  static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
+  static V round(V a) {
+    return _mm512_maskz_roundscale_ps(0xffff, a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  static V scale(V a, V n) { return _mm512_maskz_scalef_ps(0xffff, a, n); }  ///< a * 2^n
+  static constexpr float kLeastExp = -200;  // which scale() makes 0
   static V div(V a, V b) { return _mm512_div_ps(a, b); }
   static V either(V a, V b) { return _mm512_or_ps(a, b); }
   static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
@@ -45,6 +53,8 @@ void matmul_avx512(const MatmulCall& call) {
     matmul_blocks<Avx512, 32, 2, 8>(call);
   }
 }
+
+void weigh_avx512(const WeightRows& w) { weigh<Avx512>(w); }
 
 void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end) {
   channel_rows<Avx512>(call, begin, end);

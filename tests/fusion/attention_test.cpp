@@ -1,4 +1,6 @@
 // Attention in the spellings of models as one step.
+#include "kernels/x86/attention.h"
+
 #include <gtest/gtest.h>
 
 #include "tests/fusion/text_of.h"
@@ -8,7 +10,16 @@ namespace {
 
 Target attends() {
   Target on;
-  on.rows = on.blas = on.attention = true;
+  on.rows = on.blas = true;
+  on.attention = &kPlannedAttention;
+  return on;
+}
+
+/// The host, with its own kernel.
+Target hosts() {
+  static const x86::Attention attention;
+  Target on = target();
+  on.attention = &attention;
   return on;
 }
 
@@ -117,6 +128,29 @@ TEST(Attention, AScaleAfterAMaskOfFloatsPreventsIt) {
   return %7
 )"),
             "matmul_5x32x7_f32\nfused_mul_softmax_f32\nmatmul_5x7x32_f32\n");
+}
+
+TEST(Attention, OnTheHostHasMemoryForPackedKeysAndValues) {
+  constexpr const char* kDense = R"(graph(%0: f32[2,8,32], %1: f32[2,9,32]):
+  %2: f32[2,32,9]{288,1,32} @%1 = aten::transpose.int(%1, 1, 2)
+  %3: f32[2,8,9] = aten::bmm(%0, %2)
+  %4: f32[2,8,9] = aten::softmax.int(%3, -1, none)
+  %5: f32[2,8,32] = aten::bmm(%4, %1)
+  return %5
+)";
+  const Plan made = plan(parse_graph(kDense), hosts());
+  ASSERT_EQ(made.steps.size(), 1u);
+  EXPECT_EQ(made.steps[0].name, "attention_1x2x8x9x32_f32");
+  EXPECT_GE(made.arena_bytes, x86::Attention().scratch_bytes(made.steps[0].attention.shape));
+  EXPECT_GT(made.arena_bytes, 2 * 9 * 32 * 4);
+}
+
+TEST(Attention, OfFewQueriesStaysLibTorchsOnTheHost) {
+  constexpr const char* kOne = R"(graph(%0: f32[1,4,1,64], %1: f32[1,4,100,64]):
+  %2: f32[1,4,1,64] = aten::scaled_dot_product_attention(%0, %1, %1, none, 0.0, false, none, false)
+  return %2
+)";
+  EXPECT_EQ(plan(parse_graph(kOne), hosts()).steps[0].name, "aten::scaled_dot_product_attention");
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace {
 std::string merged(std::string_view text) {
   return after(text, [](Graph* graph) {
     Target on = rows();
-    on.attention = true;
+    on.attention = &kPlannedAttention;
     drop_views(graph);
     merge_products(graph, on);
     drop_dead(graph);
@@ -139,7 +139,7 @@ TEST(MergeProducts, LargeWeightsStay) {
 
 TEST(MergeProducts, AttentionReadsQueriesKeysAndValuesAsColumns) {
   Target on = rows();
-  on.attention = true;
+  on.attention = &kPlannedAttention;
   EXPECT_EQ(planned(R"(graph(%0: f32[2,6,64]):
   %1: f32[64,64] = constant(0)
   %2: f32[64,64] = constant(1)

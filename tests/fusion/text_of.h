@@ -7,6 +7,7 @@
 #include "fusion/passes.h"
 #include "fusion/plan_text.h"
 #include "fusion/planner.h"
+#include "kernels/cuda/attention.h"
 #include "loader/graph_text.h"
 
 namespace torchweld::testing {
@@ -26,6 +27,19 @@ inline Target target(Rounding rounding = Rounding::kDefault) {
   all.hand_kernels = true;
   return all;
 }
+
+/// Attention as CUDA devices run it, for plans that nobody runs.
+class PlannedAttention : public AttentionKernels {
+ public:
+  bool accepts(const AttentionShape& shape, std::string* why) const override {
+    return cuda::accepts_attention(shape, why);
+  }
+  int64_t scratch_bytes(const AttentionShape&) const override { return 0; }
+  void prepare(const AttentionShape&) override {}
+  void launch(const AttentionShape&, const AttentionPointers&, const LaunchSite&) override {}
+};
+
+inline const PlannedAttention kPlannedAttention;
 
 /// The plan of a graph.
 inline std::string planned(std::string_view text, const Target& on = target()) {

@@ -8,7 +8,8 @@ namespace {
 
 Target device() {
   Target on;
-  on.rows = on.blas = on.attention = true;
+  on.rows = on.blas = true;
+  on.attention = &kPlannedAttention;
   return on;
 }
 

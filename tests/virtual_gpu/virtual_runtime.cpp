@@ -9,6 +9,7 @@
 #include <new>
 #include <set>
 
+#include "kernels/cuda/attention.h"
 #include "kernels/cuda/backend.h"
 #include "tests/virtual_gpu/host_blas.h"
 #include "torchweld/error.h"
@@ -93,7 +94,7 @@ class VirtualRuntime final : public Runtime {
   bool multiplies(DType type) const override { return type != DType::kF64; }
   cuda::Blas* blas() const override { return &blas_; }
   cuda::EmbeddingBag* embedding_bag() const override { return &embedding_bag_; }
-  cuda::Attention* attention() const override { return &attention_; }
+  AttentionKernels* attention() const override { return &attention_; }
   LaunchSite site() const override { return {}; }
 
   at::Tensor allocate(c10::IntArrayRef sizes, c10::IntArrayRef strides,

@@ -90,20 +90,20 @@ Row measured(const Case& c) {
 
 Row measured_attention(DType dtype) {
   constexpr int64_t kRows = 64, kHead = 64;
-  const cuda::AttentionShape shape = {dtype,
-                                      1,
-                                      1,
-                                      1,
-                                      kRows,
-                                      kRows,
-                                      kHead,
-                                      false,
-                                      DType::kOther,
-                                      0.125f,
-                                      {0, 0, kHead},
-                                      {0, 0, kHead},
-                                      {0, 0, kHead},
-                                      {0, 0, kHead}};
+  const AttentionShape shape = {dtype,
+                                1,
+                                1,
+                                1,
+                                kRows,
+                                kRows,
+                                kHead,
+                                false,
+                                DType::kOther,
+                                0.125f,
+                                {0, 0, kHead},
+                                {0, 0, kHead},
+                                {0, 0, kHead},
+                                {0, 0, kHead}};
   cuda::Attention attention(shared_backend().compiler());
   cuda::Device& device = shared_device();
   const int64_t bytes = kRows * kHead * size_of(dtype);
@@ -114,7 +114,7 @@ Row measured_attention(DType dtype) {
     device.copy(memory.back(), values.data(), bytes, nullptr);
   }
   take_traffic(device);
-  attention.launch(shape, {memory[0], memory[1], memory[2], nullptr, memory[3]}, nullptr);
+  attention.launch(shape, {memory[0], memory[1], memory[2], nullptr, memory[3]}, {});
   device.synchronize(cuda::Stream{});
   const Traffic traffic = take_traffic(device);
   for (void* m : memory) device.release(m);

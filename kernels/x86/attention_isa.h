@@ -1,0 +1,28 @@
+// What attention does between its products, one file an instruction set; see matmul_isa.h.
+#pragma once
+
+#include "kernels/attention.h"
+
+namespace torchweld::x86 {
+
+/// Scores of some queries, made weights in place.
+struct WeightRows {
+  const AttentionShape* shape = nullptr;
+  float* scores = nullptr;  ///< [rows, keys], rows `stride` apart; past a causal row's end unset
+  int64_t stride = 0;
+  int64_t query = 0, rows = 0;
+  int64_t keys = 0;            ///< that some of the rows see
+  const void* mask = nullptr;  ///< of the first row, if the shape has one
+  float* sums = nullptr;       ///< what to divide each row's result by; 0: it is the empty row
+};
+
+/// scores = exp(scale * scores + mask - the row's largest), 0 where a key is not seen.
+void weigh_avx2(const WeightRows& w);
+void weigh_avx512(const WeightRows& w);
+
+/// [columns, rows] panels of [rows, columns]: what pack() makes of a matrix whose columns are
+/// `row_stride` apart.
+void pack_transposed_avx2(const float* from, int64_t row_stride, int64_t rows, int64_t columns,
+                          int64_t panel, float* to);
+
+}  // namespace torchweld::x86
