@@ -13,6 +13,7 @@ namespace {
 
 /// The stride from one tap of a filter to the next; nullopt where they are no single walk.
 std::optional<int64_t> tap_stride(const Value& weight) {
+  if (weight.sizes.size() == 3) return weight.strides[2];
   const int64_t height = weight.sizes[2], width = weight.sizes[3];
   if (height == 1) return weight.strides[3];
   if (width != 1 && weight.strides[2] != width * weight.strides[3]) return std::nullopt;
@@ -20,8 +21,9 @@ std::optional<int64_t> tap_stride(const Value& weight) {
 }
 
 bool make_convolution(const Graph& graph, const Node& node, ImageConv* out) {
-  const auto args = conv_args(node, 2);
-  if (node.op != kImageConv || !args) return false;
+  if (node.op != kImageConv) return false;
+  const auto args = conv_args(node, graph.value(tensor_arg(node, 0)).sizes.size() - 2);
+  if (!args) return false;
   out->x_value = tensor_arg(node, 0);
   out->weight = tensor_arg(node, 1);
   out->bias_value = tensor_arg(node, 2);
@@ -39,28 +41,32 @@ bool make_convolution(const Graph& graph, const Node& node, ImageConv* out) {
 
 /// Whether images lie as the kernel's results do.
 bool is_channels_last(const Value& v) {
-  const std::vector<int64_t>& n = v.sizes;
-  if (n.size() != 4 || v.opaque || v.dtype != DType::kF32 || v.elements() == 0) return false;
-  const int64_t strides[] = {n[1] * n[2] * n[3], 1, n[1] * n[3], n[1]};
-  for (size_t d = 0; d < 4; ++d) {
-    if (n[d] != 1 && v.strides[d] != strides[d]) return false;
+  if (v.sizes.size() < 3 || v.sizes.size() > 4 || v.opaque || v.dtype != DType::kF32 ||
+      v.elements() == 0)
+    return false;
+  const std::vector<int64_t> strides = channels_last_strides(v.sizes);
+  for (size_t d = 0; d < strides.size(); ++d) {
+    if (v.sizes[d] != 1 && v.strides[d] != strides[d]) return false;
   }
   return true;
 }
 
 bool make_pooling(const Graph& graph, const Node& node, ImageConv* out) {
   const auto pooling = pooling_of(graph, node);
-  if (!pooling || pooling->steps.size() != 2 || pooling->divisor != 0) return false;
+  if (!pooling || pooling->divisor != 0) return false;
   const Value& x = graph.value(pooling->source);
   const Value& y = graph.value(node.outputs[0]);
-  const bool one_pixel = x.sizes.size() == 4 && x.sizes[2] * x.sizes[3] == 1;  // any layout is both
-  if (!is_channels_last(x) || !is_channels_last(y) || one_pixel) return false;
+  if (!is_channels_last(x) || !is_channels_last(y) || pooling->steps.size() + 2 != x.sizes.size() ||
+      x.sizes[0] * x.sizes[1] == x.elements())  // of one pixel: any layout is both
+    return false;
   ConvArgs args;
   args.stride = pooling->steps;
   args.padding = pooling->before;
   args.dilation = pooling->spreads;
   Value window;
-  window.sizes = {1, 1, pooling->domain.sizes[4], pooling->domain.sizes[5]};
+  window.sizes = {1, 1};
+  const auto& sizes = pooling->domain.sizes;
+  window.sizes.insert(window.sizes.end(), sizes.end() - std::ssize(args.stride), sizes.end());
   out->x_value = pooling->source;
   out->shape = conv_shape(x, window, y, args);
   out->shape.op = pooling->averages ? x86::ImageOp::kAveragePool : x86::ImageOp::kMaxPool;
@@ -69,6 +75,13 @@ bool make_pooling(const Graph& graph, const Node& node, ImageConv* out) {
 }
 
 }  // namespace
+
+std::vector<int64_t> channels_last_strides(const std::vector<int64_t>& sizes) {
+  std::vector<int64_t> strides = contiguous_strides(sizes);
+  for (size_t d = 2; d < sizes.size(); ++d) strides[d] *= sizes[1];
+  strides[1] = 1;
+  return strides;
+}
 
 bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels) {
   const bool depthwise = groups == in_channels && weight.sizes[0] == groups;

@@ -9,11 +9,16 @@
 
 namespace torchweld {
 
-/// What `pack_convolutions` writes for them: the arguments are aten::conv2d's.
+/// Of an image [N, C, pixels...] whose channels are innermost, then its pixels.
+std::vector<int64_t> channels_last_strides(const std::vector<int64_t>& sizes);
+
+/// What `pack_convolutions` writes for them: the arguments are aten::conv2d's, or aten::conv1d's of
+/// images of one row [N, C, W]. A list names the padding in front; that behind follows from the
+/// result's size.
 inline constexpr const char* kImageConv = "torchweld::conv2d";
 
 /// Whether the kernel takes such a convolution of these weights [out_channels, in_channels /
-/// groups, height, width]: one group, or as many as channels in and out.
+/// groups, height, width] or [..., width]: one group, or as many as channels in and out.
 bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels);
 
 /// Fills `out` (but its locations) when the first of `nodes` is a kImageConv, or a pooling of

@@ -23,8 +23,10 @@ namespace {
 constexpr int64_t kFewestChannels = 16;
 
 // An element changes its place in the time of some 25 products, and packing saves a fifth of a
-// large convolution, most of a small one. Where it doesn't pay, the gate finds it out.
+// large convolution, most of a small one, of which LibTorch's takes 15 us and more whatever its
+// size. Where it doesn't pay, the gate finds it out.
 constexpr int64_t kProductsPerCopy = 32;
+constexpr int64_t kProductsPerCall = 250'000;
 
 struct Convolution {
   ValueId x = kNone, weight = kNone, bias = kNone;
@@ -41,14 +43,16 @@ bool is_constant(const Graph& graph, ValueId id) {
 }
 
 std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) {
-  const auto args = conv_args(node, 2);
   Convolution c{tensor_arg(node, 0), tensor_arg(node, 1), tensor_arg(node, 2), {}};
-  if (!args || c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone)
-    return std::nullopt;
+  if (c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
   const Value& x = graph.value(c.x);
-  const bool images = x.dtype == DType::kF32 && !x.opaque && x.sizes.size() == 4 &&
-                      graph.value(node.outputs[0]).elements() > 0;
-  if (!images || !is_constant(graph, c.weight) || (c.bias != kNone && !is_constant(graph, c.bias)))
+  const size_t rank = x.sizes.size();
+  if (rank != 3 && rank != 4) return std::nullopt;
+  const auto args = conv_args(node, rank - 2);
+  const bool images =
+      x.dtype == DType::kF32 && !x.opaque && graph.value(node.outputs[0]).elements() > 0;
+  if (!args || !images || !is_constant(graph, c.weight) ||
+      (c.bias != kNone && !is_constant(graph, c.bias)))
     return std::nullopt;
   c.args = *args;
   return c;
@@ -77,7 +81,7 @@ class Packer {
     }
   }
 
-  /// How many products of two numbers the packed convolutions have.
+  /// How many products of two numbers the packed convolutions have, or are worth.
   int64_t run() {
     const size_t count = graph_.nodes.size();
     for (size_t n = 0; n < count; ++n) {
@@ -122,7 +126,8 @@ class Packer {
     const bool few = weight.sizes[0] < kFewestChannels;
     const bool own = target_.hand_kernels && (!few || c.args.groups == 1) &&
                      takes_image_conv(weight, c.args.groups, graph_.value(c.x).sizes[1]);
-    if (!own && (few || !target_.packed_convolutions)) return;
+    const bool signal = weight.sizes.size() == 3;
+    if (!own && (few || signal || !target_.packed_convolutions)) return;
     Rewriter r(&graph_, node_of(n));
     NodeId last = n;
     ValueId out = node_of(n).outputs[0];
@@ -141,8 +146,9 @@ class Packer {
     std::optional<Activation> activation;
     if (!own && reader != kNone) activation = activation_of(node_of(reader));
     if (activation) absorb(reader);
-    products_ += graph_.value(out).elements() * graph_.value(c.weight).elements() /
-                 graph_.value(c.weight).sizes[0];
+    products_ += kProductsPerCall + graph_.value(out).elements() *
+                                        graph_.value(c.weight).elements() /
+                                        graph_.value(c.weight).sizes[0];
     packed_[last] =
         own ? own_call(c, out, &r) : call(c, activation.value_or(Activation{}), out, &r);
   }
@@ -150,8 +156,10 @@ class Packer {
   /// The batch norm's factor goes into the weights, what it adds into the bias.
   void fold(const Node& norm, Convolution* c, Rewriter* r) {
     const Affine affine = affine_of(norm, r);
+    Arg::Ints sizes(graph_.value(c->weight).sizes.size(), 1);
+    sizes[0] = -1;
     const ValueId by_output =
-        r->setup("aten::view", {tensor(affine.alpha), {Arg::Ints{-1, 1, 1, 1}}}, affine.alpha);
+        r->setup("aten::view", {tensor(affine.alpha), {std::move(sizes)}}, affine.alpha);
     const ValueId scaled_weight =
         r->setup("aten::mul.Tensor", {tensor(c->weight), tensor(by_output)}, c->weight);
     // LibTorch's result lies as its operand does.

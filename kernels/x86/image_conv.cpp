@@ -103,70 +103,117 @@ bool is_matrix(const ConvShape& s) {
          (s.batch == 1 || s.x_batch_stride == s.in_height * s.x_height_stride);
 }
 
-void place(const ImageConvCall& c, int64_t row, MatmulCall* m) {
-  const ConvShape& s = c.shape;
-  const int64_t at = row * s.out_width * s.out_channels;
-  m->x = c.x + row / s.out_height * s.x_batch_stride +
-         row % s.out_height * s.stride_height * s.x_height_stride;
-  m->out = c.out + at;
-  m->summand = c.summand == nullptr ? nullptr : c.summand + at;
+/// The rows of the result, those of all images, each in pieces of equal width but for the last.
+struct Pieces {
+  int64_t width = 0, of_row = 1, count = 0;
+
+  int64_t row(int64_t piece) const { return piece / of_row; }
+  int64_t begin(int64_t piece) const { return piece % of_row * width; }
+  /// How many positions lie before it.
+  int64_t position(int64_t piece, int64_t out_width) const {
+    return row(piece) * out_width + begin(piece);
+  }
+};
+
+/// Images of one row have the length of a signal: whole, it would be nothing to share out, and out
+/// of the cache before anything could follow.
+Pieces pieces_of(const ConvShape& s, bool followed) {
+  constexpr int64_t kWidth = 96;  // a multiple of the rows of every tile
+  Pieces p;
+  p.width = s.out_height == 1
+                ? std::min(s.out_width, followed ? rows_of_block(s.out_channels) : kWidth)
+                : s.out_width;
+  p.of_row = (s.out_width + p.width - 1) / p.width;
+  p.count = s.batch * s.out_height * p.of_row;
+  return p;
 }
 
-/// Rows of the result, which are out_width positions each.
-void share_out_positions(const ConvShape& s, int64_t row_cycles, const SplitWork& parallel,
-                         const AfterRows& after, const std::function<void(int64_t, int64_t)>& run) {
-  const int64_t width = s.out_width;
-  AfterRows after_row;
-  if (after)
-    after_row = [&after, width](int64_t begin, int64_t end) { after(begin * width, end * width); };
-  const int64_t block = after ? std::max<int64_t>(1, rows_of_block(s.out_channels) / width) : 1;
-  share_out_rows(s.batch * s.out_height, block, row_cycles, parallel, after_row, run);
+void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCall* m) {
+  const ConvShape& s = c.shape;
+  const int64_t row = pieces.row(piece), begin = pieces.begin(piece);
+  const int64_t at = pieces.position(piece, s.out_width) * s.out_channels;
+  m->x = c.x + row / s.out_height * s.x_batch_stride +
+         row % s.out_height * s.stride_height * s.x_height_stride + begin * m->x_row_stride;
+  m->out = c.out + at;
+  m->summand = c.summand == nullptr ? nullptr : c.summand + at;
+  m->m = std::min(pieces.width, s.out_width - begin);
+}
+
+void share_out_pieces(const ConvShape& s, const Pieces& pieces, int64_t position_cycles,
+                      const SplitWork& parallel, const AfterRows& after,
+                      const std::function<void(int64_t, int64_t)>& run) {
+  AfterRows after_pieces;
+  if (after) {
+    after_pieces = [&after, &pieces, width = s.out_width](int64_t begin, int64_t end) {
+      after(pieces.position(begin, width), pieces.position(end, width));
+    };
+  }
+  const int64_t block =
+      after ? std::max<int64_t>(1, rows_of_block(s.out_channels) / pieces.width) : 1;
+  share_out_rows(pieces.count, block, position_cycles * pieces.width, parallel, after_pieces, run);
 }
 
 void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
   const ConvShape& s = c.shape;
   MatmulCall product = row_product(c);
   if (is_matrix(s)) {
-    place(c, 0, &product);
+    place(c, {s.out_width, 1, 1}, 0, &product);
     product.m = s.positions();
     return matmul(product, parallel, after);
   }
-  // All rows by one panel of the weights, which stays in the cache, then by the next.
-  const int64_t rows = s.batch * s.out_height;
-  const auto run = [&](int64_t row, int64_t row_end, int64_t column, int64_t column_end) {
+  // All pieces by one panel of the weights, which stays in the cache, then by the next.
+  const Pieces pieces = pieces_of(s, static_cast<bool>(after));
+  const auto run = [&](int64_t piece, int64_t piece_end, int64_t column, int64_t column_end) {
     for (; column < column_end; column += kPanel) {
       MatmulCall part = product;
       part.begin = column;
       part.end = std::min(column + kPanel, column_end);
-      for (int64_t r = row; r < row_end; ++r) {
-        place(c, r, &part);
+      for (int64_t p = piece; p < piece_end; ++p) {
+        place(c, pieces, p, &part);
         matmul(part);
       }
     }
   };
-  const int64_t row_cycles = s.out_width * product.k * product.n / 16;
+  const int64_t position_cycles = product.k * product.n / 16;
   const bool many_rows = s.positions() > rows_of_block(product.n);
   if (product.n >= 8 * kPanel && !(after && many_rows)) {
     const int64_t panels = (product.n + kPanel - 1) / kPanel;
     const auto columns = [&](int64_t begin, int64_t end) {
-      run(0, rows, begin * kPanel, std::min(end * kPanel, product.n));
+      run(0, pieces.count, begin * kPanel, std::min(end * kPanel, product.n));
     };
-    share_out(panels, rows * row_cycles / panels, parallel, std::ref(columns));
+    share_out(panels, s.positions() * position_cycles / panels, parallel, std::ref(columns));
     if (after) after(0, s.positions());
   } else {
     const auto some = [&](int64_t begin, int64_t end) { run(begin, end, 0, product.n); };
-    share_out_positions(s, row_cycles, parallel, after, std::ref(some));
+    share_out_pieces(s, pieces, position_cycles, parallel, after, std::ref(some));
   }
+}
+
+/// One piece of an image of one row, as a call of its own.
+ImageConvCall piece_of(const ImageConvCall& c, const Pieces& pieces, int64_t piece) {
+  const ConvShape& s = c.shape;
+  const int64_t begin = pieces.begin(piece);
+  const int64_t at = pieces.position(piece, s.out_width) * s.out_channels;
+  ImageConvCall part = c;
+  part.shape.batch = 1;
+  part.shape.out_width = std::min(pieces.width, s.out_width - begin);
+  part.shape.pad_width -= begin * s.stride_width;
+  part.x += pieces.row(piece) * s.x_batch_stride;
+  part.out += at;
+  if (part.summand != nullptr) part.summand += at;
+  return part;
 }
 
 void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
   static const bool wide = host_isa() == Isa::kAvx512;
   const ConvShape& s = c.shape;
-  const auto rows = [&](int64_t begin, int64_t end) {
-    (wide && c.panel != 8 ? by_channel_avx512 : by_channel_avx2)(c, begin, end);
+  const auto kernel = wide && c.panel != 8 ? by_channel_avx512 : by_channel_avx2;
+  const Pieces pieces = pieces_of(s, static_cast<bool>(after));
+  const auto some = [&](int64_t begin, int64_t end) {
+    if (pieces.of_row == 1) return kernel(c, begin, end);
+    for (; begin < end; ++begin) kernel(piece_of(c, pieces, begin), 0, 1);
   };
-  const int64_t row_cycles = s.out_width * s.out_channels * s.pixels() / 12;
-  share_out_positions(s, row_cycles, parallel, after, std::ref(rows));
+  share_out_pieces(s, pieces, s.out_channels * s.pixels() / 12, parallel, after, std::ref(some));
 }
 
 }  // namespace

@@ -227,6 +227,27 @@ TEST(ImageConv, FiltersAndWindowsByChannelMatchPlainLoops) {
   }
 }
 
+/// A long signal goes in pieces.
+TEST(ImageConv, ImagesOfOneRowMatchPlainLoops) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  int i = 0;
+  for (const ImageOp op :
+       {ImageOp::kConvolution, ImageOp::kDepthwise, ImageOp::kMaxPool, ImageOp::kAveragePool}) {
+    for (const Window& window : kWindows) {
+      for (const int64_t channels : {8, 40, 300}) {
+        const int64_t in = op == ImageOp::kConvolution ? 1 + i % 20 : channels;
+        ConvShape s = shape_of(op, 1 + i % 2, 16, 401, in, channels, window);
+        s.in_height = s.out_height = s.kernel_height = s.stride_height = s.dilation_height = 1;
+        s.pad_height = 0;
+        Case c(s, {op == ImageOp::kDepthwise, i % 3 == 0, kClamps[i % 3]});
+        expect_both(&c);
+        if (HasFatalFailure()) return;
+        ++i;
+      }
+    }
+  }
+}
+
 TEST(ImageConv, WindowsMayReachPastTheEnd) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   for (const ImageOp op : {ImageOp::kMaxPool, ImageOp::kAveragePool}) {
