@@ -148,7 +148,7 @@ class Relayout {
   ValueId channels_last(ValueId id, const Node& reader) {
     if (const Image* image = image_of(id)) return image->channels_last;
     // The own kernel goes from pixel to pixel by any stride.
-    const bool any_pixels = reader.op == kImageConv;
+    const bool any_pixels = reader.op != kPackedConv;
     if (any_pixels && relaid(id) != kNone && value(relaid(id)).strides[1] == 1) return relaid(id);
     lay_as_recorded(id);
     const Value& v = value(id);

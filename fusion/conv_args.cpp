@@ -4,7 +4,6 @@
 #include "fusion/node_args.h"
 
 namespace torchweld {
-namespace {
 
 bool read_ints(const Node& node, size_t i, size_t count, std::vector<int64_t>* out) {
   const Arg::Ints* list = ints_arg(node, i);
@@ -13,8 +12,6 @@ bool read_ints(const Node& node, size_t i, size_t count, std::vector<int64_t>* o
   out->resize(count, list->front());
   return true;
 }
-
-}  // namespace
 
 std::optional<ConvArgs> conv_args(const Node& node, size_t dims) {
   const bool general = node.op == "aten::_convolution" || node.op == "aten::convolution";

@@ -7,6 +7,7 @@
 #include "fusion/host_epilogue.h"
 #include "fusion/node_args.h"
 #include "fusion/pooling.h"
+#include "fusion/transposed_conv.h"
 
 namespace torchweld {
 namespace {
@@ -36,6 +37,20 @@ bool make_convolution(const Graph& graph, const Node& node, ImageConv* out) {
     out->weight_layout.inner = w.sizes[1];
     out->weight_layout.stride_inner = w.strides[1];
   }
+  return true;
+}
+
+bool make_transposed(const Graph& graph, const Node& node, ImageConv* out) {
+  const auto args = transposed_args(graph, node);
+  if (node.op != kTransposedConv || !args) return false;
+  out->x_value = tensor_arg(node, 0);
+  out->weight = tensor_arg(node, 1);
+  out->bias_value = tensor_arg(node, 2);
+  x86::ConvShape& s = out->shape;
+  s = conv_shape(graph.value(out->x_value), filter_of(graph, node), graph.value(node.outputs[0]),
+                 *args);
+  s.op = x86::ImageOp::kTransposed;
+  out->weight_layout = {s.taps(), s.out_channels, s.out_channels, 1};
   return true;
 }
 
@@ -94,7 +109,9 @@ bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const
   const Node& node = at(nodes[0]);
   if (!target.hand_kernels || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone)
     return false;
-  if (!make_convolution(graph, node, out) && !make_pooling(graph, node, out)) return false;
+  if (!make_convolution(graph, node, out) && !make_transposed(graph, node, out) &&
+      !make_pooling(graph, node, out))
+    return false;
   out->out_value = node.outputs[0];
   return std::all_of(nodes.begin() + 1, nodes.end(),
                      [&](NodeId n) { return add_epilogue(graph, at(n), out); });

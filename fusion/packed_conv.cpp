@@ -13,6 +13,7 @@
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
 #include "fusion/small_conv.h"
+#include "fusion/transposed_conv.h"
 #include "fusion/uses.h"
 
 namespace torchweld {
@@ -31,6 +32,7 @@ constexpr int64_t kProductsPerCall = 250'000;
 struct Convolution {
   ValueId x = kNone, weight = kNone, bias = kNone;
   ConvArgs args;
+  bool transposed = false;
 };
 
 struct Activation {
@@ -43,18 +45,20 @@ bool is_constant(const Graph& graph, ValueId id) {
 }
 
 std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) {
-  Convolution c{tensor_arg(node, 0), tensor_arg(node, 1), tensor_arg(node, 2), {}};
+  Convolution c{tensor_arg(node, 0), tensor_arg(node, 1), tensor_arg(node, 2)};
   if (c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
   const Value& x = graph.value(c.x);
   const size_t rank = x.sizes.size();
   if (rank != 3 && rank != 4) return std::nullopt;
-  const auto args = conv_args(node, rank - 2);
+  const auto turned = transposed_args(graph, node);
+  const auto args = turned ? turned : conv_args(node, rank - 2);
   const bool images =
       x.dtype == DType::kF32 && !x.opaque && graph.value(node.outputs[0]).elements() > 0;
   if (!args || !images || !is_constant(graph, c.weight) ||
       (c.bias != kNone && !is_constant(graph, c.bias)))
     return std::nullopt;
   c.args = *args;
+  c.transposed = turned.has_value();
   return c;
 }
 
@@ -121,13 +125,20 @@ class Packer {
     return same ? n : kNone;
   }
 
+  /// Whether the own kernel takes it, and has enough channels to.
+  bool is_own(const Convolution& c) const {
+    if (!target_.hand_kernels) return false;
+    const Value& weight = graph_.value(c.weight);
+    if (c.transposed) return takes_transposed_conv(weight, c.args);
+    return (weight.sizes[0] >= kFewestChannels || c.args.groups == 1) &&
+           takes_image_conv(weight, c.args.groups, graph_.value(c.x).sizes[1]);
+  }
+
   void pack(NodeId n, Convolution c) {
     const Value& weight = graph_.value(c.weight);
-    const bool few = weight.sizes[0] < kFewestChannels;
-    const bool own = target_.hand_kernels && (!few || c.args.groups == 1) &&
-                     takes_image_conv(weight, c.args.groups, graph_.value(c.x).sizes[1]);
-    const bool signal = weight.sizes.size() == 3;
-    if (!own && (few || signal || !target_.packed_convolutions)) return;
+    const bool few = weight.sizes[0] < kFewestChannels, own = is_own(c);
+    const bool dnn = weight.sizes.size() == 4 && !c.transposed;
+    if (!own && (few || !dnn || !target_.packed_convolutions)) return;
     Rewriter r(&graph_, node_of(n));
     NodeId last = n;
     ValueId out = node_of(n).outputs[0];
@@ -146,7 +157,7 @@ class Packer {
     std::optional<Activation> activation;
     if (!own && reader != kNone) activation = activation_of(node_of(reader));
     if (activation) absorb(reader);
-    products_ += kProductsPerCall + graph_.value(out).elements() *
+    products_ += kProductsPerCall + graph_.value(c.transposed ? c.x : out).elements() *
                                         graph_.value(c.weight).elements() /
                                         graph_.value(c.weight).sizes[0];
     packed_[last] =
@@ -157,7 +168,7 @@ class Packer {
   void fold(const Node& norm, Convolution* c, Rewriter* r) {
     const Affine affine = affine_of(norm, r);
     Arg::Ints sizes(graph_.value(c->weight).sizes.size(), 1);
-    sizes[0] = -1;
+    sizes[c->transposed ? 1 : 0] = -1;
     const ValueId by_output =
         r->setup("aten::view", {tensor(affine.alpha), {std::move(sizes)}}, affine.alpha);
     const ValueId scaled_weight =
@@ -176,10 +187,25 @@ class Packer {
   }
 
   Node own_call(const Convolution& c, ValueId out, Rewriter* r) const {
+    const Arg bias = c.bias == kNone ? Arg{} : tensor(c.bias);
+    if (c.transposed) {
+      const ValueId weight = ordered_by_phase(c.weight, c.args, &graph_, r);
+      r->call(kTransposedConv,
+              {tensor(c.x),
+               tensor(weight),
+               bias,
+               {c.args.stride},
+               {c.args.padding},
+               {Arg::Ints(c.args.stride.size(), 0)},
+               {c.args.groups},
+               {c.args.dilation}},
+              out);
+      return std::move(r->take().front());
+    }
     r->call(kImageConv,
             {tensor(c.x),
              tensor(c.weight),
-             c.bias == kNone ? Arg{} : tensor(c.bias),
+             bias,
              {c.args.stride},
              {c.args.padding},
              {c.args.dilation},
@@ -225,7 +251,7 @@ class Packer {
 }  // namespace
 
 bool is_packed_convolution(const Node& node) {
-  return node.op == kPackedConv || node.op == kImageConv;
+  return node.op == kPackedConv || node.op == kImageConv || node.op == kTransposedConv;
 }
 
 void pack_convolutions(Graph* graph, const Target& target) {

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/x86/conv_pieces.h"
 #include "kernels/x86/isa.h"
 #include "kernels/x86/matmul_isa.h"
+#include "kernels/x86/transposed_conv.h"
 
 namespace torchweld::x86 {
 namespace {
-
-constexpr int64_t kPanel = 32;  // columns that a thread takes at least
 
 /// What the taps of all positions span of one dim, padding and all.
 int64_t span(int64_t positions, int64_t stride, int64_t taps, int64_t dilation) {
@@ -25,7 +25,8 @@ int64_t padded_width(const ConvShape& s) {
 
 bool needs_copy(const ConvShape& s) {
   if (s.op != ImageOp::kConvolution) return false;
-  return s.pad_height != 0 || s.pad_width != 0 || (s.x_channel_stride != 1 && s.in_channels != 1);
+  return s.pad_height != 0 || s.pad_width != 0 || padded_height(s) > s.in_height ||
+         padded_width(s) > s.in_width || (s.x_channel_stride != 1 && s.in_channels != 1);
 }
 
 /// One row of the padded image, at `to`.
@@ -103,31 +104,6 @@ bool is_matrix(const ConvShape& s) {
          (s.batch == 1 || s.x_batch_stride == s.in_height * s.x_height_stride);
 }
 
-/// The rows of the result, those of all images, each in pieces of equal width but for the last.
-struct Pieces {
-  int64_t width = 0, of_row = 1, count = 0;
-
-  int64_t row(int64_t piece) const { return piece / of_row; }
-  int64_t begin(int64_t piece) const { return piece % of_row * width; }
-  /// How many positions lie before it.
-  int64_t position(int64_t piece, int64_t out_width) const {
-    return row(piece) * out_width + begin(piece);
-  }
-};
-
-/// Images of one row have the length of a signal: whole, it would be nothing to share out, and out
-/// of the cache before anything could follow.
-Pieces pieces_of(const ConvShape& s, bool followed) {
-  constexpr int64_t kWidth = 96;  // a multiple of the rows of every tile
-  Pieces p;
-  p.width = s.out_height == 1
-                ? std::min(s.out_width, followed ? rows_of_block(s.out_channels) : kWidth)
-                : s.out_width;
-  p.of_row = (s.out_width + p.width - 1) / p.width;
-  p.count = s.batch * s.out_height * p.of_row;
-  return p;
-}
-
 void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCall* m) {
   const ConvShape& s = c.shape;
   const int64_t row = pieces.row(piece), begin = pieces.begin(piece);
@@ -137,20 +113,6 @@ void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCa
   m->out = c.out + at;
   m->summand = c.summand == nullptr ? nullptr : c.summand + at;
   m->m = std::min(pieces.width, s.out_width - begin);
-}
-
-void share_out_pieces(const ConvShape& s, const Pieces& pieces, int64_t position_cycles,
-                      const SplitWork& parallel, const AfterRows& after,
-                      const std::function<void(int64_t, int64_t)>& run) {
-  AfterRows after_pieces;
-  if (after) {
-    after_pieces = [&after, &pieces, width = s.out_width](int64_t begin, int64_t end) {
-      after(pieces.position(begin, width), pieces.position(end, width));
-    };
-  }
-  const int64_t block =
-      after ? std::max<int64_t>(1, rows_of_block(s.out_channels) / pieces.width) : 1;
-  share_out_rows(pieces.count, block, position_cycles * pieces.width, parallel, after_pieces, run);
 }
 
 void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
@@ -218,11 +180,18 @@ void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRo
 
 }  // namespace
 
-int64_t image_conv_scratch_floats(const ConvShape& s) {
+int64_t image_conv_scratch_floats(const ConvShape& shape) {
+  const ConvShape s = shape.op == ImageOp::kTransposed ? windows_of_transposed(shape) : shape;
   return needs_copy(s) ? s.batch * padded_height(s) * padded_width(s) * s.in_channels : 0;
 }
 
 void image_conv(const ImageConvCall& call, const SplitWork& parallel, const AfterRows& after) {
+  if (call.shape.op == ImageOp::kTransposed) {
+    ImageConvCall image = call;
+    image.shape = windows_of_transposed(call.shape);
+    if (needs_copy(image.shape)) image = padded(image, parallel);
+    return transposed(call, image, parallel, after);
+  }
   if (call.shape.op != ImageOp::kConvolution) return by_channel(call, parallel, after);
   dense(needs_copy(call.shape) ? padded(call, parallel) : call, parallel, after);
 }

@@ -271,54 +271,6 @@ def paddings_by_name_scripted():
     return scripted(NamedPaddings(), torch.randn(1, 3, 18, 16))
 
 
-class Signals(nn.Module):
-    """One-dimensional convolutions in chains: strides, dilations, filters of a channel, batch norm, residuals, poolings."""
-
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv1d(1, 40, 10, 5, bias=False), nn.BatchNorm1d(40))
-        self.wide, self.down = nn.Conv1d(40, 64, 3, padding=1), nn.Conv1d(40, 64, 1)
-        self.depthwise = nn.Conv1d(64, 64, 5, 2, 4, dilation=2, groups=64)
-        self.causal, self.same = nn.Conv1d(64, 64, 3, padding=4, dilation=2), nn.Conv1d(64, 64, 7, padding="same")
-        self.last = nn.Conv1d(64, 1, 7)
-
-    def forward(self, x):
-        x = F.relu(self.stem(x))
-        y = F.relu(self.wide(x) + self.down(x))
-        z = F.leaky_relu(self.depthwise(y), 0.1)
-        z = torch.relu(self.causal(z)[:, :, :-4].contiguous()) + z
-        pooled = [
-            F.max_pool1d(y, 3, 2, 1),
-            F.max_pool1d(y, y.shape[-1]).squeeze(-1),
-            F.avg_pool1d(y, 4, 3, 2, count_include_pad=False),
-            F.avg_pool1d(y, 2, ceil_mode=True),
-            F.adaptive_avg_pool1d(z, 1),
-            F.adaptive_max_pool1d(z, 2),
-            z.mean(-1),
-            z.mean(2, keepdim=True) + z.amax(1, keepdim=True),
-        ]
-        return torch.tanh(self.last(self.same(z))), pooled
-
-
-class Turned(nn.Module):
-    """Signals read with their channels last, gated by halves of them, joined, and in part."""
-
-    def __init__(self):
-        super().__init__()
-        self.up, self.filters = nn.Conv1d(16, 64, 1), nn.Conv1d(32, 32, 7, padding=3, groups=32)
-        self.norm, self.linear = nn.LayerNorm(32), nn.Linear(32, 48)
-        self.back, self.few, self.over_time = nn.Conv1d(48, 32, 3), nn.Conv1d(5, 16, 3), nn.Conv1d(20, 16, 1)
-
-    def forward(self, x):
-        gate, y = self.up(x).chunk(2, 1)
-        y = self.filters(torch.sigmoid(gate) * torch.tanh(y))
-        tokens = self.linear(self.norm(y.transpose(1, 2)))
-        gelu = F.gelu(y.transpose(1, 2))
-        z = self.back(F.silu(tokens.transpose(1, 2))) + F.glu(self.up(x), 1)[:, :, 1:-1]
-        both = torch.cat([z, y[..., 2:]], 1)
-        return gelu, both, both.flatten(1).sum(-1), self.few(z[:, 3:8]), self.over_time(y.transpose(1, 2)), z.permute(2, 0, 1).reshape(-1, 32)
-
-
 class Tokens(nn.Module):
     """Images read with their channels last and written so, as in networks of convolutions and layer norms."""
 
@@ -333,28 +285,6 @@ class Tokens(nn.Module):
         y = self.scale * self.down(F.gelu(self.up(self.norm(self.filters(x).permute(0, 2, 3, 1)))))
         x = x + y.permute(0, 3, 1, 2)
         return x, self.norm(x.flatten(2).transpose(1, 2)), self.filters(x)[:, 8:40], F.relu(x.permute(0, 2, 3, 1)) - 1
-
-
-@archive
-def signals():
-    return traced(with_random_statistics(Signals()), torch.randn(2, 1, 331))
-
-
-@archive
-def signals_not_a_number():
-    x = torch.randn(2, 1, 331)
-    x[0, 0, 30], x[1, 0, 200], x[1, 0, 7] = float("nan"), float("inf"), -float("inf")
-    return traced(with_random_statistics(Signals()), x)
-
-
-@archive
-def signals_scripted():
-    return scripted(with_random_statistics(Signals()), torch.randn(1, 1, 1777))
-
-
-@archive
-def turned_signals():
-    return traced(Turned(), torch.randn(2, 16, 20))
 
 
 @archive

@@ -232,6 +232,59 @@ arena 103424 of 204800 bytes
 )");
 }
 
+TEST(ImageConvStep, TransposedConvolutionsTakeTheSame) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[1,32,20]):
+  %1: f32[32,48,8] = constant(0)
+  %2: f32[48] = constant(1)
+  %3: f32[48,16,2,2] = constant(2)
+  %4: f32[1,48,80] = aten::conv_transpose1d(%0, %1, none, [4], [2], [0], 1, [1])
+  %5: f32[1,48,80] = aten::batch_norm(%4, %2, %2, %2, %2, false, 0.1, 1e-05, true)
+  %6: f32[1,48,80] = aten::relu(%5)
+  %7: f32[1,48,8,10] @%6 = aten::view(%6, [1, 48, 8, 10])
+  %8: f32[1,16,16,20] = aten::convolution(%7, %3, none, [2, 2], [0, 0], [1, 1], true, [0, 0], 1)
+  %9: f32[1,16,16,20] = aten::silu(%8)
+  return %9
+)",
+                    by_hand()),
+            R"(step 0: fused single_copy_f32 over [20,32]
+  %27: f32[1,20,32] = aten::clone(%26, 0)
+  load  %26 in input 0 {1,20}
+  store %27 in arena 2816..5376 {32,1}
+step 1: conv_transpose_80x256x48_relu
+  %29: f32[1,48,80]{3840,1,48} = torchweld::conv_transpose2d(%28, %21, %15, [4], [2], [0], 1, [1])
+  %30: f32[1,48,80]{3840,1,48} = aten::relu(%29)
+step 2: conv_transpose_320x192x16
+  %32: f32[1,16,16,20]{5120,1,320,16} = torchweld::conv_transpose2d(%31, %25, none, [2, 2], [0, 0], [0, 0], 1, [1, 1])
+step 3: fused fused_silu_copy_f32 over [16,320]
+  %33: f32[1,16,16,20]{5120,1,320,16} = aten::silu(%32)
+  %9: f32[1,16,16,20] = aten::clone(%33, 0)
+  load  %32 in arena 0..20480 {1,16}
+  store %9 in output of 20480 bytes {320,1}
+return %9 in output of 20480 bytes
+arena 35840 of 41216 bytes
+)");
+}
+
+/// A filter that its stride doesn't divide, a dilated one, one of groups, one that is an input,
+/// more padding than filter.
+TEST(ImageConvStep, OtherTransposedConvolutionsStay) {
+  const auto taken = [](const std::string& arguments) {
+    const std::string text = planned(
+        "graph(%0: f32[1,64,200], %3: f32[64,64,4]):\n  %1: f32[64,64,3] = constant(0)\n"
+        "  %2: f32[64,64,4] = constant(1)\n"
+        "  %4: f32[1,64,400] = aten::conv_transpose1d(%0, " +
+            arguments + ")\n  return %4\n",
+        by_hand());
+    return text.find("torchweld::") != std::string::npos;
+  };
+  EXPECT_TRUE(taken("%2, none, [2], [1], [0], 1, [1]"));
+  for (const char* arguments :
+       {"%1, none, [2], [1], [0], 1, [1]", "%2, none, [2], [1], [0], 1, [2]",
+        "%2, none, [2], [1], [0], 2, [1]", "%3, none, [2], [1], [0], 1, [1]",
+        "%2, none, [2], [4], [0], 1, [1]"})
+    EXPECT_FALSE(taken(arguments)) << arguments;
+}
+
 TEST(PackedConv, AnImageOfOnePixelIsSharedAndNotCopied) {
   EXPECT_EQ(planned(R"(graph(%0: f32[2,3,8,8]):
   %1: f32[16,3,3,3] = constant(0)
