@@ -41,6 +41,7 @@ x86::ConvShape conv_shape(const Value& x, const Value& w, const Value& y, const 
   s.x_batch_stride = x.strides[0];
   s.x_channel_stride = x.strides[1];
   s.x_width_stride = x.strides[last];
+  s.x_height_stride = s.in_width * s.x_width_stride;
   if (outer == 0) return s;
   s.in_height = x.sizes[2];
   s.out_height = y.sizes[2];

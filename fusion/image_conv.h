@@ -22,7 +22,8 @@ inline constexpr const char* kImageConv = "torchweld::conv2d";
 inline constexpr const char* kTransposedConv = "torchweld::conv_transpose2d";
 
 /// Whether the kernel takes such a convolution of these weights [out_channels, in_channels /
-/// groups, height, width] or [..., width]: one group, or as many as channels in and out.
+/// groups, height, width] or [..., width]: one group, groups of several channels in and enough of
+/// them out, or as many groups as channels in and out.
 bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels);
 
 /// Fills `out` (but its locations) when the first of `nodes` is a kImageConv, a kTransposedConv, or

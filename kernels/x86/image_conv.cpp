@@ -91,7 +91,8 @@ MatmulCall row_product(const ImageConvCall& c) {
   m.summand_row_stride = m.out_row_stride = s.out_channels;
   m.outer = s.kernel_height;
   m.outer_stride = s.dilation_height * s.x_height_stride;
-  const bool one_stretch = s.dilation_width == 1 && s.x_width_stride == s.in_channels;
+  const bool one_stretch =
+      s.groups == 1 && s.dilation_width == 1 && s.x_width_stride == s.in_channels;
   if (!one_stretch) m.inner = s.kernel_width;
   m.inner_stride = s.dilation_width * s.x_width_stride;
   return m;
@@ -99,7 +100,7 @@ MatmulCall row_product(const ImageConvCall& c) {
 
 /// Every pixel is a row of one product.
 bool is_matrix(const ConvShape& s) {
-  return s.pixels() == 1 && s.stride_height == 1 && s.stride_width == 1 &&
+  return s.pixels() == 1 && s.groups == 1 && s.stride_height == 1 && s.stride_width == 1 &&
          s.x_height_stride == s.in_width * s.x_width_stride &&
          (s.batch == 1 || s.x_batch_stride == s.in_height * s.x_height_stride);
 }
@@ -125,13 +126,17 @@ void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& a
   }
   // All pieces by one panel of the weights, which stays in the cache, then by the next.
   const Pieces pieces = pieces_of(s, static_cast<bool>(after));
+  const int64_t group_columns = s.out_channels / s.groups, seen = s.in_channels / s.groups;
   const auto run = [&](int64_t piece, int64_t piece_end, int64_t column, int64_t column_end) {
-    for (; column < column_end; column += kPanel) {
+    while (column < column_end) {
+      const int64_t group = column / group_columns;
       MatmulCall part = product;
+      part.n = (group + 1) * group_columns;
       part.begin = column;
-      part.end = std::min(column + kPanel, column_end);
+      part.end = column = std::min({column / kPanel * kPanel + kPanel, column_end, part.n});
       for (int64_t p = piece; p < piece_end; ++p) {
         place(c, pieces, p, &part);
+        part.x += group * seen * s.x_channel_stride;
         matmul(part);
       }
     }

@@ -17,7 +17,7 @@ class Signals(nn.Module):
         self.wide, self.down = nn.Conv1d(40, 64, 3, padding=1), nn.Conv1d(40, 64, 1)
         self.depthwise = nn.Conv1d(64, 64, 5, 2, 4, dilation=2, groups=64)
         self.causal, self.same = nn.Conv1d(64, 64, 3, padding=4, dilation=2), nn.Conv1d(64, 64, 7, padding="same")
-        self.last = nn.Conv1d(64, 1, 7)
+        self.grouped, self.last = nn.Conv1d(64, 48, 8, padding=4, groups=4), nn.Conv1d(64, 1, 7)
 
     def forward(self, x):
         x = F.relu(self.stem(x))
@@ -25,6 +25,7 @@ class Signals(nn.Module):
         z = F.leaky_relu(self.depthwise(y), 0.1)
         z = torch.relu(self.causal(z)[:, :, :-4].contiguous()) + z
         pooled = [
+            F.gelu(self.grouped(z)[:, :, :-1].transpose(1, 2)),
             F.max_pool1d(y, 3, 2, 1),
             F.max_pool1d(y, y.shape[-1]).squeeze(-1),
             F.avg_pool1d(y, 4, 3, 2, count_include_pad=False),

@@ -128,16 +128,22 @@ arena 29184 of 39936 bytes
 )");
 }
 
-TEST(ImageConvStep, GroupsAreOneDnns) {
-  const std::string text = planned(R"(graph(%0: f32[1,256,8,8]):
-  %1: f32[256,64,3,3] = constant(0)
-  %2: f32[1,256,8,8] = aten::conv2d(%0, %1, none, [1, 1], [1, 1], [1, 1], 4)
+TEST(ImageConvStep, GroupsOfFewChannelsAreOneDnns) {
+  const auto text_of = [](const char* weight, int groups) {
+    return planned(std::string(R"(graph(%0: f32[1,256,8,8]):
+  %1: f32)") + weight +
+                       R"( = constant(0)
+  %2: f32[1,256,8,8] = aten::conv2d(%0, %1, none, [1, 1], [3, 3], [1, 1], )" +
+                       std::to_string(groups) + R"()
   %3: f32[1,256,8,8] = aten::silu(%2)
   return %3
 )",
-                                   by_hand());
-  EXPECT_EQ(text.find("torchweld::conv2d"), std::string::npos) << text;
-  EXPECT_NE(text.find("\"swish\""), std::string::npos) << text;
+                   by_hand());
+  };
+  const std::string few = text_of("[256,4,7,7]", 64), many = text_of("[256,32,7,7]", 8);
+  EXPECT_EQ(few.find("torchweld::conv2d"), std::string::npos) << few;
+  EXPECT_NE(few.find("\"swish\""), std::string::npos) << few;
+  EXPECT_NE(many.find("torchweld::conv2d"), std::string::npos) << many;
 }
 
 TEST(ImageConvStep, SignalsAreImagesOfOneRow) {
