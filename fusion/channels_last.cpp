@@ -5,10 +5,13 @@
 #include <string>
 
 #include "fusion/batch_norm.h"
+#include "fusion/image_conv.h"
 #include "fusion/node_args.h"
 #include "fusion/packed_conv.h"
 #include "fusion/passes.h"
 #include "fusion/pointwise.h"
+#include "fusion/pooling.h"
+#include "fusion/relaid_view.h"
 #include "fusion/rewriter.h"
 
 namespace torchweld {
@@ -17,20 +20,30 @@ namespace {
 // Below, the convolution reads the image as it lies: a copy costs more than what it saves.
 constexpr int64_t kFewestCopiedChannels = 8;
 
-/// LibTorch's results of these have the layout of the image that they read.
-bool keeps_layout(const Node& node) {
+/// LibTorch's results of these have the layout of the image that they read; or the own kernel's.
+bool keeps_layout(const Graph& graph, const Node& node) {
   static const std::set<std::string> names = {
       "aten::max_pool2d", "aten::avg_pool2d", "aten::adaptive_avg_pool2d",
       "aten::upsample_nearest2d", "aten::upsample_bilinear2d"};
-  return names.contains(node.op.substr(0, node.op.find('.')));
+  if (names.contains(node.op.substr(0, node.op.find('.')))) return true;
+  const auto pooling = pooling_of(graph, node);
+  return pooling && pooling->steps.size() == 1 && pooling->divisor == 0;
 }
 
-std::vector<int64_t> channels_last_strides(const std::vector<int64_t>& sizes) {
-  return {sizes[1] * sizes[2] * sizes[3], 1, sizes[1] * sizes[3], sizes[1]};
+/// LibTorch's results of these lie the same way however their first operand does.
+bool reads_any_layout(const Graph& graph, const Node& node) {
+  static const std::set<std::string> names = {
+      "aten::layer_norm",         "aten::linear",   "aten::matmul",          "aten::reshape",
+      "aten::flatten.using_ints", "aten::mean.dim", "aten::sum.dim_IntList", "aten::amax"};
+  if (!names.contains(node.op) || !node.pure || node.outputs.size() != 1 ||
+      node.outputs[0] == kNone)
+    return false;
+  const Value& out = graph.value(node.outputs[0]);
+  return out.strides == contiguous_strides(out.sizes);
 }
 
 bool lies_the_same(const Value& image) {
-  return image.sizes[1] == 1 || image.sizes[2] * image.sizes[3] == 1;
+  return image.sizes[1] == 1 || image.sizes[0] * image.sizes[1] == image.elements();
 }
 
 class Relayout {
@@ -45,10 +58,12 @@ class Relayout {
       if (&node == &nodes.back() && graph_.ending.kind != Ending::Kind::kReturn)
         lay_outputs_as_recorded();
       name_mean_a_pooling(&node);
-      if (is_packed_convolution(node)) {
+      const bool is_packed = is_packed_convolution(node);
+      const ValueId image = is_packed ? kNone : follows(node);
+      if (is_packed) {
         take_packed(std::move(node));
-      } else if (follows(node)) {
-        take_following(std::move(node));
+      } else if (image != kNone) {
+        take_following(std::move(node), image);
       } else {
         take_other(std::move(node));
       }
@@ -67,14 +82,19 @@ class Relayout {
 
   Value& value(ValueId id) { return graph_.values[static_cast<size_t>(id)]; }
 
-  /// All of a storage that this block makes, dense and with the pixels of a channel together.
-  bool is_image(ValueId id) {
+  /// All of a storage that this block makes, each of its elements once.
+  bool is_whole(ValueId id) {
     if (id == kNone) return false;
     const Value& v = value(id);
-    return !v.opaque && v.sizes.size() == 4 && v.elements() > 0 && v.offset == 0 &&
-           v.strides == contiguous_strides(v.sizes) &&
+    return !v.opaque && v.elements() > 0 && v.offset == 0 && is_dense(v) &&
            graph_.storage_of(id).kind == Storage::Kind::kLocal &&
            graph_.storage_of(id).bytes == v.elements() * size_of(v.dtype);
+  }
+
+  /// With the pixels of a channel together, too.
+  bool is_image(ValueId id) {
+    return is_whole(id) && (value(id).sizes.size() == 3 || value(id).sizes.size() == 4) &&
+           value(id).strides == contiguous_strides(value(id).sizes);
   }
 
   Image* image_of(ValueId id) {
@@ -85,9 +105,22 @@ class Relayout {
     return same ? &found->second : nullptr;
   }
 
-  /// Makes the result of `node` one with its channels innermost.
-  void make_channels_last(Node node) {
-    const ValueId recorded = node.outputs[0];
+  /// The same view of an image that is there with its channels innermost; kNone for others.
+  ValueId relaid(ValueId id) {
+    if (const Image* image = image_of(id)) return image->channels_last;
+    const auto found = images_.find(value(id).storage);
+    if (found == images_.end()) return kNone;
+    const auto [known, is_new] = relaid_.try_emplace(id, kNone);
+    if (!is_new) return known->second;
+    auto view =
+        relaid_view(value(id), value(found->second.recorded), value(found->second.channels_last));
+    if (view) known->second = graph_.add(std::move(*view));
+    return known->second;
+  }
+
+  /// Makes the result of `node` one with its channels innermost: it is the image `recorded` or,
+  /// perhaps, a view of all of it.
+  void make_channels_last(Node node, ValueId recorded) {
     const Value& v = value(recorded);
     if (v.strides == channels_last_strides(v.sizes)) {
       graph_.nodes.push_back(std::move(node));
@@ -96,8 +129,8 @@ class Relayout {
     Rewriter r(&graph_, node);
     const ValueId made = r.fresh(v.dtype, v.sizes);
     value(made).strides = channels_last_strides(value(made).sizes);
-    node.outputs[0] = made;
     images_[value(recorded).storage] = {recorded, made, false, node};
+    node.outputs[0] = relaid(node.outputs[0]);
     graph_.nodes.push_back(std::move(node));
     if (lies_the_same(value(made))) share_memory(recorded);
   }
@@ -114,20 +147,36 @@ class Relayout {
 
   ValueId channels_last(ValueId id, const Node& reader) {
     if (const Image* image = image_of(id)) return image->channels_last;
+    // The own kernel goes from pixel to pixel by any stride.
+    const bool any_pixels = reader.op != kPackedConv;
+    if (any_pixels && relaid(id) != kNone && value(relaid(id)).strides[1] == 1) return relaid(id);
+    lay_as_recorded(id);
     const Value& v = value(id);
     const std::vector<int64_t> strides = channels_last_strides(v.sizes);
-    if (v.strides == strides || lies_the_same(v) || v.sizes[1] < kFewestCopiedChannels) return id;
-    lay_as_recorded(id);
+    if (v.strides == strides || (any_pixels && v.strides[1] == 1) || lies_the_same(v) ||
+        v.sizes[1] < kFewestCopiedChannels)
+      return id;
     const auto known = copies_.find(id);
     if (known != copies_.end()) return known->second;
     Rewriter r(&graph_, reader);
-    const ValueId copy = r.fresh(v.dtype, v.sizes);
-    value(copy).strides = strides;
-    r.call("aten::clone", {tensor(id), {int64_t{2}}}, copy);  // 2: channels last
+    const ValueId copy = v.sizes.size() == 4 ? copy_image(id, &r) : copy_signal(id, &r);
     append(r.take());
     copied_ += value(copy).elements();
     copies_[id] = copy;
     return copy;
+  }
+
+  ValueId copy_image(ValueId id, Rewriter* r) {
+    const ValueId copy = r->fresh(value(id).dtype, value(id).sizes);
+    value(copy).strides = channels_last_strides(value(copy).sizes);
+    return r->call("aten::clone", {tensor(id), {int64_t{2}}}, copy);  // 2: channels last
+  }
+
+  /// LibTorch's clone knows no such layout of three dims.
+  ValueId copy_signal(ValueId id, Rewriter* r) {
+    const ValueId turned = r->transposed(id, 1, 2);
+    const ValueId copy = r->like("aten::clone", {tensor(turned), {int64_t{0}}}, turned);
+    return r->transposed(copy, 1, 2);
   }
 
   void lay_as_recorded(ValueId id) {
@@ -151,7 +200,8 @@ class Relayout {
 
   void take_packed(Node node) {
     node.args[0] = tensor(channels_last(tensor_arg(node, 0), node));
-    make_channels_last(std::move(node));
+    const ValueId recorded = node.outputs[0];
+    make_channels_last(std::move(node), recorded);
   }
 
   /// A mean over the pixels of an image that has its channels innermost is a pooling.
@@ -159,35 +209,61 @@ class Relayout {
     if (node->op != "aten::mean.dim" || image_of(tensor_arg(*node, 0)) == nullptr) return;
     const Arg::Ints* dims = ints_arg(*node, 1);
     const ValueId out = node->outputs[0];
-    if (dims == nullptr || dims->size() != 2 || whole_dim((*dims)[0], 4) != 2 ||
-        whole_dim((*dims)[1], 4) != 3 || value(out).dtype != value(tensor_arg(*node, 0)).dtype ||
+    const size_t rank = value(tensor_arg(*node, 0)).sizes.size();
+    if (dims == nullptr || dims->size() != rank - 2 || whole_dim(dims->front(), rank) != 2 ||
+        whole_dim(dims->back(), rank) != rank - 1 ||
+        value(out).dtype != value(tensor_arg(*node, 0)).dtype ||
         value(out).strides != contiguous_strides(value(out).sizes))
       return;
     Value pixel = value(out);
-    pixel.sizes.resize(4, 1);
+    pixel.sizes.resize(rank, 1);
     pixel.strides = contiguous_strides(pixel.sizes);
-    node->op = "aten::adaptive_avg_pool2d";
-    node->args = {node->args[0], {Arg::Ints{1, 1}}};
+    node->op = rank == 3 ? "aten::adaptive_avg_pool1d" : "aten::adaptive_avg_pool2d";
+    node->args = {node->args[0], {Arg::Ints(rank - 2, 1)}};
     if (pixel.sizes != value(out).sizes) node->outputs[0] = graph_.add(std::move(pixel));
   }
 
-  /// Whether the result may have another layout, and an operand has it.
-  bool follows(const Node& node) {
-    std::string why;
-    if (!node.pure || node.outputs.size() != 1 || !is_image(node.outputs[0])) return false;
-    if (node.op == "aten::cat") return joins_channels(node);
-    if (keeps_layout(node)) return image_of(tensor_arg(node, 0)) != nullptr;
-    if (!is_plain_batch_norm(graph_, node) && !is_pointwise(graph_, node, &why)) return false;
-    bool found = false;
+  /// The image that the result is, or is a view of, if it may have another layout and an operand
+  /// has it; kNone if not.
+  ValueId follows(const Node& node) {
+    if (!node.pure || node.outputs.size() != 1 || !is_whole(node.outputs[0])) return kNone;
+    const ValueId out = node.outputs[0];
+    if (node.op == "aten::cat") return joins_channels(node) ? out : kNone;
+    if (keeps_layout(graph_, node)) return image_of(tensor_arg(node, 0)) != nullptr ? out : kNone;
+    if (gates_channels(node)) return out;
+    if (!is_by_element(node)) return kNone;
+    ValueId image = kNone;
     for_each_input(node, [&](ValueId id) {
-      found |= image_of(id) != nullptr && value(id).sizes == value(node.outputs[0]).sizes;
+      const ValueId other = value(id).sizes == value(out).sizes ? relaid(id) : kNone;
+      if (other == kNone || image != kNone) return;
+      if (is_image(out) && value(other).strides[1] == 1) {
+        image = out;
+      } else if (is_whole(id) && value(id).strides == value(out).strides) {
+        Value whole = value(images_.at(value(id).storage).recorded);
+        whole.storage = value(out).storage;
+        image = graph_.add(std::move(whole));
+      }
     });
-    return found;
+    return image;
+  }
+
+  /// Halves of an image's channels become one image by a kernel.
+  bool gates_channels(const Node& node) {
+    if (node.op != "aten::glu" || !is_image(node.outputs[0])) return false;
+    const ValueId x = relaid(tensor_arg(node, 0));
+    return x != kNone && value(x).dtype == DType::kF32 && value(x).strides[1] == 1 &&
+           dim_arg(node, 1, value(x).sizes.size()) == size_t{1};
+  }
+
+  bool is_by_element(const Node& node) {
+    std::string why;
+    return is_plain_batch_norm(graph_, node) || is_pointwise(graph_, node, &why);
   }
 
   /// All of them have their channels innermost, or some, and kernels copy the others.
   bool joins_channels(const Node& node) {
-    if (int_arg(node, 1) != 1 && int_arg(node, 1) != -3) return false;
+    const auto dim = dim_arg(node, 1, value(node.outputs[0]).sizes.size());
+    if (dim != size_t{1} || !is_image(node.outputs[0])) return false;
     size_t images = 0, all = 0;
     for_each_input(node, [&](ValueId id) {
       ++all;
@@ -196,22 +272,32 @@ class Relayout {
     return images == all || (images > 0 && all <= kMostCopiedPieces);
   }
 
-  void take_following(Node node) {
-    const std::vector<int64_t> sizes = value(node.outputs[0]).sizes;
-    const bool any = keeps_layout(node) || node.op == "aten::cat";
-    for_each_input(node, [&](ValueId& id) {
-      const Image* image = image_of(id);
-      if (image != nullptr && (any || value(id).sizes == sizes)) {
-        id = image->channels_last;
+  void take_following(Node node, ValueId image) {
+    read_relaid(&node, true);
+    make_channels_last(std::move(node), image);
+  }
+
+  /// Operands of which the relaid view will do: all, or the first.
+  void read_relaid(Node* node, bool all) {
+    bool first = true;
+    for_each_input(*node, [&](ValueId& id) {
+      const ValueId view = all || first ? relaid(id) : kNone;
+      first = false;
+      if (view != kNone) {
+        id = view;
       } else {
         lay_as_recorded(id);
       }
     });
-    make_channels_last(std::move(node));
   }
 
   void take_other(Node node) {
-    for_each_input(node, [&](ValueId id) { lay_as_recorded(id); });
+    const bool by_element = node.pure && is_by_element(node);
+    if (by_element || reads_any_layout(graph_, node)) {
+      read_relaid(&node, by_element);
+    } else {
+      for_each_input(node, [&](ValueId id) { lay_as_recorded(id); });
+    }
     for (const ValueId id : node.writes) {
       lay_as_recorded(id);
       images_.erase(value(id).storage);
@@ -223,7 +309,7 @@ class Relayout {
 
   Graph& graph_;
   std::map<StorageId, Image> images_;  // by the recorded value's storage
-  std::map<ValueId, ValueId> copies_;
+  std::map<ValueId, ValueId> copies_, relaid_;
   int64_t copied_ = 0;
 };
 

@@ -6,8 +6,9 @@
 namespace torchweld {
 
 /// For `pack_convolutions`: its nodes, and the pointwise operators, poolings and concatenations
-/// that follow them, read and make images with the channels innermost. Copies change the layout
-/// where something else reads such an image, or where a packed convolution reads another one; an
+/// that follow them, read and make images with the channels innermost. Of the others those read a
+/// view of that memory whose results lie the same way in any case. Copies change the layout where
+/// something else reads such an image, or where a packed convolution reads another one; an
 /// image of one pixel or one channel lies the same way in both, and needs none. How many elements
 /// are copied.
 int64_t use_channels_last(Graph* graph);

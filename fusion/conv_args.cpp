@@ -4,7 +4,6 @@
 #include "fusion/node_args.h"
 
 namespace torchweld {
-namespace {
 
 bool read_ints(const Node& node, size_t i, size_t count, std::vector<int64_t>* out) {
   const Arg::Ints* list = ints_arg(node, i);
@@ -13,8 +12,6 @@ bool read_ints(const Node& node, size_t i, size_t count, std::vector<int64_t>* o
   out->resize(count, list->front());
   return true;
 }
-
-}  // namespace
 
 std::optional<ConvArgs> conv_args(const Node& node, size_t dims) {
   const bool general = node.op == "aten::_convolution" || node.op == "aten::convolution";
@@ -44,6 +41,7 @@ x86::ConvShape conv_shape(const Value& x, const Value& w, const Value& y, const 
   s.x_batch_stride = x.strides[0];
   s.x_channel_stride = x.strides[1];
   s.x_width_stride = x.strides[last];
+  s.x_height_stride = s.in_width * s.x_width_stride;
   if (outer == 0) return s;
   s.in_height = x.sizes[2];
   s.out_height = y.sizes[2];

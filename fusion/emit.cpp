@@ -136,7 +136,8 @@ class Emitter {
       step->makes = {m.out_value};
     } else if (make_image_conv(graph_, nodes, target_, &c)) {
       step->kind = Step::Kind::kImageConv;
-      static constexpr const char* kNames[] = {"conv", "depthwise_conv", "max_pool", "avg_pool"};
+      static constexpr const char* kNames[] = {"conv", "depthwise_conv", "max_pool", "avg_pool",
+                                               "conv_transpose"};
       step->name = fmt::format("{}_{}x{}x{}", kNames[static_cast<size_t>(c.shape.op)],
                                c.shape.positions(), c.shape.taps(), c.shape.out_channels);
       step->makes = {c.out_value};

@@ -7,12 +7,17 @@
 #include "fusion/host_epilogue.h"
 #include "fusion/node_args.h"
 #include "fusion/pooling.h"
+#include "fusion/transposed_conv.h"
 
 namespace torchweld {
 namespace {
 
+// A group of fewer leaves most of a vector idle: oneDNN's code is faster.
+constexpr int64_t kFewestGroupColumns = 8;
+
 /// The stride from one tap of a filter to the next; nullopt where they are no single walk.
 std::optional<int64_t> tap_stride(const Value& weight) {
+  if (weight.sizes.size() == 3) return weight.strides[2];
   const int64_t height = weight.sizes[2], width = weight.sizes[3];
   if (height == 1) return weight.strides[3];
   if (width != 1 && weight.strides[2] != width * weight.strides[3]) return std::nullopt;
@@ -20,47 +25,71 @@ std::optional<int64_t> tap_stride(const Value& weight) {
 }
 
 bool make_convolution(const Graph& graph, const Node& node, ImageConv* out) {
-  const auto args = conv_args(node, 2);
-  if (node.op != kImageConv || !args) return false;
+  if (node.op != kImageConv) return false;
+  const auto args = conv_args(node, graph.value(tensor_arg(node, 0)).sizes.size() - 2);
+  if (!args) return false;
   out->x_value = tensor_arg(node, 0);
   out->weight = tensor_arg(node, 1);
   out->bias_value = tensor_arg(node, 2);
   const Value& w = graph.value(out->weight);
   x86::ConvShape& s = out->shape;
   s = conv_shape(graph.value(out->x_value), w, graph.value(node.outputs[0]), *args);
-  if (args->groups != 1) s.op = x86::ImageOp::kDepthwise;
+  const bool depthwise = args->groups != 1 && w.sizes[1] == 1;
+  if (depthwise) {
+    s.op = x86::ImageOp::kDepthwise;
+  } else {
+    s.groups = args->groups;
+  }
   out->weight_layout = {s.taps(), w.sizes[0], *tap_stride(w), w.strides[0]};
-  if (args->groups == 1) {
+  if (!depthwise) {
     out->weight_layout.inner = w.sizes[1];
     out->weight_layout.stride_inner = w.strides[1];
   }
   return true;
 }
 
+bool make_transposed(const Graph& graph, const Node& node, ImageConv* out) {
+  const auto args = transposed_args(graph, node);
+  if (node.op != kTransposedConv || !args) return false;
+  out->x_value = tensor_arg(node, 0);
+  out->weight = tensor_arg(node, 1);
+  out->bias_value = tensor_arg(node, 2);
+  x86::ConvShape& s = out->shape;
+  s = conv_shape(graph.value(out->x_value), filter_of(graph, node), graph.value(node.outputs[0]),
+                 *args);
+  s.op = x86::ImageOp::kTransposed;
+  out->weight_layout = {s.taps(), s.out_channels, s.out_channels, 1};
+  return true;
+}
+
 /// Whether images lie as the kernel's results do.
 bool is_channels_last(const Value& v) {
-  const std::vector<int64_t>& n = v.sizes;
-  if (n.size() != 4 || v.opaque || v.dtype != DType::kF32 || v.elements() == 0) return false;
-  const int64_t strides[] = {n[1] * n[2] * n[3], 1, n[1] * n[3], n[1]};
-  for (size_t d = 0; d < 4; ++d) {
-    if (n[d] != 1 && v.strides[d] != strides[d]) return false;
+  if (v.sizes.size() < 3 || v.sizes.size() > 4 || v.opaque || v.dtype != DType::kF32 ||
+      v.elements() == 0)
+    return false;
+  const std::vector<int64_t> strides = channels_last_strides(v.sizes);
+  for (size_t d = 0; d < strides.size(); ++d) {
+    if (v.sizes[d] != 1 && v.strides[d] != strides[d]) return false;
   }
   return true;
 }
 
 bool make_pooling(const Graph& graph, const Node& node, ImageConv* out) {
   const auto pooling = pooling_of(graph, node);
-  if (!pooling || pooling->steps.size() != 2 || pooling->divisor != 0) return false;
+  if (!pooling || pooling->divisor != 0) return false;
   const Value& x = graph.value(pooling->source);
   const Value& y = graph.value(node.outputs[0]);
-  const bool one_pixel = x.sizes.size() == 4 && x.sizes[2] * x.sizes[3] == 1;  // any layout is both
-  if (!is_channels_last(x) || !is_channels_last(y) || one_pixel) return false;
+  if (!is_channels_last(x) || !is_channels_last(y) || pooling->steps.size() + 2 != x.sizes.size() ||
+      x.sizes[0] * x.sizes[1] == x.elements())  // of one pixel: any layout is both
+    return false;
   ConvArgs args;
   args.stride = pooling->steps;
   args.padding = pooling->before;
   args.dilation = pooling->spreads;
   Value window;
-  window.sizes = {1, 1, pooling->domain.sizes[4], pooling->domain.sizes[5]};
+  window.sizes = {1, 1};
+  const auto& sizes = pooling->domain.sizes;
+  window.sizes.insert(window.sizes.end(), sizes.end() - std::ssize(args.stride), sizes.end());
   out->x_value = pooling->source;
   out->shape = conv_shape(x, window, y, args);
   out->shape.op = pooling->averages ? x86::ImageOp::kAveragePool : x86::ImageOp::kMaxPool;
@@ -70,9 +99,17 @@ bool make_pooling(const Graph& graph, const Node& node, ImageConv* out) {
 
 }  // namespace
 
+std::vector<int64_t> channels_last_strides(const std::vector<int64_t>& sizes) {
+  std::vector<int64_t> strides = contiguous_strides(sizes);
+  for (size_t d = 2; d < sizes.size(); ++d) strides[d] *= sizes[1];
+  strides[1] = 1;
+  return strides;
+}
+
 bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels) {
   const bool depthwise = groups == in_channels && weight.sizes[0] == groups;
-  return (groups == 1 || depthwise) && is_dense(weight) && tap_stride(weight).has_value();
+  const bool wide = weight.sizes[1] > 1 && weight.sizes[0] / groups >= kFewestGroupColumns;
+  return (groups == 1 || depthwise || wide) && is_dense(weight) && tap_stride(weight).has_value();
 }
 
 bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
@@ -81,7 +118,9 @@ bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const
   const Node& node = at(nodes[0]);
   if (!target.hand_kernels || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone)
     return false;
-  if (!make_convolution(graph, node, out) && !make_pooling(graph, node, out)) return false;
+  if (!make_convolution(graph, node, out) && !make_transposed(graph, node, out) &&
+      !make_pooling(graph, node, out))
+    return false;
   out->out_value = node.outputs[0];
   return std::all_of(nodes.begin() + 1, nodes.end(),
                      [&](NodeId n) { return add_epilogue(graph, at(n), out); });

@@ -9,16 +9,26 @@
 
 namespace torchweld {
 
-/// What `pack_convolutions` writes for them: the arguments are aten::conv2d's.
+/// Of an image [N, C, pixels...] whose channels are innermost, then its pixels.
+std::vector<int64_t> channels_last_strides(const std::vector<int64_t>& sizes);
+
+/// What `pack_convolutions` writes for them: the arguments are aten::conv2d's, or aten::conv1d's of
+/// images of one row [N, C, W]. A list names the padding in front; that behind follows from the
+/// result's size.
 inline constexpr const char* kImageConv = "torchweld::conv2d";
 
+/// And for transposed ones: the arguments are aten::conv_transpose2d's, but for the weight
+/// (fusion/transposed_conv.h).
+inline constexpr const char* kTransposedConv = "torchweld::conv_transpose2d";
+
 /// Whether the kernel takes such a convolution of these weights [out_channels, in_channels /
-/// groups, height, width]: one group, or as many as channels in and out.
+/// groups, height, width] or [..., width]: one group, groups of several channels in and enough of
+/// them out, or as many groups as channels in and out.
 bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels);
 
-/// Fills `out` (but its locations) when the first of `nodes` is a kImageConv, or a pooling of
-/// float32 images that have their channels innermost as its result has, and the others, each the
-/// only reader of the one before, are what its kernel does afterwards.
+/// Fills `out` (but its locations) when the first of `nodes` is a kImageConv, a kTransposedConv, or
+/// a pooling of float32 images that have their channels innermost as its result has, and the
+/// others, each the only reader of the one before, are what its kernel does afterwards.
 bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
                      ImageConv* out);
 

@@ -13,6 +13,7 @@
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
 #include "fusion/small_conv.h"
+#include "fusion/transposed_conv.h"
 #include "fusion/uses.h"
 
 namespace torchweld {
@@ -23,12 +24,15 @@ namespace {
 constexpr int64_t kFewestChannels = 16;
 
 // An element changes its place in the time of some 25 products, and packing saves a fifth of a
-// large convolution, most of a small one. Where it doesn't pay, the gate finds it out.
+// large convolution, most of a small one, of which LibTorch's takes 15 us and more whatever its
+// size. Where it doesn't pay, the gate finds it out.
 constexpr int64_t kProductsPerCopy = 32;
+constexpr int64_t kProductsPerCall = 250'000;
 
 struct Convolution {
   ValueId x = kNone, weight = kNone, bias = kNone;
   ConvArgs args;
+  bool transposed = false;
 };
 
 struct Activation {
@@ -41,16 +45,20 @@ bool is_constant(const Graph& graph, ValueId id) {
 }
 
 std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) {
-  const auto args = conv_args(node, 2);
-  Convolution c{tensor_arg(node, 0), tensor_arg(node, 1), tensor_arg(node, 2), {}};
-  if (!args || c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone)
-    return std::nullopt;
+  Convolution c{tensor_arg(node, 0), tensor_arg(node, 1), tensor_arg(node, 2)};
+  if (c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
   const Value& x = graph.value(c.x);
-  const bool images = x.dtype == DType::kF32 && !x.opaque && x.sizes.size() == 4 &&
-                      graph.value(node.outputs[0]).elements() > 0;
-  if (!images || !is_constant(graph, c.weight) || (c.bias != kNone && !is_constant(graph, c.bias)))
+  const size_t rank = x.sizes.size();
+  if (rank != 3 && rank != 4) return std::nullopt;
+  const auto turned = transposed_args(graph, node);
+  const auto args = turned ? turned : conv_args(node, rank - 2);
+  const bool images =
+      x.dtype == DType::kF32 && !x.opaque && graph.value(node.outputs[0]).elements() > 0;
+  if (!args || !images || !is_constant(graph, c.weight) ||
+      (c.bias != kNone && !is_constant(graph, c.bias)))
     return std::nullopt;
   c.args = *args;
+  c.transposed = turned.has_value();
   return c;
 }
 
@@ -77,7 +85,7 @@ class Packer {
     }
   }
 
-  /// How many products of two numbers the packed convolutions have.
+  /// How many products of two numbers the packed convolutions have, or are worth.
   int64_t run() {
     const size_t count = graph_.nodes.size();
     for (size_t n = 0; n < count; ++n) {
@@ -117,12 +125,20 @@ class Packer {
     return same ? n : kNone;
   }
 
+  /// Whether the own kernel takes it, and has enough channels to.
+  bool is_own(const Convolution& c) const {
+    if (!target_.hand_kernels) return false;
+    const Value& weight = graph_.value(c.weight);
+    if (c.transposed) return takes_transposed_conv(weight, c.args);
+    return (weight.sizes[0] >= kFewestChannels || c.args.groups == 1) &&
+           takes_image_conv(weight, c.args.groups, graph_.value(c.x).sizes[1]);
+  }
+
   void pack(NodeId n, Convolution c) {
     const Value& weight = graph_.value(c.weight);
-    const bool few = weight.sizes[0] < kFewestChannels;
-    const bool own = target_.hand_kernels && (!few || c.args.groups == 1) &&
-                     takes_image_conv(weight, c.args.groups, graph_.value(c.x).sizes[1]);
-    if (!own && (few || !target_.packed_convolutions)) return;
+    const bool few = weight.sizes[0] < kFewestChannels, own = is_own(c);
+    const bool dnn = weight.sizes.size() == 4 && !c.transposed;
+    if (!own && (few || !dnn || !target_.packed_convolutions)) return;
     Rewriter r(&graph_, node_of(n));
     NodeId last = n;
     ValueId out = node_of(n).outputs[0];
@@ -141,8 +157,9 @@ class Packer {
     std::optional<Activation> activation;
     if (!own && reader != kNone) activation = activation_of(node_of(reader));
     if (activation) absorb(reader);
-    products_ += graph_.value(out).elements() * graph_.value(c.weight).elements() /
-                 graph_.value(c.weight).sizes[0];
+    products_ += kProductsPerCall + graph_.value(c.transposed ? c.x : out).elements() *
+                                        graph_.value(c.weight).elements() /
+                                        graph_.value(c.weight).sizes[0];
     packed_[last] =
         own ? own_call(c, out, &r) : call(c, activation.value_or(Activation{}), out, &r);
   }
@@ -150,8 +167,10 @@ class Packer {
   /// The batch norm's factor goes into the weights, what it adds into the bias.
   void fold(const Node& norm, Convolution* c, Rewriter* r) {
     const Affine affine = affine_of(norm, r);
+    Arg::Ints sizes(graph_.value(c->weight).sizes.size(), 1);
+    sizes[c->transposed ? 1 : 0] = -1;
     const ValueId by_output =
-        r->setup("aten::view", {tensor(affine.alpha), {Arg::Ints{-1, 1, 1, 1}}}, affine.alpha);
+        r->setup("aten::view", {tensor(affine.alpha), {std::move(sizes)}}, affine.alpha);
     const ValueId scaled_weight =
         r->setup("aten::mul.Tensor", {tensor(c->weight), tensor(by_output)}, c->weight);
     // LibTorch's result lies as its operand does.
@@ -168,10 +187,25 @@ class Packer {
   }
 
   Node own_call(const Convolution& c, ValueId out, Rewriter* r) const {
+    const Arg bias = c.bias == kNone ? Arg{} : tensor(c.bias);
+    if (c.transposed) {
+      const ValueId weight = ordered_by_phase(c.weight, c.args, &graph_, r);
+      r->call(kTransposedConv,
+              {tensor(c.x),
+               tensor(weight),
+               bias,
+               {c.args.stride},
+               {c.args.padding},
+               {Arg::Ints(c.args.stride.size(), 0)},
+               {c.args.groups},
+               {c.args.dilation}},
+              out);
+      return std::move(r->take().front());
+    }
     r->call(kImageConv,
             {tensor(c.x),
              tensor(c.weight),
-             c.bias == kNone ? Arg{} : tensor(c.bias),
+             bias,
              {c.args.stride},
              {c.args.padding},
              {c.args.dilation},
@@ -217,7 +251,7 @@ class Packer {
 }  // namespace
 
 bool is_packed_convolution(const Node& node) {
-  return node.op == kPackedConv || node.op == kImageConv;
+  return node.op == kPackedConv || node.op == kImageConv || node.op == kTransposedConv;
 }
 
 void pack_convolutions(Graph* graph, const Target& target) {

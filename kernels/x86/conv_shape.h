@@ -6,10 +6,11 @@
 namespace torchweld::x86 {
 
 enum class ImageOp : uint8_t {
-  kConvolution,  ///< each filter sees all channels
+  kConvolution,  ///< each filter sees all channels, or those of its group
   kDepthwise,    ///< one filter a channel
   kMaxPool,      ///< over the taps that lie within the image
   kAveragePool,  ///< over these too, unless `counts_padding`
+  kTransposed,   ///< each pixel adds a multiple of each filter, stride apart, to the result
 };
 
 /// Over two spatial dimensions; a 1-d convolution has height 1.
@@ -23,10 +24,14 @@ struct ConvShape {
   int64_t x_batch_stride = 0, x_channel_stride = 0, x_height_stride = 0,
           x_width_stride = 0;   ///< elements
   bool counts_padding = false;  ///< divide by the number of all taps
+  int64_t groups = 1;           ///< kConvolution
 
   int64_t positions() const { return batch * out_height * out_width; }
   int64_t pixels() const { return kernel_height * kernel_width; }
-  int64_t taps() const { return (op == ImageOp::kConvolution ? in_channels : 1) * pixels(); }
+  int64_t taps() const {
+    const bool sees_all = op == ImageOp::kConvolution || op == ImageOp::kTransposed;
+    return (sees_all ? in_channels / groups : 1) * pixels();
+  }
 };
 
 }  // namespace torchweld::x86

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/x86/conv_pieces.h"
 #include "kernels/x86/isa.h"
 #include "kernels/x86/matmul_isa.h"
+#include "kernels/x86/transposed_conv.h"
 
 namespace torchweld::x86 {
 namespace {
-
-constexpr int64_t kPanel = 32;  // columns that a thread takes at least
 
 /// What the taps of all positions span of one dim, padding and all.
 int64_t span(int64_t positions, int64_t stride, int64_t taps, int64_t dilation) {
@@ -25,7 +25,8 @@ int64_t padded_width(const ConvShape& s) {
 
 bool needs_copy(const ConvShape& s) {
   if (s.op != ImageOp::kConvolution) return false;
-  return s.pad_height != 0 || s.pad_width != 0 || (s.x_channel_stride != 1 && s.in_channels != 1);
+  return s.pad_height != 0 || s.pad_width != 0 || padded_height(s) > s.in_height ||
+         padded_width(s) > s.in_width || (s.x_channel_stride != 1 && s.in_channels != 1);
 }
 
 /// One row of the padded image, at `to`.
@@ -90,7 +91,8 @@ MatmulCall row_product(const ImageConvCall& c) {
   m.summand_row_stride = m.out_row_stride = s.out_channels;
   m.outer = s.kernel_height;
   m.outer_stride = s.dilation_height * s.x_height_stride;
-  const bool one_stretch = s.dilation_width == 1 && s.x_width_stride == s.in_channels;
+  const bool one_stretch =
+      s.groups == 1 && s.dilation_width == 1 && s.x_width_stride == s.in_channels;
   if (!one_stretch) m.inner = s.kernel_width;
   m.inner_stride = s.dilation_width * s.x_width_stride;
   return m;
@@ -98,84 +100,103 @@ MatmulCall row_product(const ImageConvCall& c) {
 
 /// Every pixel is a row of one product.
 bool is_matrix(const ConvShape& s) {
-  return s.pixels() == 1 && s.stride_height == 1 && s.stride_width == 1 &&
+  return s.pixels() == 1 && s.groups == 1 && s.stride_height == 1 && s.stride_width == 1 &&
          s.x_height_stride == s.in_width * s.x_width_stride &&
          (s.batch == 1 || s.x_batch_stride == s.in_height * s.x_height_stride);
 }
 
-void place(const ImageConvCall& c, int64_t row, MatmulCall* m) {
+void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCall* m) {
   const ConvShape& s = c.shape;
-  const int64_t at = row * s.out_width * s.out_channels;
+  const int64_t row = pieces.row(piece), begin = pieces.begin(piece);
+  const int64_t at = pieces.position(piece, s.out_width) * s.out_channels;
   m->x = c.x + row / s.out_height * s.x_batch_stride +
-         row % s.out_height * s.stride_height * s.x_height_stride;
+         row % s.out_height * s.stride_height * s.x_height_stride + begin * m->x_row_stride;
   m->out = c.out + at;
   m->summand = c.summand == nullptr ? nullptr : c.summand + at;
-}
-
-/// Rows of the result, which are out_width positions each.
-void share_out_positions(const ConvShape& s, int64_t row_cycles, const SplitWork& parallel,
-                         const AfterRows& after, const std::function<void(int64_t, int64_t)>& run) {
-  const int64_t width = s.out_width;
-  AfterRows after_row;
-  if (after)
-    after_row = [&after, width](int64_t begin, int64_t end) { after(begin * width, end * width); };
-  const int64_t block = after ? std::max<int64_t>(1, rows_of_block(s.out_channels) / width) : 1;
-  share_out_rows(s.batch * s.out_height, block, row_cycles, parallel, after_row, run);
+  m->m = std::min(pieces.width, s.out_width - begin);
 }
 
 void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
   const ConvShape& s = c.shape;
   MatmulCall product = row_product(c);
   if (is_matrix(s)) {
-    place(c, 0, &product);
+    place(c, {s.out_width, 1, 1}, 0, &product);
     product.m = s.positions();
     return matmul(product, parallel, after);
   }
-  // All rows by one panel of the weights, which stays in the cache, then by the next.
-  const int64_t rows = s.batch * s.out_height;
-  const auto run = [&](int64_t row, int64_t row_end, int64_t column, int64_t column_end) {
-    for (; column < column_end; column += kPanel) {
+  // All pieces by one panel of the weights, which stays in the cache, then by the next.
+  const Pieces pieces = pieces_of(s, static_cast<bool>(after));
+  const int64_t group_columns = s.out_channels / s.groups, seen = s.in_channels / s.groups;
+  const auto run = [&](int64_t piece, int64_t piece_end, int64_t column, int64_t column_end) {
+    while (column < column_end) {
+      const int64_t group = column / group_columns;
       MatmulCall part = product;
+      part.n = (group + 1) * group_columns;
       part.begin = column;
-      part.end = std::min(column + kPanel, column_end);
-      for (int64_t r = row; r < row_end; ++r) {
-        place(c, r, &part);
+      part.end = column = std::min({column / kPanel * kPanel + kPanel, column_end, part.n});
+      for (int64_t p = piece; p < piece_end; ++p) {
+        place(c, pieces, p, &part);
+        part.x += group * seen * s.x_channel_stride;
         matmul(part);
       }
     }
   };
-  const int64_t row_cycles = s.out_width * product.k * product.n / 16;
+  const int64_t position_cycles = product.k * product.n / 16;
   const bool many_rows = s.positions() > rows_of_block(product.n);
   if (product.n >= 8 * kPanel && !(after && many_rows)) {
     const int64_t panels = (product.n + kPanel - 1) / kPanel;
     const auto columns = [&](int64_t begin, int64_t end) {
-      run(0, rows, begin * kPanel, std::min(end * kPanel, product.n));
+      run(0, pieces.count, begin * kPanel, std::min(end * kPanel, product.n));
     };
-    share_out(panels, rows * row_cycles / panels, parallel, std::ref(columns));
+    share_out(panels, s.positions() * position_cycles / panels, parallel, std::ref(columns));
     if (after) after(0, s.positions());
   } else {
     const auto some = [&](int64_t begin, int64_t end) { run(begin, end, 0, product.n); };
-    share_out_positions(s, row_cycles, parallel, after, std::ref(some));
+    share_out_pieces(s, pieces, position_cycles, parallel, after, std::ref(some));
   }
+}
+
+/// One piece of an image of one row, as a call of its own.
+ImageConvCall piece_of(const ImageConvCall& c, const Pieces& pieces, int64_t piece) {
+  const ConvShape& s = c.shape;
+  const int64_t begin = pieces.begin(piece);
+  const int64_t at = pieces.position(piece, s.out_width) * s.out_channels;
+  ImageConvCall part = c;
+  part.shape.batch = 1;
+  part.shape.out_width = std::min(pieces.width, s.out_width - begin);
+  part.shape.pad_width -= begin * s.stride_width;
+  part.x += pieces.row(piece) * s.x_batch_stride;
+  part.out += at;
+  if (part.summand != nullptr) part.summand += at;
+  return part;
 }
 
 void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
   static const bool wide = host_isa() == Isa::kAvx512;
   const ConvShape& s = c.shape;
-  const auto rows = [&](int64_t begin, int64_t end) {
-    (wide && c.panel != 8 ? by_channel_avx512 : by_channel_avx2)(c, begin, end);
+  const auto kernel = wide && c.panel != 8 ? by_channel_avx512 : by_channel_avx2;
+  const Pieces pieces = pieces_of(s, static_cast<bool>(after));
+  const auto some = [&](int64_t begin, int64_t end) {
+    if (pieces.of_row == 1) return kernel(c, begin, end);
+    for (; begin < end; ++begin) kernel(piece_of(c, pieces, begin), 0, 1);
   };
-  const int64_t row_cycles = s.out_width * s.out_channels * s.pixels() / 12;
-  share_out_positions(s, row_cycles, parallel, after, std::ref(rows));
+  share_out_pieces(s, pieces, s.out_channels * s.pixels() / 12, parallel, after, std::ref(some));
 }
 
 }  // namespace
 
-int64_t image_conv_scratch_floats(const ConvShape& s) {
+int64_t image_conv_scratch_floats(const ConvShape& shape) {
+  const ConvShape s = shape.op == ImageOp::kTransposed ? windows_of_transposed(shape) : shape;
   return needs_copy(s) ? s.batch * padded_height(s) * padded_width(s) * s.in_channels : 0;
 }
 
 void image_conv(const ImageConvCall& call, const SplitWork& parallel, const AfterRows& after) {
+  if (call.shape.op == ImageOp::kTransposed) {
+    ImageConvCall image = call;
+    image.shape = windows_of_transposed(call.shape);
+    if (needs_copy(image.shape)) image = padded(image, parallel);
+    return transposed(call, image, parallel, after);
+  }
   if (call.shape.op != ImageOp::kConvolution) return by_channel(call, parallel, after);
   dense(needs_copy(call.shape) ? padded(call, parallel) : call, parallel, after);
 }

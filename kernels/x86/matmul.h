@@ -66,7 +66,8 @@ struct MatmulCall {
   Clamp clamp;
   float* out = nullptr;
   int64_t out_row_stride = 0;
-  int64_t begin = 0, end = 0;  ///< columns; multiples of 32 or n
+  /// Columns; multiples of 32 or n. Or, of packed weights, within one panel: n may end there, too.
+  int64_t begin = 0, end = 0;
 
   void set(const PackedMatrix& packed) {
     w = packed.data.get();

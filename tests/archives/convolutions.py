@@ -269,3 +269,24 @@ def paddings_by_name():
 @archive
 def paddings_by_name_scripted():
     return scripted(NamedPaddings(), torch.randn(1, 3, 18, 16))
+
+
+class Tokens(nn.Module):
+    """Images read with their channels last and written so, as in networks of convolutions and layer norms."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.filters = nn.Conv2d(3, 48, 4, 4), nn.Conv2d(48, 48, 5, padding=2, groups=48)
+        self.norm, self.up, self.down = nn.LayerNorm(48), nn.Linear(48, 96), nn.Linear(96, 48)
+        self.scale = nn.Parameter(torch.randn(48))
+
+    def forward(self, image):
+        x = self.patches(image)
+        y = self.scale * self.down(F.gelu(self.up(self.norm(self.filters(x).permute(0, 2, 3, 1)))))
+        x = x + y.permute(0, 3, 1, 2)
+        return x, self.norm(x.flatten(2).transpose(1, 2)), self.filters(x)[:, 8:40], F.relu(x.permute(0, 2, 3, 1)) - 1
+
+
+@archive
+def tokens_of_images():
+    return traced(Tokens(), torch.randn(2, 3, 20, 24))

@@ -128,16 +128,167 @@ arena 29184 of 39936 bytes
 )");
 }
 
-TEST(ImageConvStep, GroupsAreOneDnns) {
-  const std::string text = planned(R"(graph(%0: f32[1,256,8,8]):
-  %1: f32[256,64,3,3] = constant(0)
-  %2: f32[1,256,8,8] = aten::conv2d(%0, %1, none, [1, 1], [1, 1], [1, 1], 4)
+TEST(ImageConvStep, GroupsOfFewChannelsAreOneDnns) {
+  const auto text_of = [](const char* weight, int groups) {
+    return planned(std::string(R"(graph(%0: f32[1,256,8,8]):
+  %1: f32)") + weight +
+                       R"( = constant(0)
+  %2: f32[1,256,8,8] = aten::conv2d(%0, %1, none, [1, 1], [3, 3], [1, 1], )" +
+                       std::to_string(groups) + R"()
   %3: f32[1,256,8,8] = aten::silu(%2)
   return %3
 )",
-                                   by_hand());
-  EXPECT_EQ(text.find("torchweld::conv2d"), std::string::npos) << text;
-  EXPECT_NE(text.find("\"swish\""), std::string::npos) << text;
+                   by_hand());
+  };
+  const std::string few = text_of("[256,4,7,7]", 64), many = text_of("[256,32,7,7]", 8);
+  EXPECT_EQ(few.find("torchweld::conv2d"), std::string::npos) << few;
+  EXPECT_NE(few.find("\"swish\""), std::string::npos) << few;
+  EXPECT_NE(many.find("torchweld::conv2d"), std::string::npos) << many;
+}
+
+TEST(ImageConvStep, SignalsAreImagesOfOneRow) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[2,1,400]):
+  %1: f32[32,1,10] = constant(0)
+  %2: f32[32,32,3] = constant(1)
+  %3: f32[32,1,5] = constant(2)
+  %4: f32[32] = constant(3)
+  %5: f32[32] = constant(4)
+  %6: f32[2,32,79] = aten::conv1d(%0, %1, none, [5], [0], [1], 1)
+  %7: f32[2,32,79] = aten::batch_norm(%6, %4, %4, %4, %5, false, 0.1, 1e-05, true)
+  %8: f32[2,32,79] = aten::relu(%7)
+  %9: f32[2,32,79] = aten::_convolution(%8, %2, %4, [1], [4], [4], false, [0], 1, false, false, true, true)
+  %10: f32[2,32,79] = aten::add.Tensor(%9, %8, 1)
+  %11: f32[2,32,79] = aten::conv1d(%10, %3, %4, [1], [2], [1], 32)
+  %12: f32[2,32,39] = aten::max_pool1d(%11, [2], [2], [0], [1], false)
+  %13: f32[2,32] = aten::mean.dim(%12, [-1], false, none)
+  return %13
+)",
+                    by_hand()),
+            R"(step 0: conv_158x10x32_relu
+  %22: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%0, %21, %19, [5], [0], [1], 1)
+  %23: f32[2,32,79]{2528,1,32} = aten::relu(%22)
+step 1: conv_158x96x32_add
+  %24: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%23, %2, %4, [1], [4], [4], 1)
+  %25: f32[2,32,79]{2528,1,32} = aten::add.Tensor(%24, %23, 1)
+step 2: depthwise_conv_158x5x32
+  %26: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%25, %3, %4, [1], [2], [1], 32)
+step 3: max_pool_78x2x32
+  %27: f32[2,32,39]{1248,1,32} = aten::max_pool1d(%26, [2], [2], [0], [1], false)
+step 4: avg_pool_2x39x32
+  %29: f32[2,32,1]{32,1,32} = aten::adaptive_avg_pool1d(%27, [1])
+return %13 in output of 256 bytes
+arena 62720 of 92928 bytes
+)");
+}
+
+TEST(ImageConvStep, ViewsOfSignalsAreNotCopied) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[2,64,50]):
+  %1: f32[128,64,3] = constant(0)
+  %2: f32[64,64,3] = constant(1)
+  %3: f32[64] = constant(2)
+  %4: f32[96,64] = constant(3)
+  %5: f32[2,128,50] = aten::conv1d(%0, %1, none, [1], [1], [1], 1)
+  %6: f32[2,64,50]{6400,50,1} @%5, %7: f32[2,64,50]{6400,50,1} @%5+3200 = aten::chunk(%5, 2, 1)
+  %8: f32[2,64,50] = aten::sigmoid(%6)
+  %9: f32[2,64,50] = aten::mul.Tensor(%8, %7)
+  %10: f32[2,64,50] = aten::conv1d(%9, %2, none, [1], [1], [1], 1)
+  %11: f32[2,50,64]{3200,1,50} @%10 = aten::transpose.int(%10, 1, 2)
+  %12: f32[2,50,64] = aten::layer_norm(%11, [64], %3, %3, 1e-05, true)
+  %13: f32[2,50,96] = aten::linear(%12, %4, none)
+  %14: f32[2,64,48]{3200,50,1} @%10 = aten::slice.Tensor(%10, 2, 0, 48, 1)
+  %15: f32[2,64,46] = aten::conv1d(%14, %2, none, [1], [0], [1], 1)
+  %16: f32[2,46,64]{2944,1,46} @%15 = aten::transpose.int(%15, 1, 2)
+  %17: f32[2,46,64]{2944,1,46} = aten::gelu(%16, "none")
+  return %13, %17
+)",
+                    by_hand()),
+            R"(step 0: fused single_copy_f32 over [2,50,64]
+  %19: f32[2,50,64] = aten::clone(%18, 0)
+  load  %18 in input 0 {3200,1,50}
+  store %19 in arena 77824..103424 {3200,64,1}
+step 1: conv_100x192x128
+  %21: f32[2,128,50]{6400,1,128} = torchweld::conv2d(%20, %1, none, [1], [1], [1], 1)
+step 2: fused fused_sigmoid_mul_f32 over [100,64]
+  %23: f32[2,64,50]{3200,1,64} = aten::sigmoid(%22)
+  %25: f32[2,64,50]{3200,1,64} = aten::mul.Tensor(%23, %24)
+  load  %22 in arena 0..51200 {128,1}
+  load  %24 in arena 0..51200 +256 {128,1}
+  store %25 in arena 51200..76800 {64,1}
+step 3: conv_100x192x64
+  %26: f32[2,64,50]{3200,1,64} = torchweld::conv2d(%25, %2, none, [1], [1], [1], 1)
+step 4: eager aten::layer_norm, since not a pointwise operator
+  %12: f32[2,50,64] = aten::layer_norm(%27, [64], %3, %3, 1e-05, true)
+step 5: matmul_100x64x96
+  %13: f32[2,50,96] = aten::linear(%12, %4, none)
+  x in eager {64,1}
+  weight %4 {1,64}
+  out in output of 38400 bytes {96,1}
+  release %12
+step 6: conv_92x192x64_then_gelu_f32
+  %29: f32[2,64,46]{2944,1,64} = torchweld::conv2d(%28, %2, none, [1], [0], [1], 1)
+  %33: f32[2,46,64] = aten::gelu(%30, "none")
+  load  %33 in arena 0..23552 {1}
+  store %33 in arena 0..23552 {1}
+step 7: fused single_copy_f32 over [2,64,46]
+  %31: f32[2,64,46] = aten::clone(%32, 0)
+  load  %32 in arena 0..23552 {2944,1,64}
+  store %31 in output of 23552 bytes {2944,46,1}
+return %13 in output of 38400 bytes, %17 in output of 23552 bytes
+arena 103424 of 204800 bytes
+)");
+}
+
+TEST(ImageConvStep, TransposedConvolutionsTakeTheSame) {
+  EXPECT_EQ(planned(R"(graph(%0: f32[1,32,20]):
+  %1: f32[32,48,8] = constant(0)
+  %2: f32[48] = constant(1)
+  %3: f32[48,16,2,2] = constant(2)
+  %4: f32[1,48,80] = aten::conv_transpose1d(%0, %1, none, [4], [2], [0], 1, [1])
+  %5: f32[1,48,80] = aten::batch_norm(%4, %2, %2, %2, %2, false, 0.1, 1e-05, true)
+  %6: f32[1,48,80] = aten::relu(%5)
+  %7: f32[1,48,8,10] @%6 = aten::view(%6, [1, 48, 8, 10])
+  %8: f32[1,16,16,20] = aten::convolution(%7, %3, none, [2, 2], [0, 0], [1, 1], true, [0, 0], 1)
+  %9: f32[1,16,16,20] = aten::silu(%8)
+  return %9
+)",
+                    by_hand()),
+            R"(step 0: fused single_copy_f32 over [20,32]
+  %27: f32[1,20,32] = aten::clone(%26, 0)
+  load  %26 in input 0 {1,20}
+  store %27 in arena 2816..5376 {32,1}
+step 1: conv_transpose_80x256x48_relu
+  %29: f32[1,48,80]{3840,1,48} = torchweld::conv_transpose2d(%28, %21, %15, [4], [2], [0], 1, [1])
+  %30: f32[1,48,80]{3840,1,48} = aten::relu(%29)
+step 2: conv_transpose_320x192x16
+  %32: f32[1,16,16,20]{5120,1,320,16} = torchweld::conv_transpose2d(%31, %25, none, [2, 2], [0, 0], [0, 0], 1, [1, 1])
+step 3: fused fused_silu_copy_f32 over [16,320]
+  %33: f32[1,16,16,20]{5120,1,320,16} = aten::silu(%32)
+  %9: f32[1,16,16,20] = aten::clone(%33, 0)
+  load  %32 in arena 0..20480 {1,16}
+  store %9 in output of 20480 bytes {320,1}
+return %9 in output of 20480 bytes
+arena 35840 of 41216 bytes
+)");
+}
+
+/// A filter that its stride doesn't divide, a dilated one, one of groups, one that is an input,
+/// more padding than filter.
+TEST(ImageConvStep, OtherTransposedConvolutionsStay) {
+  const auto taken = [](const std::string& arguments) {
+    const std::string text = planned(
+        "graph(%0: f32[1,64,200], %3: f32[64,64,4]):\n  %1: f32[64,64,3] = constant(0)\n"
+        "  %2: f32[64,64,4] = constant(1)\n"
+        "  %4: f32[1,64,400] = aten::conv_transpose1d(%0, " +
+            arguments + ")\n  return %4\n",
+        by_hand());
+    return text.find("torchweld::") != std::string::npos;
+  };
+  EXPECT_TRUE(taken("%2, none, [2], [1], [0], 1, [1]"));
+  for (const char* arguments :
+       {"%1, none, [2], [1], [0], 1, [1]", "%2, none, [2], [1], [0], 1, [2]",
+        "%2, none, [2], [1], [0], 2, [1]", "%3, none, [2], [1], [0], 1, [1]",
+        "%2, none, [2], [4], [0], 1, [1]"})
+    EXPECT_FALSE(taken(arguments)) << arguments;
 }
 
 TEST(PackedConv, AnImageOfOnePixelIsSharedAndNotCopied) {
@@ -195,9 +346,9 @@ arena 16384 of 16384 bytes
 }
 
 TEST(PackedConv, ALoneConvolutionOfFewChannelsIsNotWorthTheCopies) {
-  const std::string text = planned(R"(graph(%0: f32[1,16,8,8]):
+  const std::string text = planned(R"(graph(%0: f32[1,16,64,64]):
   %1: f32[16,16,1,1] = constant(0)
-  %2: f32[1,16,8,8] = aten::conv2d(%0, %1, none, [1, 1], [0, 0], [1, 1], 1)
+  %2: f32[1,16,64,64] = aten::conv2d(%0, %1, none, [1, 1], [0, 0], [1, 1], 1)
   return %2
 )",
                                    packs());

@@ -53,7 +53,7 @@ struct Case {
     // The weight is [out_channels, in_channels, height, width], as archives have it.
     MatrixLayout layout{s.taps(), s.out_channels, 1, s.taps()};
     if (s.op == ImageOp::kConvolution) {
-      layout.inner = s.in_channels;
+      layout.inner = s.in_channels / s.groups;
       layout.stride_inner = s.pixels();
     }
     packed = pack(w.data(), layout);
@@ -90,7 +90,9 @@ struct Case {
     const bool dense = s.op == ImageOp::kConvolution, largest = s.op == ImageOp::kMaxPool;
     double sum = largest ? -kInf : extras.bias ? bias[channel] : 0, size = 2;
     int64_t inside = 0;
-    for (int64_t c = dense ? 0 : channel; c < (dense ? s.in_channels : channel + 1); ++c) {
+    const int64_t seen = s.in_channels / s.groups;
+    const int64_t first = dense ? channel / (s.out_channels / s.groups) * seen : channel;
+    for (int64_t c = first; c < first + (dense ? seen : 1); ++c) {
       for (int64_t ky = 0; ky < s.kernel_height; ++ky) {
         for (int64_t kx = 0; kx < s.kernel_width; ++kx) {
           const int64_t row = y * s.stride_height - s.pad_height + ky * s.dilation_height,
@@ -98,8 +100,8 @@ struct Case {
           if (row < 0 || row >= s.in_height || column < 0 || column >= s.in_width) continue;
           const double value = x[b * s.x_batch_stride + c * s.x_channel_stride +
                                  row * s.x_height_stride + column * s.x_width_stride];
-          const double tap =
-              w[channel * s.taps() + (dense ? c * s.pixels() : 0) + ky * s.kernel_width + kx];
+          const double tap = w[channel * s.taps() + (dense ? (c - first) * s.pixels() : 0) +
+                               ky * s.kernel_width + kx];
           ++inside;
           if (largest) {
             sum = std::isnan(value) || value > sum ? value : sum;
@@ -221,6 +223,45 @@ TEST(ImageConv, FiltersAndWindowsByChannelMatchPlainLoops) {
           c.expect_plain(wide ? "AVX-512" : "AVX2");
           if (HasFatalFailure()) return;
         }
+        ++i;
+      }
+    }
+  }
+}
+
+TEST(ImageConv, GroupsSeeTheirChannels) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  int i = 0;
+  for (const Window& window : kWindows) {
+    for (const int64_t groups : {2, 3, 8}) {
+      for (const int64_t filters : {1, 4, 8, 11, 24, 48}) {  // of a group
+        ConvShape s = shape_of(ImageOp::kConvolution, 1 + i % 2, 7, 9, groups * (2 + i % 7),
+                               groups * filters, window);
+        s.groups = groups;
+        Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3]});
+        expect_both(&c);
+        if (HasFatalFailure()) return;
+        ++i;
+      }
+    }
+  }
+}
+
+/// A long signal goes in pieces.
+TEST(ImageConv, ImagesOfOneRowMatchPlainLoops) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  int i = 0;
+  for (const ImageOp op :
+       {ImageOp::kConvolution, ImageOp::kDepthwise, ImageOp::kMaxPool, ImageOp::kAveragePool}) {
+    for (const Window& window : kWindows) {
+      for (const int64_t channels : {8, 40, 300}) {
+        const int64_t in = op == ImageOp::kConvolution ? 1 + i % 20 : channels;
+        ConvShape s = shape_of(op, 1 + i % 2, 16, 401, in, channels, window);
+        s.in_height = s.out_height = s.kernel_height = s.stride_height = s.dilation_height = 1;
+        s.pad_height = 0;
+        Case c(s, {op == ImageOp::kDepthwise, i % 3 == 0, kClamps[i % 3]});
+        expect_both(&c);
+        if (HasFatalFailure()) return;
         ++i;
       }
     }

@@ -1,0 +1,118 @@
+// One product a phase of the filter.
+#include "kernels/x86/transposed_conv.h"
+
+#include <algorithm>
+
+#include "kernels/x86/conv_pieces.h"
+
+namespace torchweld::x86 {
+namespace {
+
+/// Where places of the result lie in one dim, stride by stride from the first window on.
+struct Dim {
+  int64_t stride, pad;
+
+  int64_t window(int64_t place) const { return (place + pad) / stride - pad / stride; }
+  /// Phases count from the filter's last taps.
+  int64_t phase(int64_t place) const { return stride - 1 - (place + pad) % stride; }
+  /// The first place at or after this one of a phase.
+  int64_t next(int64_t place, int64_t of_phase) const {
+    return place + (phase(place) - of_phase + stride) % stride;
+  }
+};
+
+class Transposed {
+ public:
+  Transposed(const ImageConvCall& call, const ImageConvCall& image)
+      : c_(call),
+        image_(image.shape),
+        x_(image.x),
+        height_{call.shape.stride_height, call.shape.pad_height},
+        width_{call.shape.stride_width, call.shape.pad_width} {
+    const ConvShape& s = call.shape;
+    product_.panel = c_.panel;
+    product_.k = image_.in_channels * image_.pixels();
+    product_.n = s.out_channels;
+    product_.bias = c_.bias;
+    product_.clamps = c_.clamps;
+    product_.clamp = c_.clamp;
+    product_.x_row_stride = product_.inner_stride = image_.x_width_stride;
+    product_.summand_row_stride = product_.out_row_stride = s.stride_width * s.out_channels;
+    product_.outer = image_.kernel_height;
+    product_.outer_stride = image_.x_height_stride;
+    if (image_.x_width_stride != image_.in_channels) product_.inner = image_.kernel_width;
+  }
+
+  int64_t products_of_position() const { return product_.k * product_.n; }
+
+  /// Pieces [piece, piece_end), columns [column, column_end).
+  void run(const Pieces& pieces, int64_t piece, int64_t piece_end, int64_t column,
+           int64_t column_end) const {
+    for (; column < column_end; column += kPanel) {
+      for (int64_t phase = 0; phase < width_.stride; ++phase) {
+        for (int64_t p = piece; p < piece_end; ++p)
+          run_phase(pieces, p, phase, column, std::min(column + kPanel, column_end));
+      }
+    }
+  }
+
+ private:
+  void run_phase(const Pieces& pieces, int64_t piece, int64_t phase, int64_t column,
+                 int64_t column_end) const {
+    const ConvShape& s = c_.shape;
+    const int64_t row = pieces.row(piece), y = row % s.out_height;
+    const int64_t begin = width_.next(pieces.begin(piece), phase),
+                  end = std::min(pieces.begin(piece) + pieces.width, s.out_width);
+    if (begin >= end) return;
+    MatmulCall part = product_;
+    part.m = (end - begin + s.stride_width - 1) / s.stride_width;
+    part.begin = column;
+    part.end = column_end;
+    part.x = x_ + row / s.out_height * image_.x_batch_stride +
+             height_.window(y) * image_.x_height_stride +
+             width_.window(begin) * image_.x_width_stride;
+    // A panel has the rows of all phases; the product expects those of one.
+    const int64_t first = (height_.phase(y) * s.stride_width + phase) * part.k;
+    part.w = c_.w + first * c_.panel + column / c_.panel * c_.panel * (s.taps() - part.k);
+    const int64_t at = (row * s.out_width + begin) * s.out_channels;
+    part.out = c_.out + at;
+    if (c_.summand != nullptr) part.summand = c_.summand + at;
+    matmul(part);
+  }
+
+  const ImageConvCall& c_;
+  ConvShape image_;
+  const float* x_;
+  Dim height_, width_;
+  MatmulCall product_;
+};
+
+}  // namespace
+
+ConvShape windows_of_transposed(const ConvShape& shape) {
+  ConvShape s = shape;
+  s.op = ImageOp::kConvolution;
+  const auto turn = [](int64_t* kernel, int64_t* stride, int64_t* pad, int64_t* out) {
+    const Dim dim{*stride, *pad};
+    *kernel /= *stride;
+    *pad = *kernel - 1 - *pad / *stride;
+    *out = dim.window(*out - 1) + 1;
+    *stride = 1;
+  };
+  turn(&s.kernel_height, &s.stride_height, &s.pad_height, &s.out_height);
+  turn(&s.kernel_width, &s.stride_width, &s.pad_width, &s.out_width);
+  return s;
+}
+
+void transposed(const ImageConvCall& call, const ImageConvCall& image, const SplitWork& parallel,
+                const AfterRows& after) {
+  const ConvShape& s = call.shape;
+  const Transposed phases(call, image);
+  const Pieces pieces = pieces_of(s, static_cast<bool>(after));
+  const auto some = [&](int64_t begin, int64_t end) {
+    phases.run(pieces, begin, end, 0, s.out_channels);
+  };
+  share_out_pieces(s, pieces, phases.products_of_position() / 16, parallel, after, std::ref(some));
+}
+
+}  // namespace torchweld::x86

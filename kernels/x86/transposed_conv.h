@@ -1,0 +1,22 @@
+// Transposed convolutions of images whose channels are innermost, f32, by hand.
+#pragma once
+
+#include "kernels/x86/image_conv.h"
+
+namespace torchweld::x86 {
+
+/// Pixels of the result that lie a stride apart are a convolution of stride 1 by a phase of the
+/// filter, every stride-th tap of it in reverse. All phases read the same windows: those of this
+/// convolution. The filter's size is a multiple of its stride, and the padding is less than it.
+ConvShape windows_of_transposed(const ConvShape& shape);
+
+/// out = clamp(transposed convolution of `image` + bias + summand), or without what isn't there.
+///
+/// Shapes   as ImageConvCall, but for w: packed as [taps, out_channels], of which the taps are
+///          [phases of height, of width, taps of a phase in height, in width, in_channels], phases
+///          and their taps from the filter's last on. `image` is the call with the padding of
+///          windows_of_transposed() in memory.
+void transposed(const ImageConvCall& call, const ImageConvCall& image, const SplitWork& parallel,
+                const AfterRows& after);
+
+}  // namespace torchweld::x86
