@@ -89,8 +89,8 @@ class Emitter {
     step.kind = Step::Kind::kEager;
     step.reason = why_not.empty() ? why_not_unrolled(graph_, node(n), target_) : why_not;
     step.library = step.reason.empty() && is_library_op(node(n).op);
-    if (!step.library && step.reason.empty() && target_.dense_rows && !target_.rows)
-      step.reason = why_no_dense_rows(graph_, node(n));
+    if (!step.library && step.reason.empty() && target_.float_rows && !target_.rows)
+      step.reason = why_no_float_rows(graph_, node(n));
     if (!step.library && step.reason.empty()) step.reason = why_eager(node(n), why);
     return step;
   }

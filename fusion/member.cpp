@@ -27,9 +27,9 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
     *why = "no code generator for this device";
     return std::nullopt;
   }
-  if (target.rows || target.dense_rows) {
+  if (target.rows || target.float_rows) {
     const auto reduction = as_reduction(graph, node);
-    if (reduction && (target.rows || is_dense(graph, *reduction)))
+    if (reduction && (target.rows || is_of_floats(graph, *reduction)))
       return Member{reduction->domain, reduction};
   }
   if (target.rows) {

@@ -18,9 +18,9 @@ struct Target {
   bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
   bool rows = false;  ///< the code generator takes rows, gathers and scatters
-  /// It takes rows that are one stretch of memory, of floats, reduced to sums, products and
-  /// extremes; see is_dense() in reduction.h.
-  bool dense_rows = false;
+  /// It takes rows of floats, reduced to sums, products and extremes; see is_of_floats() in
+  /// reduction.h.
+  bool float_rows = false;
 
   bool blas = false;  ///< the device's library for matrix products is there
   int64_t blas_workspace_bytes = 0;

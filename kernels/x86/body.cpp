@@ -73,9 +73,13 @@ void Body::emit(int times, const std::vector<int>& steps, const Environment& aro
         around.reduce(vector_, i, reg(inst.args[0]));
         continue;
       }
-      const bool loads = inst.prim == Prim::kLoad;
-      const Reg value = loads ? around.load(vector_, inst.operand) : step(i);
-      values_[static_cast<size_t>(vector_)][static_cast<size_t>(i)] = value;
+      Reg& value = values_[static_cast<size_t>(vector_)][static_cast<size_t>(i)];
+      if (const auto kept = around.kept(vector_, i)) {
+        value = *kept;
+        continue;
+      }
+      value = inst.prim == Prim::kLoad ? around.load(vector_, inst.operand) : step(i);
+      around.keep(vector_, i, value);
     }
   }
 }

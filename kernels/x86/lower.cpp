@@ -17,7 +17,7 @@ bool is_test(Prim prim) {
 
 class Lowering {
  public:
-  explicit Lowering(const KernelSpec& spec) : spec_(spec) {}
+  Lowering(const KernelSpec& spec, bool keeps) : spec_(spec), keeps_(keeps) {}
 
   Program run() {
     for (const Inst& inst : spec_.body) renumbered_.push_back(add(inst));
@@ -194,11 +194,37 @@ class Lowering {
     const Phases phases = phases_of(steps);
     program_.per_row = phases.per_row;
     program_.phases.resize(static_cast<size_t>(phases.count) + 1);
-    for (int p = 0; p <= phases.count; ++p)
-      fill_phase(phases, p, &program_.phases[static_cast<size_t>(p)]);
+    const auto fill = [&] {
+      bool is_kept = false;
+      for (int p = 0; p <= phases.count; ++p) {
+        Phase& phase = program_.phases[static_cast<size_t>(p)];
+        phase = {};
+        fill_phase(phases, p, is_kept, &phase);
+        is_kept = is_kept || phase.keeps;
+      }
+    };
+    fill();
+    program_.kept = keeps_ ? costly_and_repeated() : -1;
+    if (program_.kept >= 0) fill();
   }
 
-  void fill_phase(const Phases& phases, int p, Phase* out) const {
+  /// The last step that costs more than memory and is computed in two passes; -1: none.
+  int costly_and_repeated() const {
+    constexpr int kCostly = 20;
+    std::vector<int> passes(program_.steps.size());
+    for (const Phase& phase : program_.phases) {
+      for (const int step : phase.element) ++passes[static_cast<size_t>(step)];
+    }
+    for (size_t i = passes.size(); i-- > 0;) {
+      const Step& step = program_.steps[i];
+      if (passes[i] > 1 && step.inst.type == DType::kF32 && weight_of(step) >= kCostly)
+        return static_cast<int>(i);
+    }
+    return -1;
+  }
+
+  /// `is_kept`: an earlier pass put Program::kept aside.
+  void fill_phase(const Phases& phases, int p, bool is_kept, Phase* out) const {
     std::vector<bool> needed(program_.steps.size(), false);
     for (size_t i = 0; i < program_.stores.size(); ++i) {
       if (p + 1 == phases.count && !spec_.stores[i].per_row)
@@ -216,6 +242,11 @@ class Lowering {
       if (!now) continue;
       out->element.push_back(static_cast<int>(i));
       if (reduces) out->reductions.push_back(static_cast<int>(i));
+      if (static_cast<int>(i) == program_.kept) {
+        out->takes_kept = is_kept;
+        out->keeps = !is_kept;
+        if (is_kept) continue;
+      }
       for (const int16_t arg : step.inst.args) {
         if (arg >= 0) needed[static_cast<size_t>(arg)] = true;
       }
@@ -235,12 +266,13 @@ class Lowering {
   }
 
   const KernelSpec& spec_;
+  bool keeps_;
   Program program_;
   std::vector<int16_t> renumbered_;
 };
 
 }  // namespace
 
-Program lower(const KernelSpec& spec) { return Lowering(spec).run(); }
+Program lower(const KernelSpec& spec, bool keeps) { return Lowering(spec, keeps).run(); }
 
 }  // namespace torchweld::x86

@@ -9,11 +9,12 @@
 
 namespace torchweld::x86 {
 
-/// Takes vectors in, a partial result a lane; then merges the lanes. AVX2 only: AVX-512's form has
-/// not been run on a machine that has it, so the back end takes AVX2 for rows everywhere.
+/// Takes vectors in, a partial result a lane; then merges the lanes, or leaves them where each is a
+/// row of its own.
 ///
 /// Numerics  sums are of as many partial sums as there are lanes and vectors in a step, each in the
-///           order of the row; a NaN is the result of kLargest and kSmallest.
+///           order of the row, or where lanes are rows of blocks; a NaN is the result of kLargest
+///           and kSmallest.
 class RowReductions {
  public:
   RowReductions(const Lanes& lanes, const Program& program) : v_(lanes), program_(program) {}
@@ -25,12 +26,17 @@ class RowReductions {
             prim == Prim::kSmallest);
   }
 
-  /// Before a pass that takes `times` vectors in a step.
-  void start(const std::vector<int>& steps, int times);
+  /// Before a pass that takes `times` vectors in a step; `in_blocks` says that sums are.
+  void start(const std::vector<int>& steps, int times, bool in_blocks);
   /// `exists`, where given, says which lanes are elements.
   void add(int step, int vector, const Reg& value, const Reg* exists);
+  /// Whether a sum is under way. Its block ends: what it has goes to a total of its own.
+  bool has_sums() const;
+  void end_block();
   /// After the pass: the result in every lane.
   Reg finish(int step);
+  /// After the pass, where lanes are rows: the results of one vector.
+  Reg lanes_of(int step, int vector);
 
  private:
   const Inst& inst(int step) const { return program_.steps[static_cast<size_t>(step)].inst; }
@@ -41,6 +47,7 @@ class RowReductions {
   const Lanes& v_;
   const Program& program_;
   std::map<int, std::vector<aj::Vec>> partial_;  // by step, then vector
+  std::map<int, std::vector<aj::Vec>> totals_;   // of sums, where they are taken in blocks
 };
 
 }  // namespace torchweld::x86

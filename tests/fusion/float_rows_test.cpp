@@ -1,4 +1,4 @@
-// Reductions on targets that take only rows which are one stretch of memory: the host.
+// Reductions on targets that take only rows of floats: the host.
 #include <gtest/gtest.h>
 
 #include "tests/fusion/text_of.h"
@@ -9,14 +9,14 @@ namespace {
 /// The plan's steps, by name, one a line.
 std::string steps(std::string_view text) {
   Target host;
-  host.dense_rows = true;
+  host.float_rows = true;
   std::string names;
   for (const Step& step : plan(parse_graph(text), host).steps)
     names += (step.kind == Step::Kind::kFused ? step.spec.name : "eager " + step.name) + "\n";
   return names;
 }
 
-TEST(DenseRows, NormsAndTheirNeighboursAreOneKernel) {
+TEST(FloatRows, NormsAndTheirNeighboursAreOneKernel) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[30]):
   %2: f32[4,30] = aten::layer_norm(%0, [30], %1, %1, 1e-05, true)
   %3: f32[4,30] = aten::relu(%2)
@@ -25,16 +25,25 @@ TEST(DenseRows, NormsAndTheirNeighboursAreOneKernel) {
             "fused_layer_norm_relu_f32\n");
 }
 
-TEST(DenseRows, RowsAcrossMemoryStayWithLibTorch) {
+TEST(FloatRows, MayLieAcrossMemory) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
   %1: f32[4,30] = aten::softmax.int(%0, 0, none)
   %2: f32[30] = aten::sum.dim_IntList(%0, [0], false, none)
   return %1, %2
 )"),
-            "eager aten::softmax.int\neager aten::sum.dim_IntList\n");
+            "single_softmax_f32\nsingle_sum_f32\n");
 }
 
-TEST(DenseRows, PlacesAndIntegersStayWithLibTorch) {
+TEST(FloatRows, MayBeOfSeveralDimsWithWeightsThatChangeInTheRow) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,6,5,5], %1: f32[6]):
+  %2: f32[2,6,5,5] = aten::group_norm(%0, 3, %1, %1, 1e-05, true)
+  %3: f32[6] = aten::sum.dim_IntList(%2, [0, 2, 3], false, none)
+  return %2, %3
+)"),
+            "single_group_norm_f32\nsingle_sum_f32\n");
+}
+
+TEST(FloatRows, PlacesAndIntegersStayWithLibTorch) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: i64[4,30]):
   %2: i64[4] = aten::argmax(%0, 1, false)
   %3: f32[4], %4: i64[4] = aten::max.dim(%0, 1, false)
@@ -44,20 +53,17 @@ TEST(DenseRows, PlacesAndIntegersStayWithLibTorch) {
             "eager aten::argmax\neager aten::max.dim\neager aten::sum.dim_IntList\n");
 }
 
-// Long rows would be summed with too few partial sums; large softmaxes are faster in LibTorch.
-TEST(DenseRows, HaveLimits) {
-  EXPECT_EQ(steps(R"(graph(%0: f32[2,16384], %1: f32[2,16385], %2: f32[64,128], %3: f32[64,129]):
+// Longer rows would be summed with too few partial sums.
+TEST(FloatRows, HaveLimits) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,16384], %1: f32[2,16385]):
   %4: f32[2] = aten::sum.dim_IntList(%0, [1], false, none)
   %5: f32[2] = aten::sum.dim_IntList(%1, [1], false, none)
-  %6: f32[64,128] = aten::softmax.int(%2, -1, none)
-  %7: f32[64,129] = aten::softmax.int(%3, -1, none)
-  return %4, %5, %6, %7
+  return %4, %5
 )"),
-            "single_sum_f32\neager aten::sum.dim_IntList\nsingle_softmax_f32\n"
-            "eager aten::softmax.int\n");
+            "single_sum_f32\neager aten::sum.dim_IntList\n");
 }
 
-TEST(DenseRows, GatherNothing) {
+TEST(FloatRows, GatherNothing) {
   EXPECT_EQ(steps(R"(graph(%0: f32[9,4], %1: i64[3]):
   %2: f32[3,4] = aten::embedding(%0, %1, -1, false, false)
   return %2
