@@ -111,7 +111,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
   }
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);
-  if (!nodes) return std::nullopt;
+  if (!nodes) return move_nodes(graph, node);
   for (const Node& part : *nodes) {
     const auto reduction = as_reduction(*graph, part);
     if (reduction && !is_of_floats(*graph, *reduction)) return std::nullopt;

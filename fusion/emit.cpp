@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 #include "fusion/attention.h"
 #include "fusion/embedding_bag.h"
@@ -22,6 +23,28 @@
 
 namespace torchweld {
 namespace {
+
+constexpr std::string_view kNotPointwise = "not a pointwise operator";
+
+/// Operators that have no kernels for one reason.
+struct Reason {
+  std::vector<std::string_view> names;
+  std::string_view reason;
+};
+
+const std::vector<Reason> kReasons = {
+    {{"aten::topk", "aten::sort", "aten::argsort", "aten::kthvalue", "aten::median", "aten::mode",
+      "aten::quantile", "aten::searchsorted", "aten::bucketize"},
+     "sorts or searches, which no kernel does"},
+    {{"aten::index_put", "aten::index_add", "aten::index_copy", "aten::scatter",
+      "aten::scatter_add", "aten::scatter_reduce"},
+     "writes where data says, and LibTorch checks that it is in range"},
+    {{"aten::nonzero", "aten::where", "aten::masked_select", "aten::unique_consecutive",
+      "aten::repeat_interleave"},
+     "the shape of its result follows from data"},
+    {{"aten::_pack_padded_sequence", "aten::_pad_packed_sequence"},
+     "its rows follow from lengths that are data"},
+};
 
 class Emitter {
  public:
@@ -157,7 +180,14 @@ class Emitter {
   static std::string why_eager(const Node& node, const std::string& why) {
     if (node.reads_host) return "gives the host a value that depends on tensor data";
     if (node.draws) return "draws random numbers, which have to come in LibTorch's order";
-    return why.empty() ? "not a pointwise operator" : why;
+    if (!why.empty() && why != kNotPointwise) return why;
+    const std::string base = node.op.substr(0, node.op.find('.'));
+    for (const auto& [names, reason] : kReasons) {
+      for (const std::string_view name : names) {
+        if (base == name || base == std::string(name) + "_") return std::string(reason);
+      }
+    }
+    return why.empty() ? std::string(kNotPointwise) : why;
   }
 
   bool small_sums(NodeId n, Step* step) const {

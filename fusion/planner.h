@@ -18,8 +18,8 @@ struct Target {
   bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
   bool rows = false;  ///< the code generator takes rows, gathers and scatters
-  /// It takes rows of floats, reduced to sums, products and extremes; see is_of_floats() in
-  /// reduction.h.
+  /// It takes rows of floats, reduced to sums, products and extremes (is_of_floats() in
+  /// reduction.h), and reads at places that follow from coordinates, not from data.
   bool float_rows = false;
 
   bool blas = false;  ///< the device's library for matrix products is there

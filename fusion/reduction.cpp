@@ -94,7 +94,7 @@ std::optional<Reduction> as_reduction(const Graph& graph, const Node& node) {
 }
 
 bool is_of_floats(const Graph& graph, const Reduction& reduction) {
-  constexpr int64_t kMostColumns = 16384;
+  constexpr int64_t kMostColumns = 1 << 20;
   const Prim prim = reduction.prim;
   if (prim != Prim::kSum && prim != Prim::kProduct && prim != Prim::kLargest &&
       prim != Prim::kSmallest)

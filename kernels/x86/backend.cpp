@@ -7,6 +7,7 @@
 
 #include "kernels/x86/generator.h"
 #include "kernels/x86/launch.h"
+#include "kernels/x86/places.h"
 #include "kernels/x86/row_reductions.h"
 #include "kernels/x86/walk.h"
 
@@ -21,11 +22,12 @@ struct Key {
   bool keeps = false;  // rows are short enough to put a value an element aside
 };
 
-// Dims that only count rows are data. One kernel then serves all ranks.
+// Dims that only count rows are data, unless their coordinates are read. One kernel then serves all
+// ranks.
 Key key_of(const KernelSpec& spec, const Geometry& geometry) {
-  Key key{spec};
-  const Walk walk = walk_of(spec);
-  const int first = walk.outer;
+  Key key{for_short_rows(spec, geometry)};
+  const Walk walk = walk_of(key.spec);
+  const int first = has_places(spec) ? 0 : walk.outer;
   key.spec.rank -= first;
   const auto drop = [&](OperandSpec* operand) {
     for (int d = 0; d < kMaxRank; ++d) {
@@ -87,12 +89,12 @@ const char* limit_of(const KernelSpec& spec, const Geometry& geometry) {
   if (is_plain(spec)) return nullptr;
   if (spec.reduced > 0 && geometry.elements == 0) return "rows without elements";
   for (const Inst& inst : spec.body) {
-    const bool gathers = inst.prim == Prim::kLoad && (inst.args[0] >= 0 || inst.args[1] >= 0);
-    if (gathers || inst.prim == Prim::kCoord || inst.prim == Prim::kParam)
-      return "gathers and places have no x86 code generator";
     if (needs_row(inst.prim) && !RowReductions::has(inst.prim, inst.type))
       return "a reduction that has no x86 code generator";
   }
+  if (has_places(spec) && !with_short_places(spec))
+    return "places that follow from data have no x86 code generator";
+  if (has_places(spec) && !places_are_short(geometry)) return "its places take more than 32 bits";
   for (const StoreSpec& store : spec.stores) {
     if (store.offset >= 0 || store.predicate >= 0 || store.accumulates)
       return "scatters have no x86 code generator";

@@ -21,7 +21,8 @@ class Body {
 
   /// Where a body meets memory and the row.
   struct Environment {
-    std::function<Reg(int vector, int operand)> load;
+    /// A load, a coordinate or a parameter.
+    std::function<Reg(int vector, const Inst& inst)> load;
     /// A reduction takes its operand in.
     std::function<void(int vector, int step, const Reg& value)> reduce;
     /// What an earlier pass computed of the step, if it put that aside.

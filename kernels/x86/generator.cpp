@@ -2,12 +2,14 @@
 // time, and the rest of a row.
 #include "kernels/x86/generator.h"
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <optional>
 
 #include "kernels/x86/body.h"
 #include "kernels/x86/operands.h"
+#include "kernels/x86/places.h"
 #include "kernels/x86/row_reductions.h"
 
 namespace torchweld::x86 {
@@ -69,7 +71,7 @@ class Generator {
     for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
       begin_phase(p);
       body_.emit_row(phase_->row, around());
-      reductions_.start(phase_->reductions, unroll(), false);
+      reductions_.start(phase_->reductions, unroll());
       nest(0, [this] {
         operands_.begin_lanes();
         lane_loop([this](int times) { vectors(times); });
@@ -88,7 +90,7 @@ class Generator {
     for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
       begin_phase(p);
       body_.emit(times, phase_->row, around());
-      reductions_.start(phase_->reductions, times, true);
+      reductions_.start(phase_->reductions, times);
       nest(0, [this, times] { vectors(times); });
       for (const int step : phase_->reductions) {
         for (int vector = 0; vector < times; ++vector)
@@ -106,6 +108,9 @@ class Generator {
     const bool in_blocks = walk_.across && level + 1 == walk_.nest() && reductions_.has_sums();
     const aj::Gp left = cc_.newInt64(), block = cc_.newInt64();
     const asmjit::Label next_block = cc_.newLabel(), next = cc_.newLabel();
+    loops_[static_cast<size_t>(level)] = cc_.newInt64();
+    const aj::Gp at = loops_[static_cast<size_t>(level)];
+    cc_.xor_(at.r32(), at.r32());
     cc_.mov(left, operands_.field(offsetof(LaunchArgs, nest), static_cast<size_t>(level)));
     if (in_blocks) {
       cc_.bind(next_block);
@@ -119,6 +124,7 @@ class Generator {
     cc_.bind(next);
     nest(level + 1, inside);
     operands_.next(level);
+    cc_.inc(at);
     cc_.dec(block);
     cc_.jnz(next);
     if (in_blocks) {
@@ -129,12 +135,29 @@ class Generator {
     operands_.rewind(level);
   }
 
-  /// Once along the lane dim: whole vectors several at a time, then one by one, then the rest.
+  /// Once along the lane dim; a row's sums in blocks.
   void lane_loop(const Vectors& vectors) {
     spot_.index = cc_.newInt64();
     left_ = cc_.newInt64();
     cc_.xor_(spot_.index.r32(), spot_.index.r32());
     cc_.mov(left_, operands_.field(offsetof(LaunchArgs, inner)));
+    if (walk_.across || !reductions_.has_sums()) return block_of_lanes(vectors);
+    const aj::Gp behind = cc_.newInt64();
+    const asmjit::Label next = cc_.newLabel();
+    cc_.mov(behind, left_);
+    cc_.bind(next);
+    cc_.mov(left_, kLaneBlock);
+    cc_.cmp(behind, left_);
+    cc_.cmovl(left_, behind);
+    cc_.sub(behind, left_);
+    block_of_lanes(vectors);
+    reductions_.end_block();
+    cc_.test(behind, behind);
+    cc_.jnz(next);
+  }
+
+  /// Whole vectors several at a time, then one by one, then the rest.
+  void block_of_lanes(const Vectors& vectors) {
     const int times = unroll();
     if (times > 1) {
       const asmjit::Label plain = cc_.newLabel();
@@ -213,13 +236,49 @@ class Generator {
   }
 
   Body::Environment around() {
-    return {
-        [this](int vector, int i) { return operands_.load(spot_, vector, static_cast<size_t>(i)); },
-        [this](int vector, int step, const Reg& value) {
-          reductions_.add(step, vector, value, walk_.across ? nullptr : spot_.lanes());
-        },
-        [this](int vector, int step) { return kept(vector, step); },
-        [this](int vector, int step, const Reg& value) { keep(vector, step, value); }};
+    return {[this](int vector, const Inst& inst) { return load(vector, inst); },
+            [this](int vector, int step, const Reg& value) {
+              reductions_.add(step, vector, value, walk_.across ? nullptr : spot_.lanes());
+            },
+            [this](int vector, int step) { return kept(vector, step); },
+            [this](int vector, int step, const Reg& value) { keep(vector, step, value); }};
+  }
+
+  Reg load(int vector, const Inst& inst) {
+    if (inst.prim == Prim::kCoord) return coord(vector, static_cast<int>(inst.imm_int));
+    if (inst.prim == Prim::kParam) return param(inst.imm_int);
+    const auto operand = static_cast<size_t>(inst.operand);
+    if (inst.args[0] < 0 && inst.args[1] < 0) return operands_.load(spot_, vector, operand);
+    Shift shift;
+    if (inst.args[0] >= 0) {
+      shift.offset = body_.value(vector, inst.args[0]).as<aj::Vec>();
+      shift.is_uniform = program_.uniform[static_cast<size_t>(inst.args[0])];
+    }
+    if (inst.args[1] >= 0) shift.inside = body_.value(vector, inst.args[1]);
+    return operands_.load_at(spot_, vector, operand, shift);
+  }
+
+  aj::Vec param(int64_t index) {
+    const aj::Gp params = cc_.newIntPtr();
+    cc_.mov(params, operands_.field(offsetof(LaunchArgs, params)));
+    cc_.mov(params, aj::qword_ptr(params, static_cast<int32_t>(8 * index)));
+    return lanes_.splat(params);
+  }
+
+  aj::Vec coord(int vector, int dim) {
+    const aj::Gp at = cc_.newInt64();
+    if (dim >= walk_.nest_begin && dim < walk_.nest_end)
+      return lanes_.splat(loops_[static_cast<size_t>(dim - walk_.nest_begin)]);
+    cc_.mov(at, operands_.field(offsetof(LaunchArgs, coords), static_cast<size_t>(dim)));
+    if (dim == walk_.lane) {
+      cc_.add(at, spot_.index);
+      return lanes_.counted(at, vector * lanes_.count);
+    }
+    if (dim + 1 == walk_.outer) {
+      cc_.add(at, operands_.field(offsetof(LaunchArgs, outer)));
+      cc_.sub(at, rows_);
+    }
+    return lanes_.splat(at);
   }
 
   aj::Mem room(int vector) {
@@ -257,7 +316,8 @@ class Generator {
     }
   }
 
-  static constexpr int kSumBlock = 256;
+  // Elements of a chain, and of all the chains that lie in lanes; whole numbers of vectors.
+  static constexpr int kSumBlock = 256, kLaneBlock = 8192;
 
   aj::Compiler& cc_;
   const KernelSpec& spec_;
@@ -271,7 +331,8 @@ class Generator {
   aj::Gp args_;
   Operands operands_;
   aj::Gp rows_, left_;
-  Spot spot_;  // of the vectors that are being emitted
+  std::array<aj::Gp, kMaxRank> loops_;  // within a row: at which element
+  Spot spot_;                           // of the vectors that are being emitted
 };
 
 // 64-bit elements halve the lanes of the whole kernel, so that every value has as many.
@@ -283,9 +344,10 @@ int lane_count(const KernelSpec& spec, const Program& program, Isa isa) {
 
 }  // namespace
 
-Generated generate(const KernelSpec& spec, bool keeps, Isa isa, asmjit::JitRuntime* runtime,
+Generated generate(const KernelSpec& recorded, bool keeps, Isa isa, asmjit::JitRuntime* runtime,
                    std::string* why) {
   Generated result;
+  const KernelSpec spec = has_places(recorded) ? *with_short_places(recorded) : recorded;
   const Program program = lower(spec, keeps);
   asmjit::CodeHolder code;
   code.init(runtime->environment());

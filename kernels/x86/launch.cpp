@@ -48,8 +48,10 @@ struct Launcher::Run {
       args->pointers[i] = static_cast<char*>(pointers[i]) + offset;
     }
     int64_t run = 1;
+    args->coords[lane()] = column;
     for (size_t d = outer(); d-- > 0;) {
       const int64_t at = row % geometry.sizes[d];
+      args->coords[d] = at;
       row /= geometry.sizes[d];
       if (d + 1 == outer()) run = geometry.sizes[d] - at;
       if (at == 0) continue;
@@ -78,6 +80,7 @@ struct Launcher::Run {
     args.inner = columns;
     args.stream = stream;
     args.kept = kept;
+    args.params = geometry.params.data();
     while (begin < end) {
       args.outer = std::min(locate(begin, column, &args), end - begin);
       begin += args.outer;

@@ -17,6 +17,8 @@ struct LaunchArgs {
   char* kept;      ///< room for one float an element of a row, and for a vector more
   int64_t nest[kMaxRank];  ///< loops within a row: how often, and the way from one time to the next
   int64_t nest_bytes[kMaxRank][kMaxOperands];
+  int64_t coords[kMaxRank];  ///< of the block's first element, but for loops within a row
+  const int64_t* params;     ///< Geometry::params
 };
 
 }  // namespace torchweld::x86

@@ -7,6 +7,8 @@
 
 #include "kernels/phases.h"
 #include "kernels/x86/math.h"
+#include "kernels/x86/places.h"
+#include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -191,7 +193,10 @@ class Lowering {
     steps.body.clear();
     for (const Step& step : program_.steps) steps.body.push_back(step.inst);
     for (size_t i = 0; i < program_.stores.size(); ++i) steps.stores[i].value = program_.stores[i];
-    const Phases phases = phases_of(steps);
+    Phases phases = phases_of(steps);
+    find_uniform();
+    // What a pointwise kernel computes of a row's coordinates is computed once a row.
+    if (spec_.reduced == 0 && has_places(spec_)) phases.per_row = program_.uniform;
     program_.per_row = phases.per_row;
     program_.phases.resize(static_cast<size_t>(phases.count) + 1);
     const auto fill = [&] {
@@ -206,6 +211,21 @@ class Lowering {
     fill();
     program_.kept = keeps_ ? costly_and_repeated() : -1;
     if (program_.kept >= 0) fill();
+  }
+
+  void find_uniform() {
+    const auto lane = static_cast<size_t>(walk_of(spec_).lane);
+    for (const Step& step : program_.steps) {
+      const Inst& inst = step.inst;
+      bool uniform = !needs_row(inst.prim);
+      if (inst.prim == Prim::kCoord) uniform = static_cast<size_t>(inst.imm_int) != lane;
+      if (inst.prim == Prim::kLoad)
+        uniform =
+            spec_.loads[static_cast<size_t>(inst.operand)].strides[lane] == StrideClass::kZero;
+      for (const int16_t arg : inst.args)
+        uniform = uniform && (arg < 0 || program_.uniform[static_cast<size_t>(arg)]);
+      program_.uniform.push_back(uniform);
+    }
   }
 
   /// The last step that costs more than memory and is computed in two passes; -1: none.
@@ -258,7 +278,7 @@ class Lowering {
   int weight_of(const Step& step) const {
     const Inst& inst = step.inst;
     if (inst.prim == Prim::kConst) return 0;
-    if (inst.prim == Prim::kLoad) return 2;
+    if (inst.prim == Prim::kLoad) return inst.args[0] < 0 && inst.args[1] < 0 ? 2 : 12;
     if (inst.type == DType::kF32 && Math::covers(inst.prim)) return 20;
     if (inst.prim == Prim::kSqrt || inst.prim == Prim::kDiv) return step.large_divisor ? 4 : 16;
     if (inst.prim == Prim::kRsqrt) return 32;

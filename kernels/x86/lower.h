@@ -34,6 +34,7 @@ struct Program {
   std::vector<int16_t> stores;
   std::vector<Phase> phases;  ///< one for a pointwise body; the last is what follows the last pass
   std::vector<bool> per_row;  ///< by step: one value a row
+  std::vector<bool> uniform;  ///< by step: the same in all lanes
   bool has_64bit = false;
   int weight = 0;  ///< rough cost in cycles a vector
   int kept = -1;   ///< a step of f32 that one pass puts aside for later ones; -1: none

@@ -2,10 +2,17 @@
 
 #include <cstddef>
 
+#include "kernels/x86/places.h"
+
 namespace torchweld::x86 {
 
 Operands::Operands(const Lanes& lanes, const KernelSpec& spec, const Walk& walk, aj::Gp args)
-    : v_(lanes), cc_(lanes.cc), memory_(lanes), walk_(walk), args_(std::move(args)) {
+    : v_(lanes),
+      cc_(lanes.cc),
+      memory_(lanes),
+      walk_(walk),
+      args_(std::move(args)),
+      places_are_short_(has_places(spec)) {
   for (const OperandSpec& load : spec.loads) operands_.push_back(made(load, spec));
   for (const StoreSpec& store : spec.stores) {
     Operand operand = made(store.operand, spec);
@@ -132,15 +139,15 @@ Place Operands::across_memory(const Spot& spot, int vector, const Operand& opera
   return at;
 }
 
-Place Operands::place(const Spot& spot, int vector, const Operand& operand) const {
+Place Operands::place(const Spot& spot, int vector, const Operand& operand,
+                      const aj::Gp& base) const {
   const int64_t bytes = size_of(operand.dtype);
   Place at;
   at.dtype = operand.dtype;
   at.stream = spot.stream;
   const uint32_t shift = bytes == 8 ? 3 : bytes == 4 ? 2 : bytes == 2 ? 1 : 0;
   if (operand.lane == StrideClass::kOne) {
-    at.address =
-        aj::ptr(operand.base, spot.index, shift, static_cast<int32_t>(vector * v_.count * bytes));
+    at.address = aj::ptr(base, spot.index, shift, static_cast<int32_t>(vector * v_.count * bytes));
   }
   // AVX2 has masked moves for elements of 4 and 8 bytes only.
   const bool maskable = operand.lane == StrideClass::kOne && bytes >= 4;
@@ -153,12 +160,78 @@ Place Operands::place(const Spot& spot, int vector, const Operand& operand) cons
 
 Reg Operands::load(const Spot& spot, int vector, size_t i) const {
   const Operand& operand = operands_[i];
-  if (operand.lane != StrideClass::kZero) return memory_.load(place(spot, vector, operand));
+  if (operand.lane == StrideClass::kAny && places_are_short_ && size_of(operand.dtype) >= 4)
+    return load_at(spot, vector, i, {});
+  if (operand.lane != StrideClass::kZero)
+    return memory_.load(place(spot, vector, operand, operand.base));
   return walk_.across ? memory_.broadcast(operand.dtype, aj::ptr(operand.base)) : operand.broadcast;
 }
 
+aj::Gp Operands::shifted_base(const Operand& operand, const Shift& shift) const {
+  if (!shift.offset || !shift.is_uniform) return operand.base;
+  const aj::Gp base = cc_.newIntPtr();
+  // A copy is in a register: of a spilled vector AsmJit makes a vmovd from memory to a general
+  // register, which there is not.
+  const aj::Vec offset = v_.vec(4);
+  cc_.emit(ins::kIdVmovaps, offset, *shift.offset);
+  cc_.emit(ins::kIdVmovd, base.r32(), offset.xmm());
+  cc_.movsxd(base, base.r32());
+  cc_.imul(base, base, static_cast<int>(size_of(operand.dtype)));
+  cc_.add(base, operand.base);
+  return base;
+}
+
+std::optional<Reg> Operands::lanes_inside(const Spot& spot, const Shift& shift) const {
+  if (spot.lanes() == nullptr) return shift.inside;
+  return shift.inside ? v_.logic(Prim::kAnd, *shift.inside, *spot.lanes()) : *spot.lanes();
+}
+
+/// How many elements each lane is from the operand's base, i32.
+aj::Vec Operands::lane_offsets(const Spot& spot, int vector, size_t i) const {
+  const aj::Vec at = v_.counted(spot.index, vector * v_.count);
+  if (operands_[i].lane == StrideClass::kOne) return at;
+  const aj::Gp stride = cc_.newInt64();
+  cc_.mov(stride, field(offsetof(LaunchArgs, inner_bytes), i));
+  const int64_t bytes = size_of(operands_[i].dtype);
+  if (bytes > 1) cc_.sar(stride, bytes == 8 ? 3 : bytes == 4 ? 2 : 1);
+  return v_.op(ins::kIdVpmulld, at, v_.splat(stride), 4);
+}
+
+Reg Operands::load_at(const Spot& spot, int vector, size_t i, const Shift& shift) const {
+  const Operand& operand = operands_[i];
+  const aj::Gp base = shifted_base(operand, shift);
+  const bool here = !shift.offset || shift.is_uniform;
+  if (here && operand.lane == StrideClass::kZero && !shift.inside)
+    return memory_.broadcast(operand.dtype, aj::ptr(base));
+  const bool maskable = v_.wide() || size_of(operand.dtype) >= 4;
+  if (here && operand.lane == StrideClass::kOne && !shift.inside && maskable)
+    return memory_.load(place(spot, vector, operand, base));
+  const std::optional<Reg> lanes = lanes_inside(spot, shift);
+  if (here && operand.lane == StrideClass::kOne && maskable) {
+    Place at = place(spot, vector, operand, base);
+    aj::KReg mask;
+    aj::Vec lane_mask;
+    if (v_.wide()) {
+      mask = lanes->as<aj::KReg>();
+      at.mask = &mask;
+    } else {
+      lane_mask = lanes->as<aj::Vec>();
+      at.lane_mask = &lane_mask;
+    }
+    return memory_.load(at);
+  }
+  aj::Vec offsets = v_.vec(4);
+  if (operand.lane == StrideClass::kZero) {
+    cc_.emit(ins::kIdVpxor, offsets.xmm(), offsets.xmm(), offsets.xmm());
+  } else {
+    offsets = lane_offsets(spot, vector, i);
+  }
+  if (!here) offsets = v_.op(ins::kIdVpaddd, offsets, *shift.offset, 4);
+  return memory_.gather(operand.dtype, base, offsets, lanes ? &*lanes : nullptr);
+}
+
 void Operands::store(const Spot& spot, int vector, size_t i, const Reg& value) const {
-  memory_.store(place(spot, vector, operands_[i]), value);
+  memory_.store(place(spot, vector, operands_[i], operands_[i].base), value);
 }
 
 void Operands::store_first_lane(size_t i, const Reg& value) const {

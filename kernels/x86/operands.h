@@ -1,6 +1,7 @@
 // The operands of generated code: the registers that walk them, and where one vector of them lies.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "kernels/x86/launch_args.h"
@@ -28,6 +29,13 @@ struct Spot {
   }
 };
 
+/// Where a load reads but at its own place.
+struct Shift {
+  std::optional<aj::Vec> offset;  ///< elements, i32
+  bool is_uniform = true;         ///< the offset is the same in all lanes
+  std::optional<Reg> inside;      ///< lanes that read; 0 in others
+};
+
 class Operands {
  public:
   Operands(const Lanes& lanes, const KernelSpec& spec, const Walk& walk, aj::Gp args);
@@ -48,6 +56,7 @@ class Operands {
   void rewind(int level);
 
   Reg load(const Spot& spot, int vector, size_t i) const;
+  Reg load_at(const Spot& spot, int vector, size_t i, const Shift& shift) const;
   void store(const Spot& spot, int vector, size_t i, const Reg& value) const;
   /// A value of the row, which all lanes have.
   void store_first_lane(size_t i, const Reg& value) const;
@@ -69,7 +78,10 @@ class Operands {
   };
 
   Operand made(const OperandSpec& spec, const KernelSpec& kernel) const;
-  Place place(const Spot& spot, int vector, const Operand& operand) const;
+  Place place(const Spot& spot, int vector, const Operand& operand, const aj::Gp& base) const;
+  aj::Gp shifted_base(const Operand& operand, const Shift& shift) const;
+  std::optional<Reg> lanes_inside(const Spot& spot, const Shift& shift) const;
+  aj::Vec lane_offsets(const Spot& spot, int vector, size_t i) const;
   Place across_memory(const Spot& spot, int vector, const Operand& operand, Place at) const;
   void broadcast(Operand* operand) const;
 
@@ -78,6 +90,7 @@ class Operands {
   Memory memory_;
   Walk walk_;
   aj::Gp args_;
+  bool places_are_short_;  // 32 bits hold them, so that strided loads may be gathers
   std::vector<Operand> operands_;
 };
 

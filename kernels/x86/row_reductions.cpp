@@ -7,7 +7,7 @@ namespace torchweld::x86 {
 using aj::Vec;
 using asmjit::Imm;
 
-void RowReductions::start(const std::vector<int>& steps, int times, bool in_blocks) {
+void RowReductions::start(const std::vector<int>& steps, int times) {
   partial_.clear();
   totals_.clear();
   for (const int step : steps) {
@@ -17,7 +17,7 @@ void RowReductions::start(const std::vector<int>& steps, int times, bool in_bloc
       vectors.push_back(v_.vec(inst(step).type));
       v_.cc.emit(ins::kIdVmovaps, vectors.back(), first);
     }
-    if (!in_blocks || inst(step).prim != Prim::kSum) continue;
+    if (inst(step).prim != Prim::kSum) continue;
     for (const Vec& vector : vectors) {
       totals_[step].push_back(v_.vec(inst(step).type));
       v_.cc.emit(ins::kIdVmovaps, totals_[step].back(), vector);
@@ -94,7 +94,8 @@ Reg RowReductions::lanes_of(int step, int vector) {
 }
 
 Reg RowReductions::finish(int step) {
-  std::vector<Vec>& vectors = partial_.at(step);
+  const auto total = totals_.find(step);
+  std::vector<Vec>& vectors = total == totals_.end() ? partial_.at(step) : total->second;
   for (size_t i = 1; i < vectors.size(); ++i) merge(step, vectors[0], vectors[i]);
   const int bytes = static_cast<int>(size_of(inst(step).type));
   for (int distance = static_cast<int>(vectors[0].size()) / 2; distance >= bytes; distance /= 2)

@@ -12,9 +12,10 @@ namespace torchweld::x86 {
 /// Takes vectors in, a partial result a lane; then merges the lanes, or leaves them where each is a
 /// row of its own.
 ///
-/// Numerics  sums are of as many partial sums as there are lanes and vectors in a step, each in the
-///           order of the row, or where lanes are rows of blocks; a NaN is the result of kLargest
-///           and kSmallest.
+/// Numerics  sums are of blocks, and those of as many partial sums as there are lanes and vectors
+/// in
+///           a step, or where lanes are rows of one, each in the order of the row; a NaN is the
+///           result of kLargest and kSmallest.
 class RowReductions {
  public:
   RowReductions(const Lanes& lanes, const Program& program) : v_(lanes), program_(program) {}
@@ -26,8 +27,8 @@ class RowReductions {
             prim == Prim::kSmallest);
   }
 
-  /// Before a pass that takes `times` vectors in a step; `in_blocks` says that sums are.
-  void start(const std::vector<int>& steps, int times, bool in_blocks);
+  /// Before a pass that takes `times` vectors in a step.
+  void start(const std::vector<int>& steps, int times);
   /// `exists`, where given, says which lanes are elements.
   void add(int step, int vector, const Reg& value, const Reg* exists);
   /// Whether a sum is under way. Its block ends: what it has goes to a total of its own.
@@ -47,7 +48,7 @@ class RowReductions {
   const Lanes& v_;
   const Program& program_;
   std::map<int, std::vector<aj::Vec>> partial_;  // by step, then vector
-  std::map<int, std::vector<aj::Vec>> totals_;   // of sums, where they are taken in blocks
+  std::map<int, std::vector<aj::Vec>> totals_;   // of sums, of the blocks that have ended
 };
 
 }  // namespace torchweld::x86

@@ -2,7 +2,7 @@
 // are loops within a row.
 #pragma once
 
-#include "kernels/spec.h"
+#include "kernels/kernel.h"
 
 namespace torchweld::x86 {
 
@@ -25,6 +25,10 @@ struct Walk {
 
 /// Rows are walked the way in which fewer operands are read or written across memory.
 Walk walk_of(const KernelSpec& spec);
+
+/// The spec, saying less about its strides where rows are so short that most lanes along them would
+/// be idle, so that they are walked across.
+KernelSpec for_short_rows(const KernelSpec& spec, const Geometry& geometry);
 
 /// Whether an operand has one place for all of a row.
 bool is_of_row(const OperandSpec& operand, const KernelSpec& spec);

@@ -53,14 +53,30 @@ TEST(FloatRows, PlacesAndIntegersStayWithLibTorch) {
             "eager aten::argmax\neager aten::max.dim\neager aten::sum.dim_IntList\n");
 }
 
-// Longer rows would be summed with too few partial sums.
+// Longer rows LibTorch sums in a cascade of more levels.
 TEST(FloatRows, HaveLimits) {
-  EXPECT_EQ(steps(R"(graph(%0: f32[2,16384], %1: f32[2,16385]):
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,1048576], %1: f32[2,1048577]):
   %4: f32[2] = aten::sum.dim_IntList(%0, [1], false, none)
   %5: f32[2] = aten::sum.dim_IntList(%1, [1], false, none)
   return %4, %5
 )"),
             "single_sum_f32\neager aten::sum.dim_IntList\n");
+}
+
+TEST(FloatRows, ReadAtPlacesThatFollowFromCoordinates) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[1,3,9,9]):
+  %1: f32[1,3,13,13] = aten::pad(%0, [2, 2, 2, 2], "reflect", none)
+  %2: f32[1,3,13,13] = aten::relu(%1)
+  %3: f32[1,3,18,18] = aten::upsample_nearest2d.vec(%0, [18, 18], none)
+  %4: f32[1,3,9,9] = aten::avg_pool2d(%0, [3, 3], [1, 1], [1, 1], false, false, none)
+  %5: f32[1,3,9,9] = aten::roll(%4, [1], [2])
+  return %2, %3, %5
+)"),
+            R"(fused_pad_relu_f32
+single_upsample_nearest2d_f32
+single_avg_pool2d_f32
+single_roll_f32
+)");
 }
 
 TEST(FloatRows, GatherNothing) {

@@ -133,6 +133,15 @@ TEST_P(X86Rows, SayWhatTheyCannotDo) {
             "a reduction that has no x86 code generator");
 }
 
+// Longer than what is put aside, and than a block of sums.
+TEST_P(X86Rows, LongRows) {
+  for (const int64_t cols : {8191, 8192, 8193, 16384, 16400, 40000}) {
+    expect_agreement(reduced(DType::kF32, 2, cols, 2));
+    expect_agreement(softmax_case(DType::kF32, 2, cols));
+    expect_agreement(layer_norm_case(DType::kF64, 2, cols));
+  }
+}
+
 // A lane a row: sums, products and extremes of the columns of a matrix, and what follows them.
 TEST_P(X86Rows, AcrossMemory) {
   for (const DType dtype : {DType::kF32, DType::kF64, DType::kF16, DType::kBF16}) {
@@ -159,6 +168,95 @@ TEST_P(X86Rows, OfSeveralDims) {
       expect_agreement(strided_case(dtype, pixels));
     }
   }
+}
+
+/// Predicates and offsets that follow from coordinates: windows of a padded image, each pixel of it
+/// `step` times, flipped, and zeros around it.
+Case windows_case(DType dtype, int64_t step, int64_t pad) {
+  const int64_t size = 37, outs = (size + 2 * pad - 3) / step + 1;
+  CaseBuilder b("windows", {2, outs, outs, 3, 3}, {false, false, false, true, true});
+  BodyBuilder& body = b.body();
+  b.operand(dtype, {size * size, step * size, step, size, 1}, 2 * size * size);
+  int16_t inside = -1;
+  for (int k = 1; k <= 2; ++k) {
+    const int16_t place = body.emit(
+        Prim::kSub, DType::kI64,
+        body.emit(Prim::kAdd, DType::kI64,
+                  body.emit(Prim::kMul, DType::kI64, b.coord(k), body.param(0)), b.coord(k + 2)),
+        body.param(1));
+    const int16_t here =
+        body.emit(Prim::kAnd, DType::kBool,
+                  body.emit(Prim::kLe, DType::kBool, body.constant_int(DType::kI64, 0), place),
+                  body.emit(Prim::kLt, DType::kBool, place, body.constant_int(DType::kI64, size)));
+    inside = inside < 0 ? here : body.emit(Prim::kAnd, DType::kBool, inside, here);
+  }
+  const DType type = compute_type(dtype);
+  const int16_t x =
+      body.load_at(0, dtype, body.constant_int(DType::kI64, -pad * (size + 1)), inside);
+  b.store_row(body.emit(Prim::kSum, type, x), dtype);
+  b.store_row(body.emit(Prim::kLargest, type, x), dtype);
+  Case c = b.finish();
+  c.ulp = 16;
+  c.absolute = dtype == DType::kF16 || dtype == DType::kBF16 ? 1e-2 : 1e-5;
+  c.geometry.params = {step, pad};
+  return c;
+}
+
+TEST_P(X86Rows, OfWindowsAtPlacesThatFollowFromCoordinates) {
+  for (const DType dtype : {DType::kF32, DType::kF64, DType::kF16, DType::kBF16}) {
+    for (const int64_t step : {1, 2, 3}) {
+      for (const int64_t pad : {0, 1}) expect_agreement(windows_case(dtype, step, pad));
+    }
+  }
+}
+
+/// out[i, j] = x[rows - 1 - i, wrapped j] by an offset that differs from lane to lane.
+Case moved_case(DType dtype, int64_t rows, int64_t cols, bool columns) {
+  CaseBuilder b("moved", {rows, cols});
+  BodyBuilder& body = b.body();
+  b.operand(dtype, columns ? std::vector<int64_t>{0, rows} : std::vector<int64_t>{0, 0},
+            rows * cols, 3);
+  const int16_t row = body.emit(Prim::kSub, DType::kI64, body.param(0), b.coord(0));
+  const int16_t col = body.emit(Prim::kRemainder, DType::kI64,
+                                body.emit(Prim::kAdd, DType::kI64, b.coord(1), body.param(1)),
+                                body.constant_int(DType::kI64, cols));
+  const int16_t offset =
+      columns ? row
+              : body.emit(Prim::kAdd, DType::kI64,
+                          body.emit(Prim::kMul, DType::kI64, row, body.param(2)), col);
+  b.store(body.load_at(0, dtype, offset, -1), dtype);
+  Case c = b.finish();
+  c.geometry.params = {rows - 1, 5, cols};
+  c.geometry.params.resize(columns ? 1 : 3);
+  return c;
+}
+
+TEST_P(X86Rows, MovedElementsPassUnchanged) {
+  for (const DType dtype : {DType::kF32, DType::kF64, DType::kF16, DType::kBF16, DType::kI64,
+                            DType::kI32, DType::kI16, DType::kU8, DType::kBool}) {
+    for (const int64_t cols : {1, 3, 8, 17, 40}) {
+      expect_agreement(moved_case(dtype, 7, cols, false));
+      expect_agreement(moved_case(dtype, 7, cols, true));
+    }
+  }
+}
+
+/// The skeletons' cases without rows, but for scatters and gathers by data, which x86 code has not.
+TEST_P(X86Rows, PointwiseCasesOfTheSkeletons) {
+  int compiled = 0;
+  for (const DType dtype : kCaseTypes) {
+    for (const Case& c : pointwise_cases(dtype)) {
+      std::string why;
+      if (backend_->compile(c.spec, c.geometry, &why) == nullptr) {
+        EXPECT_TRUE(c.name.starts_with("gathered") || c.name.starts_with("scatter"))
+            << c.name << ": " << why;
+        continue;
+      }
+      ++compiled;
+      expect_agreement(c);
+    }
+  }
+  EXPECT_GT(compiled, 100);
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, X86Rows, ::testing::Values(x86::Isa::kAvx2, x86::Isa::kAvx512),
