@@ -15,6 +15,7 @@
 #include "fusion/passes.h"
 #include "fusion/recurrence.h"
 #include "fusion/recurrent_layers.h"
+#include "fusion/reduction.h"
 #include "fusion/row_gather.h"
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
@@ -56,6 +57,9 @@ class Emitter {
     if (group.fuses) {
       Step fused;
       if (fuser_.fuse(group, &fused, &why)) {
+        const auto first = target_.rows ? group.nodes.begin() : first_reduction(group);
+        if (first != group.nodes.begin() && lies_both_ways(fused))
+          return emit_in_two(group, first, steps);
         steps->push_back(std::move(fused));
         return;
       }
@@ -76,12 +80,42 @@ class Emitter {
   /// A group that is too much for one kernel, as two: members are in recorded order, so the first
   /// waits for nothing in the second.
   void emit_halves(const Group& group, std::vector<Step>* steps) {
-    const auto middle = group.nodes.begin() + static_cast<std::ptrdiff_t>(group.nodes.size() / 2);
+    emit_in_two(group, group.nodes.begin() + static_cast<std::ptrdiff_t>(group.nodes.size() / 2),
+                steps);
+  }
+
+  using Place = std::vector<NodeId>::const_iterator;
+
+  void emit_in_two(const Group& group, Place middle, std::vector<Step>* steps) {
     Group half = group;
     half.nodes.assign(group.nodes.begin(), middle);
     emit(half, steps);
     half.nodes.assign(middle, group.nodes.end());
     emit(half, steps);
+  }
+
+  /// Where a group's pointwise nodes before its reductions end; its begin when it has none of them.
+  Place first_reduction(const Group& group) const {
+    const auto first = std::find_if(group.nodes.begin(), group.nodes.end(), [&](NodeId n) {
+      return as_reduction(graph_, node(n)).has_value();
+    });
+    return first == group.nodes.end() ? group.nodes.begin() : first;
+  }
+
+  /// Whether rows lie along memory in one operand and across it in another: then a kernel of its
+  /// own does better to put what is reduced in one order, since rows are read in several passes.
+  static bool lies_both_ways(const Step& fused) {
+    const KernelSpec& spec = fused.spec;
+    const auto along = static_cast<size_t>(spec.rank - 1);
+    const auto across = static_cast<size_t>(spec.rank - spec.reduced - 1);
+    bool all_along = true, all_across = true;
+    const auto look_at = [&](const OperandSpec& operand) {
+      all_along &= operand.strides[along] != StrideClass::kAny;
+      all_across &= operand.strides[across] != StrideClass::kAny;
+    };
+    for (const OperandSpec& load : spec.loads) look_at(load);
+    for (const StoreSpec& store : spec.stores) look_at(store.operand);
+    return spec.reduced > 0 && spec.rank > spec.reduced && !all_along && !all_across;
   }
 
   Step single(NodeId n, const std::string& why) {

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "kernels/phases.h"
 #include "kernels/x86/generator.h"
 #include "kernels/x86/launch.h"
 #include "kernels/x86/places.h"
@@ -95,7 +96,10 @@ const char* limit_of(const KernelSpec& spec, const Geometry& geometry) {
   if (has_places(spec) && !with_short_places(spec))
     return "places that follow from data have no x86 code generator";
   if (has_places(spec) && !places_are_short(geometry)) return "its places take more than 32 bits";
+  const Phases phases = phases_of(spec);
   for (const StoreSpec& store : spec.stores) {
+    if (store.per_row && !phases.per_row[static_cast<size_t>(store.value)])
+      return "rows of one element are not told from their elements";
     if (store.offset >= 0 || store.predicate >= 0 || store.accumulates)
       return "scatters have no x86 code generator";
   }

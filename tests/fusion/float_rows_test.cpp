@@ -79,6 +79,16 @@ single_roll_f32
 )");
 }
 
+// What is reduced lies along memory in one operand and across it in the other.
+TEST(FloatRows, AreReadInOneOrder) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[40,30], %1: f32[30], %2: f32[40,30]{1,40}):
+  %3: f32[40,30] = aten::add.Tensor(%0, %2, 1)
+  %4: f32[40,30] = aten::layer_norm(%3, [30], %1, %1, 1e-05, true)
+  return %4
+)"),
+            "single_add_f32\nsingle_layer_norm_f32\n");
+}
+
 TEST(FloatRows, GatherNothing) {
   EXPECT_EQ(steps(R"(graph(%0: f32[9,4], %1: i64[3]):
   %2: f32[3,4] = aten::embedding(%0, %1, -1, false, false)

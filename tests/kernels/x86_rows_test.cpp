@@ -121,6 +121,16 @@ TEST_P(X86Rows, SoftmaxAndLayerNorm) {
   }
 }
 
+/// A window of one element, and a value of the row that joins it: coalesced, that is no value of
+/// the row.
+Case row_of_one() {
+  CaseBuilder b("row of one", {40, 1}, {false, true});
+  const int16_t sum = b.body().emit(Prim::kSum, DType::kF32, b.load(DType::kF32));
+  const int16_t row = b.load(DType::kF32, {1, 0});
+  b.store_row(b.body().emit(Prim::kAdd, DType::kF32, sum, row), DType::kF32);
+  return b.finish();
+}
+
 TEST_P(X86Rows, SayWhatTheyCannotDo) {
   const auto refused = [&](const Case& c) {
     std::string why;
@@ -129,6 +139,7 @@ TEST_P(X86Rows, SayWhatTheyCannotDo) {
   };
   EXPECT_EQ(refused(running_sum_case(DType::kF32, 3, 9)),
             "a reduction that has no x86 code generator");
+  EXPECT_EQ(refused(row_of_one()), "rows of one element are not told from their elements");
   EXPECT_EQ(refused(reductions_case(DType::kI64, 3, 9)),
             "a reduction that has no x86 code generator");
 }
