@@ -28,7 +28,7 @@ Target target_for(const Runtime& runtime, const Options& options) {
   target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
   target.fuses = runtime.backend() != nullptr;
   target.rows = target.fuses && runtime.backend()->takes_rows();
-  target.dense_rows = target.fuses && runtime.backend()->takes_dense_rows() && !exact;
+  target.float_rows = target.fuses && runtime.backend()->takes_float_rows() && !exact;
   if (cuda::Blas* blas = runtime.blas()) {
     target.blas = true;
     target.blas_workspace_bytes = blas->workspace_bytes();

@@ -109,12 +109,12 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
     }
     return target.blas ? einsum_nodes(graph, node) : std::nullopt;
   }
-  if (!target.dense_rows || !is_worth_dense_rows(*graph, node)) return std::nullopt;
+  if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);
-  if (!nodes) return std::nullopt;
+  if (!nodes) return move_nodes(graph, node);
   for (const Node& part : *nodes) {
     const auto reduction = as_reduction(*graph, part);
-    if (reduction && !is_dense(*graph, *reduction)) return std::nullopt;
+    if (reduction && !is_of_floats(*graph, *reduction)) return std::nullopt;
   }
   return nodes;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 #include "fusion/attention.h"
 #include "fusion/embedding_bag.h"
@@ -14,6 +15,7 @@
 #include "fusion/passes.h"
 #include "fusion/recurrence.h"
 #include "fusion/recurrent_layers.h"
+#include "fusion/reduction.h"
 #include "fusion/row_gather.h"
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
@@ -22,6 +24,28 @@
 
 namespace torchweld {
 namespace {
+
+constexpr std::string_view kNotPointwise = "not a pointwise operator";
+
+/// Operators that have no kernels for one reason.
+struct Reason {
+  std::vector<std::string_view> names;
+  std::string_view reason;
+};
+
+const std::vector<Reason> kReasons = {
+    {{"aten::topk", "aten::sort", "aten::argsort", "aten::kthvalue", "aten::median", "aten::mode",
+      "aten::quantile", "aten::searchsorted", "aten::bucketize"},
+     "sorts or searches, which no kernel does"},
+    {{"aten::index_put", "aten::index_add", "aten::index_copy", "aten::scatter",
+      "aten::scatter_add", "aten::scatter_reduce"},
+     "writes where data says, and LibTorch checks that it is in range"},
+    {{"aten::nonzero", "aten::where", "aten::masked_select", "aten::unique_consecutive",
+      "aten::repeat_interleave"},
+     "the shape of its result follows from data"},
+    {{"aten::_pack_padded_sequence", "aten::_pad_packed_sequence"},
+     "its rows follow from lengths that are data"},
+};
 
 class Emitter {
  public:
@@ -33,6 +57,9 @@ class Emitter {
     if (group.fuses) {
       Step fused;
       if (fuser_.fuse(group, &fused, &why)) {
+        const auto first = target_.rows ? group.nodes.begin() : first_reduction(group);
+        if (first != group.nodes.begin() && lies_both_ways(fused))
+          return emit_in_two(group, first, steps);
         steps->push_back(std::move(fused));
         return;
       }
@@ -53,12 +80,42 @@ class Emitter {
   /// A group that is too much for one kernel, as two: members are in recorded order, so the first
   /// waits for nothing in the second.
   void emit_halves(const Group& group, std::vector<Step>* steps) {
-    const auto middle = group.nodes.begin() + static_cast<std::ptrdiff_t>(group.nodes.size() / 2);
+    emit_in_two(group, group.nodes.begin() + static_cast<std::ptrdiff_t>(group.nodes.size() / 2),
+                steps);
+  }
+
+  using Place = std::vector<NodeId>::const_iterator;
+
+  void emit_in_two(const Group& group, Place middle, std::vector<Step>* steps) {
     Group half = group;
     half.nodes.assign(group.nodes.begin(), middle);
     emit(half, steps);
     half.nodes.assign(middle, group.nodes.end());
     emit(half, steps);
+  }
+
+  /// Where a group's pointwise nodes before its reductions end; its begin when it has none of them.
+  Place first_reduction(const Group& group) const {
+    const auto first = std::find_if(group.nodes.begin(), group.nodes.end(), [&](NodeId n) {
+      return as_reduction(graph_, node(n)).has_value();
+    });
+    return first == group.nodes.end() ? group.nodes.begin() : first;
+  }
+
+  /// Whether rows lie along memory in one operand and across it in another: then a kernel of its
+  /// own does better to put what is reduced in one order, since rows are read in several passes.
+  static bool lies_both_ways(const Step& fused) {
+    const KernelSpec& spec = fused.spec;
+    const auto along = static_cast<size_t>(spec.rank - 1);
+    const auto across = static_cast<size_t>(spec.rank - spec.reduced - 1);
+    bool all_along = true, all_across = true;
+    const auto look_at = [&](const OperandSpec& operand) {
+      all_along &= operand.strides[along] != StrideClass::kAny;
+      all_across &= operand.strides[across] != StrideClass::kAny;
+    };
+    for (const OperandSpec& load : spec.loads) look_at(load);
+    for (const StoreSpec& store : spec.stores) look_at(store.operand);
+    return spec.reduced > 0 && spec.rank > spec.reduced && !all_along && !all_across;
   }
 
   Step single(NodeId n, const std::string& why) {
@@ -90,8 +147,8 @@ class Emitter {
     step.kind = Step::Kind::kEager;
     step.reason = why_not.empty() ? why_not_unrolled(graph_, node(n), target_) : why_not;
     step.library = step.reason.empty() && is_library_op(node(n).op);
-    if (!step.library && step.reason.empty() && target_.dense_rows && !target_.rows)
-      step.reason = why_no_dense_rows(graph_, node(n));
+    if (!step.library && step.reason.empty() && target_.float_rows && !target_.rows)
+      step.reason = why_no_float_rows(graph_, node(n));
     if (!step.library && step.reason.empty()) step.reason = why_eager(node(n), why);
     return step;
   }
@@ -159,7 +216,14 @@ class Emitter {
   static std::string why_eager(const Node& node, const std::string& why) {
     if (node.reads_host) return "gives the host a value that depends on tensor data";
     if (node.draws) return "draws random numbers, which have to come in LibTorch's order";
-    return why.empty() ? "not a pointwise operator" : why;
+    if (!why.empty() && why != kNotPointwise) return why;
+    const std::string base = node.op.substr(0, node.op.find('.'));
+    for (const auto& [names, reason] : kReasons) {
+      for (const std::string_view name : names) {
+        if (base == name || base == std::string(name) + "_") return std::string(reason);
+      }
+    }
+    return why.empty() ? std::string(kNotPointwise) : why;
   }
 
   bool small_sums(NodeId n, Step* step) const {

@@ -31,8 +31,11 @@ std::string short_name(const Node& node) {
 /// The body and operands of one kernel, as its members are added in order.
 class KernelBuilder final : public IndexedKernel {
  public:
-  KernelBuilder(const Graph& graph, const Domain& domain)
-      : graph_(graph), domain_(domain), pinned_(domain.sizes.size(), false) {}
+  KernelBuilder(const Graph& graph, const Domain& domain, const Target& target)
+      : graph_(graph),
+        domain_(domain),
+        any_order_(!target.rows),
+        pinned_(domain.sizes.size(), false) {}
 
   BodyBuilder& body() override { return body_; }
   int16_t coord(size_t dim) override {
@@ -94,7 +97,7 @@ class KernelBuilder final : public IndexedKernel {
       return false;
     }
     const auto layout = coalesce(domain_.sizes, strides, static_cast<int>(stores_.size()),
-                                 {domain_.reduced, pinned_});
+                                 {domain_.reduced, pinned_, any_order_});
     if (!layout) {
       *why = fmt::format("more than {} dimensions", kMaxRank);
       return false;
@@ -201,6 +204,7 @@ class KernelBuilder final : public IndexedKernel {
 
   const Graph& graph_;
   const Domain& domain_;
+  const bool any_order_;        // rows of floats have no places
   const Node* node_ = nullptr;  // the member that is being added
   // Halves round after every operator, in every mode: LibTorch's answer is the product, and a chain
   // that keeps float32 differs from it by more than torch.testing's tolerances where terms cancel
@@ -236,7 +240,7 @@ bool Fuser::leaves(ValueId id, const Group& group) const {
 }
 
 bool Fuser::fuse(const Group& group, Step* step, std::string* why) const {
-  KernelBuilder builder(graph_, group.domain);
+  KernelBuilder builder(graph_, group.domain, target_);
   for (const NodeId n : group.nodes) {
     if (!builder.add(node(n), target_, why)) return false;
     const bool is_stored = scatter_of(graph_, node(n)).has_value();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "fusion/borders.h"
 #include "fusion/moves.h"
 #include "fusion/node_args.h"
 #include "fusion/pooling.h"
@@ -191,9 +192,11 @@ int16_t emit_concatenation(const Graph& graph, const Concatenation& c, IndexedKe
 }
 
 /// The row of an operator that the tables have; null for the rest of this file's.
-const IndexedRow* find_row(const std::string& op) {
-  const IndexedRow* row = find_move(op);
-  return row != nullptr ? row : find_resize(op);
+const IndexedRow* find_row(const Graph& graph, const Node& node) {
+  const IndexedRow* row = find_border(node.op);
+  if (row != nullptr && row->takes(graph, node)) return row;
+  row = find_move(node.op);
+  return row != nullptr ? row : find_resize(node.op);
 }
 
 bool is_plain(const Graph& graph, const Node& node) {
@@ -210,14 +213,18 @@ std::optional<Domain> indexed_domain(const Graph& graph, const Node& node) {
   if (!is_plain(graph, node)) return std::nullopt;
   if (const auto pool = pooling_of(graph, node)) return pool->domain;
   const Domain domain{graph.value(node.outputs[0]).sizes, {}};
-  const IndexedRow* row = find_row(node.op);
+  const IndexedRow* row = find_row(graph, node);
   const bool known = (row != nullptr && row->takes(graph, node)) || gather_of(graph, node) ||
                      pad_of(graph, node) || concatenation_of(graph, node);
   return known ? std::optional(domain) : std::nullopt;
 }
 
+bool places_follow_from_data(const Graph& graph, const Node& node) {
+  return node.op == "aten::one_hot" || gather_of(graph, node).has_value();
+}
+
 bool reads_in_place(const Node& node, ValueId operand) {
-  const IndexedRow* row = find_row(node.op);
+  const IndexedRow* row = find_move(node.op);
   const uint32_t in_place = row != nullptr              ? row->in_place
                             : node.op == "aten::gather" ? uint32_t{1} << 2
                                                         : 0;
@@ -228,7 +235,7 @@ bool reads_in_place(const Node& node, ValueId operand) {
 }
 
 int16_t emit_indexed(const Graph& graph, const Node& node, IndexedKernel* kernel) {
-  if (const IndexedRow* row = find_row(node.op)) return row->emit(graph, node, kernel);
+  if (const IndexedRow* row = find_row(graph, node)) return row->emit(graph, node, kernel);
   if (const auto pool = pooling_of(graph, node)) return emit_pooling(graph, *pool, kernel);
   if (const auto g = gather_of(graph, node)) return emit_gather(graph, node, *g, kernel);
   if (const auto pad = pad_of(graph, node)) return emit_pad(graph, node, *pad, kernel);

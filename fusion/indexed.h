@@ -39,6 +39,10 @@ struct IndexedRow {
   uint32_t in_place = 0;  ///< bit i: argument i is read by here(), so its producer may be a member
 };
 
+/// Whether it reads where data says: LibTorch raises an error where that is out of range, kernels
+/// don't.
+bool places_follow_from_data(const Graph& graph, const Node& node);
+
 /// The domain of a node that is such an operator, in a form that kernels take; nullopt otherwise.
 /// Windows are rows: pooling reduces them.
 std::optional<Domain> indexed_domain(const Graph& graph, const Node& node);

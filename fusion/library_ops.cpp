@@ -1,5 +1,6 @@
 #include "fusion/library_ops.h"
 
+#include <string_view>
 #include <unordered_set>
 
 namespace torchweld {
@@ -31,10 +32,19 @@ bool is_library_op(const std::string& op) {
                                                         "aten::_transformer_encoder_layer_fwd",
                                                         "aten::stft",
                                                         "aten::istft",
-                                                        "aten::fft_fft",
-                                                        "aten::fft_rfft",
-                                                        "aten::fft_irfft"};
-  return names.contains(op.substr(0, op.find('.')));
+                                                        "aten::cholesky_solve",
+                                                        "aten::linalg_cholesky",
+                                                        "aten::linalg_inv",
+                                                        "aten::linalg_solve",
+                                                        "aten::linalg_solve_triangular"};
+  static const std::unordered_set<std::string> transforms = {"fft", "fft2", "fftn"};
+  const std::string base = op.substr(0, op.find('.'));
+  constexpr std::string_view kTransform = "aten::fft_";
+  if (!base.starts_with(kTransform)) return names.contains(base);
+  // fft_irfft2 is an inverse of a real transform of two dims.
+  const size_t kind = base.find("fft", kTransform.size());
+  return kind != std::string::npos && kind <= kTransform.size() + 2 &&
+         transforms.contains(base.substr(kind));
 }
 
 }  // namespace torchweld

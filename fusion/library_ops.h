@@ -1,5 +1,5 @@
-// Operators whose right place is a tuned library: LibTorch hands them to oneDNN, MKL, cuDNN or
-// cuBLAS.
+// Operators whose right place is a tuned library: LibTorch hands them to oneDNN, MKL (products,
+// Fourier transforms, LAPACK), cuDNN or cuBLAS.
 #pragma once
 
 #include <string>

@@ -27,13 +27,19 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
     *why = "no code generator for this device";
     return std::nullopt;
   }
-  if (target.rows || target.dense_rows) {
+  if (target.rows || target.float_rows) {
     const auto reduction = as_reduction(graph, node);
-    if (reduction && (target.rows || is_dense(graph, *reduction)))
+    if (reduction && (target.rows || is_of_floats(graph, *reduction)))
       return Member{reduction->domain, reduction};
   }
+  if (target.rows || target.float_rows) {
+    auto domain = indexed_domain(graph, node);
+    if (domain && (target.rows || !places_follow_from_data(graph, node)))
+      return Member{*domain, std::nullopt, true};
+    if (domain) *why = "reads where data says, and LibTorch checks that it is in range";
+    if (domain) return std::nullopt;
+  }
   if (target.rows) {
-    if (auto domain = indexed_domain(graph, node)) return Member{*domain, std::nullopt, true};
     if (auto scatter = scatter_of(graph, node))
       return Member{{scatter->sizes, {}}, std::nullopt, true, true};
   }

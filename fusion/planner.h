@@ -18,9 +18,9 @@ struct Target {
   bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
   bool rows = false;  ///< the code generator takes rows, gathers and scatters
-  /// It takes rows that are one stretch of memory, of floats, reduced to sums, products and
-  /// extremes; see is_dense() in reduction.h.
-  bool dense_rows = false;
+  /// It takes rows of floats, reduced to sums, products and extremes (is_of_floats() in
+  /// reduction.h), and reads at places that follow from coordinates, not from data.
+  bool float_rows = false;
 
   /// What matrix products, convolutions and attention over float32 are computed in: kF32, kBF16 or
   /// kF16.

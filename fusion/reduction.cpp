@@ -93,8 +93,8 @@ std::optional<Reduction> as_reduction(const Graph& graph, const Node& node) {
   return reduction;
 }
 
-bool is_dense(const Graph& graph, const Reduction& reduction) {
-  constexpr int64_t kMostColumns = 16384;
+bool is_of_floats(const Graph& graph, const Reduction& reduction) {
+  constexpr int64_t kMostColumns = 1 << 20;
   const Prim prim = reduction.prim;
   if (prim != Prim::kSum && prim != Prim::kProduct && prim != Prim::kLargest &&
       prim != Prim::kSmallest)
@@ -102,16 +102,8 @@ bool is_dense(const Graph& graph, const Reduction& reduction) {
   if (reduction.in != DType::kF32 && reduction.in != DType::kF64) return false;
   const Value& x = graph.value(reduction.operand);
   int64_t columns = 1;
-  bool inside = true;  // still among the innermost dims, which are the row's
-  for (size_t d = x.sizes.size(); d-- > 0;) {
-    if (x.sizes[d] == 1) continue;
-    if (!reduction.domain.reduced[d]) {
-      inside = false;
-      continue;
-    }
-    if (!inside || x.strides[d] != columns) return false;
-    columns *= x.sizes[d];
-  }
+  for (size_t d = 0; d < x.sizes.size(); ++d)
+    columns *= reduction.domain.reduced[d] ? x.sizes[d] : 1;
   return x.elements() > 0 && columns <= kMostColumns;
 }
 

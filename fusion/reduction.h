@@ -25,9 +25,10 @@ struct Reduction {
 /// Numerics as ATen: NaN passes, halves are summed in f32, integers in i64.
 std::optional<Reduction> as_reduction(const Graph& graph, const Node& node);
 
-/// Whether its rows are what Target::dense_rows speaks of. Of at most 16384 elements, since partial
-/// sums are few: LibTorch adds longer rows up in a cascade, with a smaller error.
-bool is_dense(const Graph& graph, const Reduction& reduction);
+/// Whether its rows are what Target::float_rows speaks of, wherever their elements lie. Of at most
+/// 2^20 elements: sums are of blocks, but those of one level, where LibTorch's cascade has several;
+/// and a row is never split over threads.
+bool is_of_floats(const Graph& graph, const Reduction& reduction);
 
 /// The reduction of `value`, of the operand's compute type.
 int16_t emit_reduction(BodyBuilder& body, const Reduction& reduction, int16_t value);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <unordered_map>
 
 #include "fusion/node_args.h"
@@ -282,18 +281,12 @@ Nodes extreme(Graph* graph, const Node& node) {
 struct RowOp {
   Nodes (*nodes)(Graph*, const Node&);
   bool floating = true;  ///< only of floating tensors
-  int64_t most_dense = std::numeric_limits<int64_t>::max();
 };
-
-// Above these LibTorch's own kernels on the host were measured to be faster: they keep softmax's
-// exponentials and take the moments of layer norm in one pass. Group norm's weight changes within a
-// row, so that it is no dense row at all.
-constexpr int64_t kMostSoftmax = 8192, kMostLayerNorm = int64_t{1} << 20;
 
 const RowOp* find_row_op(const std::string& op) {
   static const std::unordered_map<std::string, RowOp> ops = {
-      {"aten::softmax.int", {softmax, true, kMostSoftmax}},
-      {"aten::_softmax", {softmax, true, kMostSoftmax}},
+      {"aten::softmax.int", {softmax}},
+      {"aten::_softmax", {softmax}},
       {"aten::log_softmax.int", {log_softmax}},
       {"aten::_log_softmax", {log_softmax}},
       {"aten::logsumexp", {logsumexp}},
@@ -308,9 +301,9 @@ const RowOp* find_row_op(const std::string& op) {
       {"aten::norm.Scalar", {vector_norm}},
       {"aten::norm.ScalarOpt_dim", {vector_norm}},
       {"aten::linalg_vector_norm", {vector_norm}},
-      {"aten::layer_norm", {layer_norm, true, kMostLayerNorm}},
+      {"aten::layer_norm", {layer_norm}},
       {"aten::rms_norm", {layer_norm}},
-      {"aten::group_norm", {group_norm, true, 0}},
+      {"aten::group_norm", {group_norm}},
       {"aten::instance_norm", {instance_norm}},
       {"aten::max.dim", {extreme, false}},
       {"aten::min.dim", {extreme, false}},
@@ -337,18 +330,9 @@ std::optional<std::vector<Node>> row_nodes(Graph* graph, const Node& node) {
   return op->nodes(graph, node);
 }
 
-bool is_worth_dense_rows(const Graph& graph, const Node& node) {
-  const RowOp* op = find_row_op(node.op);
-  const ValueId x = op == nullptr ? kNone : tensor_arg(node, 0);
-  return x != kNone && graph.value(x).elements() <= op->most_dense;
-}
-
-std::string why_no_dense_rows(const Graph& graph, const Node& node) {
+std::string why_no_float_rows(const Graph& graph, const Node& node) {
   if (!node.pure || (find_row_op(node.op) == nullptr && !as_reduction(graph, node))) return "";
-  if (find_row_op(node.op) == nullptr || is_worth_dense_rows(graph, node))
-    return "its rows are not each one stretch of memory of at most 16384 floats";
-  return find_row_op(node.op)->most_dense == 0 ? "its weights change within a row"
-                                               : "LibTorch's own is faster for so many elements";
+  return "its rows are of integers or of more than 2^20 floats, or it asks for places in them";
 }
 
 }  // namespace torchweld

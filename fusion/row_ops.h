@@ -17,11 +17,8 @@ namespace torchweld {
 /// take two passes, the second over the distances from the mean.
 std::optional<std::vector<Node>> row_nodes(Graph* graph, const Node& node);
 
-/// Whether row_nodes' kernels are faster on the host than LibTorch's operator, where
-/// Target::dense_rows is what there is.
-bool is_worth_dense_rows(const Graph& graph, const Node& node);
-
-/// Why the node's rows are no kernel there; empty for nodes that have no rows.
-std::string why_no_dense_rows(const Graph& graph, const Node& node);
+/// Why the node's rows are no kernel where Target::float_rows is what there is; empty for nodes
+/// that have no rows.
+std::string why_no_float_rows(const Graph& graph, const Node& node);
 
 }  // namespace torchweld

@@ -81,7 +81,7 @@ std::vector<Dim> dims_of(std::span<const int64_t> domain,
     for (size_t i = 0; i < loads; ++i) dim.strides.push_back(strides[i][d]);
     dims.push_back(std::move(dim));
   }
-  if (!reduced) order_dims(&dims);
+  if (!reduced || roles.any_order) order_dims(&dims);
   return merge_dims(dims);
 }
 

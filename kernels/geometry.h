@@ -25,6 +25,7 @@ struct Layout {
 struct DimRoles {
   std::vector<bool> reduced = {};  ///< by dim: part of the row; empty: none
   std::vector<bool> pinned = {};   ///< by dim: its coordinate is read, so it stays a dim of its own
+  bool any_order = false;          ///< nobody asks for places in a row
 };
 
 /// Coalesces a domain that several operands are addressed over.
@@ -37,9 +38,9 @@ struct DimRoles {
 ///          loads in order. Dims of size 1 vanish, and dims that are one walk for every operand
 ///          merge.
 /// Rows     reduced dims, `roles` says which, become the innermost ones and keep their order, since
-/// positions in a row have one. There is then at least one dim of either kind, if of size 1.
-/// Result   rank 1 to kMaxRank. A domain of one element or none is a single dim in which every
-/// stride is 1, so
+/// positions in a row have one, unless `roles` says that nobody asks for it. There is then at least
+/// one dim of either kind, if of size 1. Result   rank 1 to kMaxRank. A domain of one element or
+/// none is a single dim in which every stride is 1, so
 ///          it shares the kernel of the contiguous case. Nullopt when more than kMaxRank dims
 ///          remain.
 std::optional<Layout> coalesce(std::span<const int64_t> domain,

@@ -103,8 +103,8 @@ class Backend {
 
   /// Whether specs with rows, gathers and scatters are worth making for it.
   virtual bool takes_rows() const { return false; }
-  /// Or those whose rows are one stretch of memory, without gathers.
-  virtual bool takes_dense_rows() const { return false; }
+  /// Or rows of floats, reduced to sums, products and extremes, and reads at places by coordinates.
+  virtual bool takes_float_rows() const { return false; }
 
   /// "x86 (AVX-512)", for reports.
   virtual std::string description() const = 0;

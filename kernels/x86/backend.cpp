@@ -5,30 +5,51 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "kernels/phases.h"
 #include "kernels/x86/generator.h"
 #include "kernels/x86/launch.h"
+#include "kernels/x86/places.h"
 #include "kernels/x86/row_reductions.h"
+#include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
 namespace {
 
 constexpr size_t kMaxKernels = 4096;
 
-// Only the innermost stride shapes the code; the rest is data. One kernel then serves all ranks.
-KernelSpec key_of(const KernelSpec& spec) {
-  KernelSpec key = spec;
-  key.rank = 1;
-  const auto inner = static_cast<size_t>(spec.rank - 1);
-  for (OperandSpec& load : key.loads) load.strides[0] = load.strides[inner];
-  for (StoreSpec& store : key.stores) store.operand.strides[0] = store.operand.strides[inner];
+/// What of a spec and the geometry at hand shapes the code.
+struct Key {
+  KernelSpec spec;
+  bool keeps = false;  // rows are short enough to put a value an element aside
+};
+
+// Dims that only count rows are data, unless their coordinates are read. One kernel then serves all
+// ranks.
+Key key_of(const KernelSpec& spec, const Geometry& geometry) {
+  Key key{for_short_rows(spec, geometry)};
+  const Walk walk = walk_of(key.spec);
+  const int first = has_places(spec) ? 0 : walk.outer;
+  key.spec.rank -= first;
+  const auto drop = [&](OperandSpec* operand) {
+    for (int d = 0; d < kMaxRank; ++d) {
+      const auto from = static_cast<size_t>(d + first);
+      operand->strides[static_cast<size_t>(d)] =
+          d < key.spec.rank ? operand->strides[from] : StrideClass::kZero;
+    }
+  };
+  for (OperandSpec& load : key.spec.loads) drop(&load);
+  for (StoreSpec& store : key.spec.stores) drop(&store.operand);
+  key.keeps = spec.reduced == 1 && !walk.across && geometry.sizes.back() <= kMostKept;
   return key;
 }
 
 struct Hash {
-  size_t operator()(const KernelSpec& spec) const { return spec.hash(); }
+  size_t operator()(const Key& key) const { return key.spec.hash() ^ (key.keeps ? 1 : 0); }
 };
 struct Same {
-  bool operator()(const KernelSpec& a, const KernelSpec& b) const { return a.same_kernel(b); }
+  bool operator()(const Key& a, const Key& b) const {
+    return a.keeps == b.keeps && a.spec.same_kernel(b.spec);
+  }
 };
 
 class X86Kernel final : public Kernel {
@@ -67,27 +88,20 @@ class X86Kernel final : public Kernel {
 /// Why no code is made for a spec; null when it is.
 const char* limit_of(const KernelSpec& spec, const Geometry& geometry) {
   if (is_plain(spec)) return nullptr;
-  if (spec.reduced > 1) return "rows that are not one stretch of memory have no x86 code generator";
-  if (spec.reduced == 1 && geometry.elements == 0) return "rows without elements";
-  const auto inner = static_cast<size_t>(spec.rank - 1);
+  if (spec.reduced > 0 && geometry.elements == 0) return "rows without elements";
   for (const Inst& inst : spec.body) {
-    const bool gathers = inst.prim == Prim::kLoad && (inst.args[0] >= 0 || inst.args[1] >= 0);
-    if (gathers || inst.prim == Prim::kCoord || inst.prim == Prim::kParam)
-      return "gathers and places have no x86 code generator";
     if (needs_row(inst.prim) && !RowReductions::has(inst.prim, inst.type))
       return "a reduction that has no x86 code generator";
   }
-  const auto along = [&](const OperandSpec& operand) {
-    return operand.strides[inner] != StrideClass::kAny;
-  };
-  for (const OperandSpec& load : spec.loads) {
-    if (!along(load)) return "a row that is read across memory has no x86 code generator";
-  }
+  if (has_places(spec) && !with_short_places(spec))
+    return "places that follow from data have no x86 code generator";
+  if (has_places(spec) && !places_are_short(geometry)) return "its places take more than 32 bits";
+  const Phases phases = phases_of(spec);
   for (const StoreSpec& store : spec.stores) {
+    if (store.per_row && !phases.per_row[static_cast<size_t>(store.value)])
+      return "rows of one element are not told from their elements";
     if (store.offset >= 0 || store.predicate >= 0 || store.accumulates)
       return "scatters have no x86 code generator";
-    if (!store.per_row && !along(store.operand))
-      return "a row that is written across memory has no x86 code generator";
   }
   return nullptr;
 }
@@ -110,25 +124,23 @@ class X86Backend final : public Backend {
       *why = "a kernel has at most " + std::to_string(kMaxOperands) + " operands";
       return nullptr;
     }
-    const KernelSpec key = key_of(spec);
+    const Key key = key_of(spec, geometry);
     {
       const std::scoped_lock lock(mutex_);
       if (const auto it = kernels_.find(key); it != kernels_.end()) return it->second;
     }
     const auto start = std::chrono::steady_clock::now();
-    // row_reductions.h says why rows take AVX2 everywhere.
-    const Isa isa = spec.reduced > 0 ? Isa::kAvx2 : isa_;
-    const Generated code = generate(key, isa, runtime_.get(), why);
+    const Generated code = generate(key.spec, key.keeps, isa_, runtime_.get(), why);
     if (code.entry == nullptr) return nullptr;
     const double us =
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
-    auto kernel = std::make_shared<X86Kernel>(runtime_, key, code, us);
+    auto kernel = std::make_shared<X86Kernel>(runtime_, key.spec, code, us);
     const std::scoped_lock lock(mutex_);
     if (kernels_.size() >= kMaxKernels) kernels_.erase(kernels_.begin());
     return kernels_.emplace(key, std::move(kernel)).first->second;
   }
 
-  bool takes_dense_rows() const override { return true; }
+  bool takes_float_rows() const override { return true; }
 
   std::string description() const override {
     return isa_ == Isa::kAvx512 ? "x86 (AVX-512)" : "x86 (AVX2)";
@@ -138,7 +150,7 @@ class X86Backend final : public Backend {
   Isa isa_;
   std::shared_ptr<asmjit::JitRuntime> runtime_;
   std::mutex mutex_;
-  std::unordered_map<KernelSpec, std::shared_ptr<const Kernel>, Hash, Same> kernels_;
+  std::unordered_map<Key, std::shared_ptr<const Kernel>, Hash, Same> kernels_;
 };
 
 }  // namespace

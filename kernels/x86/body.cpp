@@ -73,9 +73,15 @@ void Body::emit(int times, const std::vector<int>& steps, const Environment& aro
         around.reduce(vector_, i, reg(inst.args[0]));
         continue;
       }
-      const bool loads = inst.prim == Prim::kLoad;
-      const Reg value = loads ? around.load(vector_, inst.operand) : step(i);
-      values_[static_cast<size_t>(vector_)][static_cast<size_t>(i)] = value;
+      Reg& value = values_[static_cast<size_t>(vector_)][static_cast<size_t>(i)];
+      if (const auto kept = around.kept(vector_, i)) {
+        value = *kept;
+        continue;
+      }
+      const bool from_around =
+          inst.prim == Prim::kLoad || inst.prim == Prim::kCoord || inst.prim == Prim::kParam;
+      value = from_around ? around.load(vector_, inst) : step(i);
+      around.keep(vector_, i, value);
     }
   }
 }
@@ -112,7 +118,7 @@ Reg Body::reg(int16_t value) {
 bool Body::dies(int16_t value, int index) const {
   const Step& step = program_.steps[static_cast<size_t>(value)];
   const bool result = step.inst.prim != Prim::kConst && step.inst.prim != Prim::kLoad &&
-                      step.inst.prim != Prim::kCast;
+                      step.inst.prim != Prim::kCast && step.inst.prim != Prim::kCoord;
   // A value of the row outlives the pass that reads it.
   return result && step.last_use == index && !program_.per_row[static_cast<size_t>(value)];
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "kernels/x86/lanes.h"
@@ -20,9 +21,14 @@ class Body {
 
   /// Where a body meets memory and the row.
   struct Environment {
-    std::function<Reg(int vector, int operand)> load;
+    /// A load, a coordinate or a parameter.
+    std::function<Reg(int vector, const Inst& inst)> load;
     /// A reduction takes its operand in.
     std::function<void(int vector, int step, const Reg& value)> reduce;
+    /// What an earlier pass computed of the step, if it put that aside.
+    std::function<std::optional<Reg>(int vector, int step)> kept;
+    /// Told of each value, to put it aside.
+    std::function<void(int vector, int step, const Reg& value)> keep;
   };
 
   /// Emits `steps` for `times` independent vectors, step by step: their latencies overlap. Values
@@ -32,6 +38,10 @@ class Body {
   void emit_row(const std::vector<int>& steps, const Environment& around);
   /// A value of the row from elsewhere.
   void set_row(int step, const Reg& value);
+  /// And one that is another row's in each vector.
+  void set_row(int step, int vector, const Reg& value) {
+    values_[static_cast<size_t>(vector)][static_cast<size_t>(step)] = value;
+  }
   Reg value(int vector, int16_t step) {
     vector_ = vector;
     return reg(step);

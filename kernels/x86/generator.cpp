@@ -1,11 +1,15 @@
-// The loops around a body: rows, the passes over a row, whole vectors several at a time, and the
-// rest of a row.
+// The loops around a body: rows, the passes over a row, loops within it, whole vectors several at a
+// time, and the rest of a row.
 #include "kernels/x86/generator.h"
 
+#include <array>
 #include <cstddef>
+#include <functional>
+#include <optional>
 
 #include "kernels/x86/body.h"
-#include "kernels/x86/memory.h"
+#include "kernels/x86/operands.h"
+#include "kernels/x86/places.h"
 #include "kernels/x86/row_reductions.h"
 
 namespace torchweld::x86 {
@@ -17,274 +21,318 @@ class Generator {
       : cc_(cc),
         spec_(spec),
         lanes_(lanes),
-        memory_(lanes),
+        walk_(walk_of(spec)),
         body_(lanes, program),
         reductions_(lanes, program),
-        program_(program) {
-    for (const OperandSpec& load : spec.loads)
-      operands_.push_back({load.dtype,
-                           load.strides[static_cast<size_t>(spec.rank - 1)],
-                           false,
-                           false,
-                           {},
-                           {},
-                           {},
-                           {}});
-    for (const StoreSpec& store : spec.stores) {
-      StrideClass inner = store.operand.strides[static_cast<size_t>(spec.rank - 1)];
-      // A store of one element over and over has a walk of stride 0.
-      if (inner == StrideClass::kZero) inner = StrideClass::kAny;
-      operands_.push_back({store.operand.dtype, inner, true, store.per_row, {}, {}, {}, {}});
-    }
-  }
+        program_(program),
+        args_(cc.newIntPtr()),
+        operands_(lanes, spec, walk_, args_) {}
 
-  bool can_stream() const {
-    if (unroll() == 1 || spec_.reduced > 0) return false;
-    for (const Operand& operand : operands_) {
-      const int64_t bytes = size_of(operand.dtype) * lanes_.count;
-      if (operand.is_store && (operand.inner != StrideClass::kOne || bytes < 16)) return false;
-    }
-    return true;
-  }
+  bool can_stream() const { return unroll() > 1 && spec_.reduced == 0 && operands_.can_stream(); }
 
   void run(asmjit::FuncNode* function) {
-    args_ = cc_.newIntPtr();
     function->setArg(0, args_);
-    for (size_t i = 0; i < operands_.size(); ++i) {
-      operands_[i].base = cc_.newIntPtr();
-      cc_.mov(operands_[i].base, field(offsetof(LaunchArgs, pointers), i));
-    }
+    operands_.begin();
     rows_ = cc_.newInt64();
-    cc_.mov(rows_, field(offsetof(LaunchArgs, outer), 0));
+    cc_.mov(rows_, operands_.field(offsetof(LaunchArgs, outer)));
     body_.hoist_constants();
     const asmjit::Label next_row = cc_.newLabel();
     cc_.bind(next_row);
-    row();
-    for (size_t i = 0; i < operands_.size(); ++i) {
-      cc_.add(operands_[i].base, field(offsetof(LaunchArgs, outer_bytes), i));
+    operands_.begin_row();
+    if (walk_.across) {
+      lane_loop([this](int times) { rows_in_lanes(times); });
+    } else {
+      row();
     }
+    operands_.next_row();
     cc_.dec(rows_);
     cc_.jnz(next_row);
     cc_.ret();
   }
 
  private:
-  struct Operand {
-    DType dtype;
-    StrideClass inner;
-    bool is_store;
-    bool per_row;   // a store of one element a row
-    aj::Gp base;    // of the row
-    aj::Gp cursor;  // kAny: the next element
-    aj::Gp stride;  // kAny
-    Reg broadcast;  // kZero: the row's value
-  };
-
-  enum class Rest : uint8_t { kNone, kMasked, kLanewise };
-
-  aj::Mem field(size_t offset, size_t index) const {
-    return aj::qword_ptr(args_, static_cast<int32_t>(offset + 8 * index));
-  }
+  using Vectors = std::function<void(int times)>;
 
   // Light bodies are bound by loop overhead. Heavy ones are bound by latency where two vectors fit
   // the registers.
   int unroll() const {
-    if (operands_.size() > 8) return 1;
-    for (const Operand& operand : operands_) {
-      if (operand.inner == StrideClass::kAny && !operand.per_row) return 1;
-    }
+    if (!operands_.steps_by_vectors()) return 1;
     if (program_.weight <= 24) return 4;
     return program_.weight <= (lanes_.wide() ? 200 : 48) ? 2 : 1;
   }
 
-  void row() {
-    for (size_t i = 0; i < operands_.size(); ++i) {
-      Operand& operand = operands_[i];
-      if (operand.inner == StrideClass::kZero) {
-        operand.broadcast = memory_.broadcast(operand.dtype, aj::ptr(operand.base));
-      } else if (operand.inner == StrideClass::kAny) {
-        operand.cursor = cc_.newIntPtr();
-        operand.stride = cc_.newInt64();
-        cc_.mov(operand.cursor, operand.base);
-        cc_.mov(operand.stride, field(offsetof(LaunchArgs, inner_bytes), i));
-      }
-    }
-    for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
-      phase_ = &program_.phases[p];
-      is_last_ = p + 2 == program_.phases.size();
-      body_.emit_row(phase_->row, around(Rest::kNone));
-      reductions_.start(phase_->reductions, unroll());
-      pass();
-      for (const int step : phase_->reductions) body_.set_row(step, reductions_.finish(step));
-    }
-    body_.emit_row(program_.phases.back().row, around(Rest::kNone));
-    store_row();
+  void begin_phase(size_t p) {
+    phase_ = &program_.phases[p];
+    is_last_ = p + 2 == program_.phases.size();
   }
 
-  /// One pass over the row.
-  void pass() {
-    index_ = cc_.newInt64();
+  /// A row whose elements are in the lanes, or one that is not reduced.
+  void row() {
+    for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
+      begin_phase(p);
+      body_.emit_row(phase_->row, around());
+      reductions_.start(phase_->reductions, unroll());
+      nest(0, [this] {
+        operands_.begin_lanes();
+        lane_loop([this](int times) { vectors(times); });
+      });
+      for (const int step : phase_->reductions) body_.set_row(step, reductions_.finish(step));
+    }
+    body_.emit_row(program_.phases.back().row, around());
+    for (size_t i = 0; i < program_.stores.size(); ++i) {
+      if (spec_.stores[i].per_row)
+        operands_.store_first_lane(spec_.loads.size() + i, body_.value(0, program_.stores[i]));
+    }
+  }
+
+  /// As many rows as there are lanes in `times` vectors.
+  void rows_in_lanes(int times) {
+    for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
+      begin_phase(p);
+      body_.emit(times, phase_->row, around());
+      reductions_.start(phase_->reductions, times);
+      nest(0, [this, times] { vectors(times); });
+      for (const int step : phase_->reductions) {
+        for (int vector = 0; vector < times; ++vector)
+          body_.set_row(step, vector, reductions_.lanes_of(step, vector));
+      }
+    }
+    body_.emit(times, program_.phases.back().row, around());
+    store(times, true);
+  }
+
+  /// The loops of a row from `level` on. Sums across memory are long chains, so they are taken in
+  /// blocks, as LibTorch does.
+  void nest(int level, const std::function<void()>& inside) {
+    if (level == walk_.nest()) return inside();
+    const bool in_blocks = walk_.across && level + 1 == walk_.nest() && reductions_.has_sums();
+    const aj::Gp left = cc_.newInt64(), block = cc_.newInt64();
+    const asmjit::Label next_block = cc_.newLabel(), next = cc_.newLabel();
+    loops_[static_cast<size_t>(level)] = cc_.newInt64();
+    const aj::Gp at = loops_[static_cast<size_t>(level)];
+    cc_.xor_(at.r32(), at.r32());
+    cc_.mov(left, operands_.field(offsetof(LaunchArgs, nest), static_cast<size_t>(level)));
+    if (in_blocks) {
+      cc_.bind(next_block);
+      cc_.mov(block, kSumBlock);
+      cc_.cmp(left, block);
+      cc_.cmovl(block, left);
+      cc_.sub(left, block);
+    } else {
+      cc_.mov(block, left);
+    }
+    cc_.bind(next);
+    nest(level + 1, inside);
+    operands_.next(level);
+    cc_.inc(at);
+    cc_.dec(block);
+    cc_.jnz(next);
+    if (in_blocks) {
+      reductions_.end_block();
+      cc_.test(left, left);
+      cc_.jnz(next_block);
+    }
+    operands_.rewind(level);
+  }
+
+  /// Once along the lane dim; a row's sums in blocks.
+  void lane_loop(const Vectors& vectors) {
+    spot_.index = cc_.newInt64();
     left_ = cc_.newInt64();
-    cc_.xor_(index_.r32(), index_.r32());
-    cc_.mov(left_, field(offsetof(LaunchArgs, inner), 0));
+    cc_.xor_(spot_.index.r32(), spot_.index.r32());
+    cc_.mov(left_, operands_.field(offsetof(LaunchArgs, inner)));
+    if (walk_.across || !reductions_.has_sums()) return block_of_lanes(vectors);
+    const aj::Gp behind = cc_.newInt64();
+    const asmjit::Label next = cc_.newLabel();
+    cc_.mov(behind, left_);
+    cc_.bind(next);
+    cc_.mov(left_, kLaneBlock);
+    cc_.cmp(behind, left_);
+    cc_.cmovl(left_, behind);
+    cc_.sub(behind, left_);
+    block_of_lanes(vectors);
+    reductions_.end_block();
+    cc_.test(behind, behind);
+    cc_.jnz(next);
+  }
+
+  /// Whole vectors several at a time, then one by one, then the rest.
+  void block_of_lanes(const Vectors& vectors) {
     const int times = unroll();
     if (times > 1) {
       const asmjit::Label plain = cc_.newLabel();
       if (can_stream()) {
-        cc_.cmp(field(offsetof(LaunchArgs, stream), 0), 0);
+        cc_.cmp(operands_.field(offsetof(LaunchArgs, stream)), 0);
         cc_.jz(plain);
-        whole_vectors(times, true);
+        spot_.stream = true;
+        whole_vectors(times, vectors);
+        spot_.stream = false;
       }
       cc_.bind(plain);
-      whole_vectors(times, false);
+      whole_vectors(times, vectors);
     }
     // With masks the rest of the row is a loop of partial vectors, the last one shorter.
     if (lanes_.wide()) {
-      masked_vectors();
+      masked_vectors(vectors);
     } else {
-      whole_vectors(1, false);
-      lanewise_rest();
+      whole_vectors(1, vectors);
+      lanewise_rest(vectors);
     }
+    spot_.rest = Rest::kNone;
   }
 
-  /// Values that are stored once a row.
-  void store_row() {
-    for (size_t i = 0; i < program_.stores.size(); ++i) {
-      const Operand& operand = operands_[spec_.loads.size() + i];
-      if (!operand.per_row) continue;
-      Place at;
-      at.dtype = operand.dtype;
-      at.lanewise = true;
-      at.pointer = cc_.newIntPtr();
-      at.stride_bytes = cc_.newInt64();
-      at.lanes = cc_.newInt64();
-      cc_.mov(at.pointer, operand.base);
-      cc_.xor_(at.stride_bytes.r32(), at.stride_bytes.r32());
-      cc_.mov(at.lanes, 1);
-      memory_.store(at, body_.value(0, program_.stores[i]));
-    }
-  }
-
-  void whole_vectors(int times, bool stream) {
+  void whole_vectors(int times, const Vectors& vectors) {
+    spot_.rest = Rest::kNone;
     const int step = times * lanes_.count;
     const asmjit::Label next = cc_.newLabel(), done = cc_.newLabel();
     cc_.cmp(left_, step);
     cc_.jl(done);
     cc_.bind(next);
-    vectors(times, Rest::kNone, stream);
-    cc_.add(index_, step);
+    vectors(times);
+    cc_.add(spot_.index, step);
     cc_.sub(left_, step);
     cc_.cmp(left_, step);
     cc_.jge(next);
     cc_.bind(done);
   }
 
-  void masked_vectors() {
+  void masked_vectors(const Vectors& vectors) {
     const asmjit::Label next = cc_.newLabel(), done = cc_.newLabel();
     const aj::Gp bits = cc_.newInt64();
     cc_.test(left_, left_);
     cc_.jz(done);
     cc_.bind(next);
-    count_ = cc_.newInt64();
-    cc_.mov(count_, lanes_.count);
-    cc_.cmp(left_, count_);
-    cc_.cmovl(count_, left_);
+    spot_.rest = Rest::kMasked;
+    spot_.count = cc_.newInt64();
+    cc_.mov(spot_.count, lanes_.count);
+    cc_.cmp(left_, spot_.count);
+    cc_.cmovl(spot_.count, left_);
     cc_.mov(bits.r32(), -1);
-    cc_.bzhi(bits.r32(), bits.r32(), count_.r32());
-    mask_ = cc_.newKw();
-    cc_.kmovw(mask_, bits.r32());
-    vectors(1, Rest::kMasked, false);
-    cc_.add(index_, lanes_.count);
+    cc_.bzhi(bits.r32(), bits.r32(), spot_.count.r32());
+    spot_.mask = cc_.newKw();
+    cc_.kmovw(spot_.mask, bits.r32());
+    vectors(1);
+    cc_.add(spot_.index, lanes_.count);
     cc_.sub(left_, lanes_.count);
     cc_.jg(next);
     cc_.bind(done);
   }
 
-  void lanewise_rest() {
+  void lanewise_rest(const Vectors& vectors) {
     const asmjit::Label done = cc_.newLabel();
     cc_.test(left_, left_);
     cc_.jz(done);
-    count_ = left_;
+    spot_.rest = Rest::kLanewise;
+    spot_.count = left_;
     static constexpr uint32_t kIota[] = {0, 1, 2, 3, 4, 5, 6, 7};
-    lane_mask_ = lanes_.vec(4);
-    cc_.emit(ins::kIdVmovd, lane_mask_.xmm(), left_.r32());
-    cc_.emit(ins::kIdVpbroadcastd, lane_mask_, lane_mask_.xmm());
+    spot_.lane_mask = lanes_.vec(4);
+    cc_.emit(ins::kIdVmovd, spot_.lane_mask.xmm(), left_.r32());
+    cc_.emit(ins::kIdVpbroadcastd, spot_.lane_mask, spot_.lane_mask.xmm());
     cc_.emit(
-        ins::kIdVpcmpgtd, lane_mask_, lane_mask_,
+        ins::kIdVpcmpgtd, spot_.lane_mask, spot_.lane_mask,
         cc_.newConst(asmjit::ConstPoolScope::kLocal, kIota, static_cast<size_t>(4 * lanes_.count)));
-    vectors(1, Rest::kLanewise, false);
+    vectors(1);
     cc_.bind(done);
   }
 
-  Place place(size_t i, int vector_in_step, Rest rest, bool stream) {
-    const Operand& operand = operands_[i];
-    const int64_t bytes = size_of(operand.dtype);
-    Place at;
-    at.dtype = operand.dtype;
-    at.stream = stream;
-    const uint32_t shift = bytes == 8 ? 3 : bytes == 4 ? 2 : bytes == 2 ? 1 : 0;
-    if (operand.inner == StrideClass::kOne) {
-      at.address = aj::ptr(operand.base, index_, shift,
-                           static_cast<int32_t>(vector_in_step * lanes_.count * bytes));
-    }
-    // AVX2 has masked moves for elements of 4 and 8 bytes only.
-    const bool maskable = operand.inner == StrideClass::kOne && bytes >= 4;
-    if (rest == Rest::kLanewise && maskable) at.lane_mask = &lane_mask_;
-    at.lanewise = operand.inner == StrideClass::kAny || (rest == Rest::kLanewise && !maskable);
-    if (rest == Rest::kMasked) at.mask = &mask_;
-    if (!at.lanewise) return at;
-    at.lanes = rest == Rest::kNone ? cc_.newInt64() : count_;
-    if (rest == Rest::kNone) cc_.mov(at.lanes, lanes_.count);
-    if (operand.inner == StrideClass::kAny) {
-      at.pointer = operand.cursor;
-      at.stride_bytes = operand.stride;
-    } else {
-      at.pointer = cc_.newIntPtr();
-      at.stride_bytes = cc_.newInt64();
-      cc_.lea(at.pointer, at.address);
-      cc_.mov(at.stride_bytes, bytes);
-    }
-    return at;
-  }
-
-  Body::Environment around(Rest rest) {
-    return {[this, rest](int vector, int i) {
-              const auto operand = static_cast<size_t>(i);
-              if (operands_[operand].inner == StrideClass::kZero)
-                return operands_[operand].broadcast;
-              return memory_.load(place(operand, vector, rest, false));
+  Body::Environment around() {
+    return {[this](int vector, const Inst& inst) { return load(vector, inst); },
+            [this](int vector, int step, const Reg& value) {
+              reductions_.add(step, vector, value, walk_.across ? nullptr : spot_.lanes());
             },
-            [this, rest](int vector, int step, const Reg& value) {
-              reductions_.add(step, vector, value, rest == Rest::kNone ? nullptr : &lane_mask_);
-            }};
+            [this](int vector, int step) { return kept(vector, step); },
+            [this](int vector, int step, const Reg& value) { keep(vector, step, value); }};
   }
 
-  void vectors(int times, Rest rest, bool stream) {
-    body_.emit(times, phase_->element, around(rest));
-    if (!is_last_) return;
+  Reg load(int vector, const Inst& inst) {
+    if (inst.prim == Prim::kCoord) return coord(vector, static_cast<int>(inst.imm_int));
+    if (inst.prim == Prim::kParam) return param(inst.imm_int);
+    const auto operand = static_cast<size_t>(inst.operand);
+    if (inst.args[0] < 0 && inst.args[1] < 0) return operands_.load(spot_, vector, operand);
+    Shift shift;
+    if (inst.args[0] >= 0) {
+      shift.offset = body_.value(vector, inst.args[0]).as<aj::Vec>();
+      shift.is_uniform = program_.uniform[static_cast<size_t>(inst.args[0])];
+    }
+    if (inst.args[1] >= 0) shift.inside = body_.value(vector, inst.args[1]);
+    return operands_.load_at(spot_, vector, operand, shift);
+  }
+
+  aj::Vec param(int64_t index) {
+    const aj::Gp params = cc_.newIntPtr();
+    cc_.mov(params, operands_.field(offsetof(LaunchArgs, params)));
+    cc_.mov(params, aj::qword_ptr(params, static_cast<int32_t>(8 * index)));
+    return lanes_.splat(params);
+  }
+
+  aj::Vec coord(int vector, int dim) {
+    const aj::Gp at = cc_.newInt64();
+    if (dim >= walk_.nest_begin && dim < walk_.nest_end)
+      return lanes_.splat(loops_[static_cast<size_t>(dim - walk_.nest_begin)]);
+    cc_.mov(at, operands_.field(offsetof(LaunchArgs, coords), static_cast<size_t>(dim)));
+    if (dim == walk_.lane) {
+      cc_.add(at, spot_.index);
+      return lanes_.counted(at, vector * lanes_.count);
+    }
+    if (dim + 1 == walk_.outer) {
+      cc_.add(at, operands_.field(offsetof(LaunchArgs, outer)));
+      cc_.sub(at, rows_);
+    }
+    return lanes_.splat(at);
+  }
+
+  aj::Mem room(int vector) {
+    const aj::Gp room = cc_.newIntPtr();
+    cc_.mov(room, operands_.field(offsetof(LaunchArgs, kept)));
+    return aj::ptr(room, spot_.index, 2, 4 * vector * lanes_.count);
+  }
+
+  /// The value of an earlier pass, which put it aside.
+  std::optional<Reg> kept(int vector, int step) {
+    if (step != program_.kept || !phase_->takes_kept) return std::nullopt;
+    const aj::Vec value = lanes_.vec(4);
+    cc_.emit(ins::kIdVmovups, value, room(vector));
+    return value;
+  }
+
+  // Lanes beyond the row are kept as well, since the room is a vector longer.
+  void keep(int vector, int step, const Reg& value) {
+    if (step == program_.kept && phase_->keeps)
+      cc_.emit(ins::kIdVmovups, room(vector), value.as<aj::Vec>());
+  }
+
+  void vectors(int times) {
+    body_.emit(times, phase_->element, around());
+    if (is_last_) store(times, false);
+  }
+
+  void store(int times, bool per_row) {
     for (int vector = 0; vector < times; ++vector) {
       for (size_t i = 0; i < program_.stores.size(); ++i) {
-        const size_t operand = spec_.loads.size() + i;
-        if (operands_[operand].per_row) continue;
-        memory_.store(place(operand, vector, rest, stream),
-                      body_.value(vector, program_.stores[i]));
+        if (spec_.stores[i].per_row != per_row) continue;
+        operands_.store(spot_, vector, spec_.loads.size() + i,
+                        body_.value(vector, program_.stores[i]));
       }
     }
   }
 
+  // Elements of a chain, and of all the chains that lie in lanes; whole numbers of vectors.
+  static constexpr int kSumBlock = 256, kLaneBlock = 8192;
+
   aj::Compiler& cc_;
   const KernelSpec& spec_;
   const Lanes& lanes_;
-  Memory memory_;
+  const Walk walk_;
   Body body_;
   RowReductions reductions_;
   const Program& program_;
   const Phase* phase_ = nullptr;  // the one that is being emitted
   bool is_last_ = true;           // and whether elements are stored in it
-  std::vector<Operand> operands_;
-  aj::Gp args_, rows_, index_, left_, count_;
-  aj::KReg mask_;
-  aj::Vec lane_mask_;
+  aj::Gp args_;
+  Operands operands_;
+  aj::Gp rows_, left_;
+  std::array<aj::Gp, kMaxRank> loops_;  // within a row: at which element
+  Spot spot_;                           // of the vectors that are being emitted
 };
 
 // 64-bit elements halve the lanes of the whole kernel, so that every value has as many.
@@ -296,9 +344,11 @@ int lane_count(const KernelSpec& spec, const Program& program, Isa isa) {
 
 }  // namespace
 
-Generated generate(const KernelSpec& spec, Isa isa, asmjit::JitRuntime* runtime, std::string* why) {
+Generated generate(const KernelSpec& recorded, bool keeps, Isa isa, asmjit::JitRuntime* runtime,
+                   std::string* why) {
   Generated result;
-  const Program program = lower(spec);
+  const KernelSpec spec = has_places(recorded) ? *with_short_places(recorded) : recorded;
+  const Program program = lower(spec, keeps);
   asmjit::CodeHolder code;
   code.init(runtime->environment());
   aj::Compiler cc(&code);
@@ -322,6 +372,7 @@ Generated generate(const KernelSpec& spec, Isa isa, asmjit::JitRuntime* runtime,
   result.code_bytes = static_cast<int64_t>(code.codeSize());
   result.lanes = lanes.count;
   result.can_stream = generator.can_stream();
+  result.keeps = program.kept >= 0;
   const double operands = static_cast<double>(spec.loads.size() + spec.stores.size());
   result.cycles_per_element = (program.weight + 2 * operands) / lanes.count;
   return result;

@@ -1,4 +1,4 @@
-// From a kernel spec to machine code for its two innermost dims.
+// From a kernel spec to machine code for its rows and one of the dims that count them.
 #pragma once
 
 #include <asmjit/x86.h>
@@ -8,18 +8,11 @@
 
 #include "kernels/spec.h"
 #include "kernels/x86/isa.h"
+#include "kernels/x86/launch_args.h"
 
 namespace torchweld::x86 {
 
-/// What generated code is called with. Its layout is known to generated code.
-struct LaunchArgs {
-  char* pointers[kMaxOperands];  ///< first elements of the block, loads first, then stores
-  int64_t inner_bytes[kMaxOperands];
-  int64_t outer_bytes[kMaxOperands];
-  int64_t inner;   ///< elements of the innermost dim, at least 1
-  int64_t outer;   ///< rows, at least 1
-  int64_t stream;  ///< nonzero: store past the caches; stores are then 64-byte aligned in every row
-};
+inline constexpr int64_t kMostKept = 16384;
 
 using Entry = void (*)(LaunchArgs*);
 
@@ -30,11 +23,15 @@ struct Generated {
   int lanes = 0;
   double cycles_per_element = 0;  ///< an estimate
   bool can_stream = false;
+  bool keeps = false;  ///< it wants LaunchArgs::kept
 };
 
 /// Generates code into `runtime`, which owns it.
 ///
+/// Keeps    whether a value that is costly and needed in two passes may be put aside: rows are then
+///          of at most kMostKept elements.
 /// Result   `entry` is null when the code could not be made; `why` then says the reason.
-Generated generate(const KernelSpec& spec, Isa isa, asmjit::JitRuntime* runtime, std::string* why);
+Generated generate(const KernelSpec& spec, bool keeps, Isa isa, asmjit::JitRuntime* runtime,
+                   std::string* why);
 
 }  // namespace torchweld::x86

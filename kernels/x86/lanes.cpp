@@ -89,6 +89,22 @@ aj::Vec Lanes::splat(const aj::Mem& element, int bytes) const {
   return to;
 }
 
+aj::Vec Lanes::splat(const aj::Gp& from) const {
+  const aj::Vec to = vec(4);
+  cc.emit(ins::kIdVmovd, to.xmm(), from.r32());
+  cc.emit(ins::kIdVpbroadcastd, to, to.xmm());
+  return to;
+}
+
+aj::Vec Lanes::counted(const aj::Gp& from, int more) const {
+  static constexpr uint32_t kIota[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const aj::Gp first = cc.newInt64();
+  cc.lea(first, aj::ptr(from, more));
+  const aj::Mem iota = cc.newConst(asmjit::ConstPoolScope::kLocal, kIota,
+                                   static_cast<size_t>(std::max(16, 4 * count)));
+  return op(ins::kIdVpaddd, splat(first), iota, 4);
+}
+
 Reg Lanes::constant(const torchweld::Inst& inst) const {
   if (inst.type == DType::kBool) {
     const Reg to = fresh(DType::kBool);

@@ -49,6 +49,9 @@ class Lanes {
   Reg constant(const Inst& inst) const;
   aj::Mem constant_operand(const Inst& inst) const;
   aj::Vec splat(const aj::Mem& element, int bytes) const;
+  /// The low half of a register in i32 lanes; and first, first + 1, ... with first = from + more.
+  aj::Vec splat(const aj::Gp& from) const;
+  aj::Vec counted(const aj::Gp& from, int more) const;
 
   // Primitives. Each gives a fresh register unless it says otherwise.
   aj::Vec op(InstId id, const aj::Vec& a, const asmjit::Operand& b, int bytes) const;

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "kernels/x86/share_out.h"
+#include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -30,20 +31,29 @@ struct Launcher::Run {
   void* const* pointers;
   bool stream;
 
-  size_t rank() const { return geometry.sizes.size(); }
+  size_t outer() const { return launcher.outer_dims(geometry); }
+  size_t lane() const { return launcher.across_ ? outer() : geometry.sizes.size() - 1; }
+  int64_t columns() const { return geometry.sizes[lane()]; }
+  int64_t count_of_rows() const {
+    int64_t rows = 1;
+    for (size_t d = 0; d < outer(); ++d) rows *= geometry.sizes[d];
+    return rows;
+  }
 
-  // Points `args` at element (row, column), and gives the rows left in the second innermost dim.
+  // Points `args` at element (row, column), and gives the rows left in the innermost dim of rows.
   int64_t locate(int64_t row, int64_t column, LaunchArgs* args) const {
-    const size_t inner = rank() - 1, operands = launcher.element_bytes_.size();
+    const size_t operands = launcher.element_bytes_.size();
     for (size_t i = 0; i < operands; ++i) {
-      const int64_t offset = column * geometry.strides[i][inner] * launcher.element_bytes_[i];
+      const int64_t offset = column * geometry.strides[i][lane()] * launcher.element_bytes_[i];
       args->pointers[i] = static_cast<char*>(pointers[i]) + offset;
     }
     int64_t run = 1;
-    for (size_t d = inner; d-- > 0;) {
+    args->coords[lane()] = column;
+    for (size_t d = outer(); d-- > 0;) {
       const int64_t at = row % geometry.sizes[d];
+      args->coords[d] = at;
       row /= geometry.sizes[d];
-      if (d + 1 == inner) run = geometry.sizes[d] - at;
+      if (d + 1 == outer()) run = geometry.sizes[d] - at;
       if (at == 0) continue;
       for (size_t i = 0; i < operands; ++i) {
         args->pointers[i] += at * geometry.strides[i][d] * launcher.element_bytes_[i];
@@ -53,15 +63,24 @@ struct Launcher::Run {
   }
 
   void rows(int64_t begin, int64_t end, int64_t column, int64_t columns) const {
-    const size_t inner = rank() - 1, operands = launcher.element_bytes_.size();
+    if (!launcher.code_.keeps) return rows(begin, end, column, columns, nullptr);
+    alignas(64) char kept[4 * kMostKept + 64];
+    rows(begin, end, column, columns, kept);
+  }
+
+  void rows(int64_t begin, int64_t end, int64_t column, int64_t columns, char* kept) const {
+    const size_t operands = launcher.element_bytes_.size();
     LaunchArgs args;
     for (size_t i = 0; i < operands; ++i) {
-      args.inner_bytes[i] = geometry.strides[i][inner] * launcher.element_bytes_[i];
+      args.inner_bytes[i] = geometry.strides[i][lane()] * launcher.element_bytes_[i];
       args.outer_bytes[i] =
-          inner == 0 ? 0 : geometry.strides[i][inner - 1] * launcher.element_bytes_[i];
+          outer() == 0 ? 0 : geometry.strides[i][outer() - 1] * launcher.element_bytes_[i];
     }
+    set_nest(&args);
     args.inner = columns;
     args.stream = stream;
+    args.kept = kept;
+    args.params = geometry.params.data();
     while (begin < end) {
       args.outer = std::min(locate(begin, column, &args), end - begin);
       begin += args.outer;
@@ -70,14 +89,35 @@ struct Launcher::Run {
     // Streamed stores are weakly ordered; whoever is told that the launch is over must see them.
     if (stream) __builtin_ia32_sfence();
   }
+
+  void set_nest(LaunchArgs* args) const {
+    size_t level = 0;
+    for (size_t d = outer(); d < geometry.sizes.size(); ++d) {
+      if (d == lane()) continue;
+      args->nest[level] = geometry.sizes[d];
+      for (size_t i = 0; i < launcher.element_bytes_.size(); ++i)
+        args->nest_bytes[level][i] = geometry.strides[i][d] * launcher.element_bytes_[i];
+      ++level;
+    }
+  }
 };
 
 Launcher::Launcher(const KernelSpec& spec, const Generated& code)
-    : code_(code), loads_(spec.loads.size()), splits_rows_(spec.reduced == 0) {
+    : code_(code),
+      loads_(spec.loads.size()),
+      reduced_(spec.reduced),
+      across_(walk_of(spec).across),
+      splits_lanes_(spec.reduced == 0 || across_) {
   for (const OperandSpec& load : spec.loads) element_bytes_.push_back(size_of(load.dtype));
   for (const StoreSpec& store : spec.stores) element_bytes_.push_back(size_of(store.operand.dtype));
   const auto elements = static_cast<int64_t>(kGrainCycles / code.cycles_per_element);
   grain_ = std::clamp<int64_t>(elements / kAlign * kAlign, 1024, int64_t{1} << 17);
+}
+
+/// Dims that count rows; the others are the lanes' and loops within a row.
+size_t Launcher::outer_dims(const Geometry& geometry) const {
+  if (reduced_ == 0) return geometry.sizes.size() - 1;
+  return geometry.sizes.size() - static_cast<size_t>(reduced_) - (across_ ? 1 : 0);
 }
 
 bool Launcher::should_stream(const Geometry& geometry, void* const* pointers) const {
@@ -97,23 +137,23 @@ bool Launcher::should_stream(const Geometry& geometry, void* const* pointers) co
 void Launcher::launch_part(const Geometry& geometry, void* const* pointers, int64_t begin,
                            int64_t end) const {
   const Run run{*this, geometry, pointers, false};
-  if (run.rank() == 1) return run.rows(0, 1, begin, end - begin);
-  const int64_t columns = geometry.sizes.back();
-  const int64_t rows = geometry.elements / columns / geometry.sizes.front();
-  run.rows(begin * rows, end * rows, 0, columns);
+  if (run.outer() == 0) return run.rows(0, 1, begin, end - begin);
+  const int64_t rows = run.count_of_rows() / geometry.sizes.front();
+  run.rows(begin * rows, end * rows, 0, run.columns());
 }
 
 void Launcher::launch(const Geometry& geometry, void* const* pointers,
                       const ParallelFor& parallel) const {
   if (geometry.elements == 0) return;
   const Run run{*this, geometry, pointers, should_stream(geometry, pointers)};
-  const int64_t columns = geometry.sizes.back();
-  const int64_t rows = geometry.elements / columns;
+  const int64_t columns = run.columns(), rows = run.count_of_rows();
   if (geometry.elements < 2 * grain_ || !parallel) {
     run.rows(0, rows, 0, columns);
   } else {
     // A unit is a row, or a piece of one where rows are long.
-    const int64_t piece = splits_rows_ ? std::min(columns, grain_) : columns;
+    const int64_t elements = geometry.elements / (rows * columns);  // behind one lane
+    const int64_t lanes = std::max<int64_t>(kAlign, grain_ / elements / kAlign * kAlign);
+    const int64_t piece = splits_lanes_ ? std::min(columns, lanes) : columns;
     const int64_t pieces = (columns + piece - 1) / piece;
     const auto work = [&](int64_t begin, int64_t end) {
       if (pieces == 1) return run.rows(begin, end, 0, columns);
@@ -126,7 +166,7 @@ void Launcher::launch(const Geometry& geometry, void* const* pointers,
       }
     };
     // By reference, since a std::function of its own would allocate.
-    parallel(rows * pieces, std::max<int64_t>(1, grain_ / piece), std::ref(work));
+    parallel(rows * pieces, std::max<int64_t>(1, grain_ / (piece * elements)), std::ref(work));
   }
 }
 

@@ -21,13 +21,16 @@ class Launcher {
  private:
   struct Run;  // one launch
 
+  size_t outer_dims(const Geometry& geometry) const;
   bool should_stream(const Geometry& geometry, void* const* pointers) const;
 
   Generated code_;
   std::vector<int64_t> element_bytes_;  // of each operand
   size_t loads_ = 0;
-  bool splits_rows_ = true;  // not those that are reduced
-  int64_t grain_ = 0;        // elements below which a second thread does not pay
+  int reduced_ = 0;
+  bool across_ = false;
+  bool splits_lanes_ = true;  // not rows that lie in them
+  int64_t grain_ = 0;         // elements below which a second thread does not pay
 };
 
 }  // namespace torchweld::x86

@@ -7,6 +7,8 @@
 
 #include "kernels/phases.h"
 #include "kernels/x86/math.h"
+#include "kernels/x86/places.h"
+#include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -17,7 +19,7 @@ bool is_test(Prim prim) {
 
 class Lowering {
  public:
-  explicit Lowering(const KernelSpec& spec) : spec_(spec) {}
+  Lowering(const KernelSpec& spec, bool keeps) : spec_(spec), keeps_(keeps) {}
 
   Program run() {
     for (const Inst& inst : spec_.body) renumbered_.push_back(add(inst));
@@ -191,14 +193,58 @@ class Lowering {
     steps.body.clear();
     for (const Step& step : program_.steps) steps.body.push_back(step.inst);
     for (size_t i = 0; i < program_.stores.size(); ++i) steps.stores[i].value = program_.stores[i];
-    const Phases phases = phases_of(steps);
+    Phases phases = phases_of(steps);
+    find_uniform();
+    // What a pointwise kernel computes of a row's coordinates is computed once a row.
+    if (spec_.reduced == 0 && has_places(spec_)) phases.per_row = program_.uniform;
     program_.per_row = phases.per_row;
     program_.phases.resize(static_cast<size_t>(phases.count) + 1);
-    for (int p = 0; p <= phases.count; ++p)
-      fill_phase(phases, p, &program_.phases[static_cast<size_t>(p)]);
+    const auto fill = [&] {
+      bool is_kept = false;
+      for (int p = 0; p <= phases.count; ++p) {
+        Phase& phase = program_.phases[static_cast<size_t>(p)];
+        phase = {};
+        fill_phase(phases, p, is_kept, &phase);
+        is_kept = is_kept || phase.keeps;
+      }
+    };
+    fill();
+    program_.kept = keeps_ ? costly_and_repeated() : -1;
+    if (program_.kept >= 0) fill();
   }
 
-  void fill_phase(const Phases& phases, int p, Phase* out) const {
+  void find_uniform() {
+    const auto lane = static_cast<size_t>(walk_of(spec_).lane);
+    for (const Step& step : program_.steps) {
+      const Inst& inst = step.inst;
+      bool uniform = !needs_row(inst.prim);
+      if (inst.prim == Prim::kCoord) uniform = static_cast<size_t>(inst.imm_int) != lane;
+      if (inst.prim == Prim::kLoad)
+        uniform =
+            spec_.loads[static_cast<size_t>(inst.operand)].strides[lane] == StrideClass::kZero;
+      for (const int16_t arg : inst.args)
+        uniform = uniform && (arg < 0 || program_.uniform[static_cast<size_t>(arg)]);
+      program_.uniform.push_back(uniform);
+    }
+  }
+
+  /// The last step that costs more than memory and is computed in two passes; -1: none.
+  int costly_and_repeated() const {
+    constexpr int kCostly = 20;
+    std::vector<int> passes(program_.steps.size());
+    for (const Phase& phase : program_.phases) {
+      for (const int step : phase.element) ++passes[static_cast<size_t>(step)];
+    }
+    for (size_t i = passes.size(); i-- > 0;) {
+      const Step& step = program_.steps[i];
+      if (passes[i] > 1 && step.inst.type == DType::kF32 && weight_of(step) >= kCostly)
+        return static_cast<int>(i);
+    }
+    return -1;
+  }
+
+  /// `is_kept`: an earlier pass put Program::kept aside.
+  void fill_phase(const Phases& phases, int p, bool is_kept, Phase* out) const {
     std::vector<bool> needed(program_.steps.size(), false);
     for (size_t i = 0; i < program_.stores.size(); ++i) {
       if (p + 1 == phases.count && !spec_.stores[i].per_row)
@@ -216,6 +262,11 @@ class Lowering {
       if (!now) continue;
       out->element.push_back(static_cast<int>(i));
       if (reduces) out->reductions.push_back(static_cast<int>(i));
+      if (static_cast<int>(i) == program_.kept) {
+        out->takes_kept = is_kept;
+        out->keeps = !is_kept;
+        if (is_kept) continue;
+      }
       for (const int16_t arg : step.inst.args) {
         if (arg >= 0) needed[static_cast<size_t>(arg)] = true;
       }
@@ -227,7 +278,7 @@ class Lowering {
   int weight_of(const Step& step) const {
     const Inst& inst = step.inst;
     if (inst.prim == Prim::kConst) return 0;
-    if (inst.prim == Prim::kLoad) return 2;
+    if (inst.prim == Prim::kLoad) return inst.args[0] < 0 && inst.args[1] < 0 ? 2 : 12;
     if (inst.type == DType::kF32 && Math::covers(inst.prim)) return 20;
     if (inst.prim == Prim::kSqrt || inst.prim == Prim::kDiv) return step.large_divisor ? 4 : 16;
     if (inst.prim == Prim::kRsqrt) return 32;
@@ -235,12 +286,13 @@ class Lowering {
   }
 
   const KernelSpec& spec_;
+  bool keeps_;
   Program program_;
   std::vector<int16_t> renumbered_;
 };
 
 }  // namespace
 
-Program lower(const KernelSpec& spec) { return Lowering(spec).run(); }
+Program lower(const KernelSpec& spec, bool keeps) { return Lowering(spec, keeps).run(); }
 
 }  // namespace torchweld::x86

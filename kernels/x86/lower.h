@@ -24,6 +24,8 @@ struct Phase {
   std::vector<int> row;         ///< once, before the pass: values of the row
   std::vector<int> element;     ///< for each vector; reductions among them take their operand in
   std::vector<int> reductions;  ///< those of `element` that are reductions
+  bool keeps = false;           ///< it puts Program::kept aside
+  bool takes_kept = false;      ///< or has it from an earlier pass
 };
 
 /// A body as steps; `stores[i]` is the value that store i writes, in the compute type of its dtype.
@@ -32,10 +34,13 @@ struct Program {
   std::vector<int16_t> stores;
   std::vector<Phase> phases;  ///< one for a pointwise body; the last is what follows the last pass
   std::vector<bool> per_row;  ///< by step: one value a row
+  std::vector<bool> uniform;  ///< by step: the same in all lanes
   bool has_64bit = false;
   int weight = 0;  ///< rough cost in cycles a vector
+  int kept = -1;   ///< a step of f32 that one pass puts aside for later ones; -1: none
 };
 
-Program lower(const KernelSpec& spec);
+/// `keeps`: a value that costs much and is needed in several passes may be computed once.
+Program lower(const KernelSpec& spec, bool keeps);
 
 }  // namespace torchweld::x86

@@ -185,6 +185,80 @@ void Memory::store(const Place& place, const Reg& value) const {
   raw_store(place, narrow(place.dtype, value), static_cast<int>(size_of(place.dtype)));
 }
 
+// There are no gathers of 1 and 2 bytes.
+Vec Memory::gather_lane_by_lane(int bytes, const aj::Gp& base, const Vec& index,
+                                const Reg* mask) const {
+  const aj::Mem places = cc_.newStack(64, 64), there = cc_.newStack(64, 64),
+                buffer = cc_.newStack(64, 64);
+  const Vec zero = v_.vec(4), to = v_.vec(bytes);
+  cc_.emit(ins::kIdVmovups, places, index);
+  cc_.emit(ins::kIdVxorps, zero, zero, zero);
+  cc_.emit(ins::kIdVmovups, buffer, zero);
+  if (mask != nullptr) {
+    Vec lanes = v_.vec(4);
+    if (v_.wide()) {
+      cc_.emit(ins::kIdVpmovm2d, lanes, *mask);
+    } else {
+      lanes = mask->as<Vec>();
+    }
+    cc_.emit(ins::kIdVmovups, there, lanes);
+  }
+  const auto at = [](aj::Mem slot, const aj::Gp& lane, int size) {
+    slot.setIndex(lane, size == 4 ? 2 : size == 2 ? 1 : 0);
+    slot.setSize(static_cast<uint32_t>(size));
+    return slot;
+  };
+  const aj::Gp lane = cc_.newInt64(), element = cc_.newInt64();
+  const asmjit::Label next = cc_.newLabel(), skip = cc_.newLabel();
+  cc_.xor_(lane.r32(), lane.r32());
+  cc_.bind(next);
+  if (mask != nullptr) {
+    cc_.cmp(at(there, lane, 4), 0);
+    cc_.je(skip);
+  }
+  cc_.movsxd(element, at(places, lane, 4));
+  cc_.movzx(element.r32(),
+            aj::ptr(base, element, bytes == 2 ? 1 : 0, 0, static_cast<uint32_t>(bytes)));
+  cc_.mov(at(buffer, lane, bytes), part(element, bytes));
+  cc_.bind(skip);
+  cc_.inc(lane);
+  cc_.cmp(lane, v_.count);
+  cc_.jl(next);
+  const int total = bytes * v_.count;
+  aj::Mem from = buffer;
+  from.setSize(static_cast<uint32_t>(total));
+  cc_.emit(total == 4 ? ins::kIdVmovd : total == 8 ? ins::kIdVmovq : ins::kIdVmovups, to, from);
+  return to;
+}
+
+Reg Memory::gather(DType dtype, const aj::Gp& base, const Vec& index, const Reg* mask) const {
+  const int bytes = static_cast<int>(size_of(dtype));
+  if (bytes < 4) return widen(dtype, gather_lane_by_lane(bytes, base, index, mask));
+  const Vec to = v_.vec(bytes);
+  const aj::Mem from = aj::ptr(base, index, bytes == 8 ? 3 : 2);
+  const InstId id = bytes == 8 ? ins::kIdVgatherdpd : ins::kIdVgatherdps;
+  cc_.emit(ins::kIdVxorps, to, to, to);
+  // The instruction clears the mask that it is given.
+  if (v_.wide()) {
+    const aj::KReg lanes = cc_.newKw();
+    if (mask != nullptr) {
+      cc_.kmovw(lanes, mask->as<aj::KReg>());
+    } else {
+      cc_.kxnorw(lanes, lanes, lanes);
+    }
+    cc_.k(lanes).emit(id, to, from);
+    return widen(dtype, to);
+  }
+  const Vec lanes = v_.vec(bytes);
+  if (mask == nullptr) {
+    cc_.emit(ins::kIdVpcmpeqd, lanes, lanes, lanes);
+  } else {
+    cc_.emit(ins::kIdVmovups, lanes, bytes == 8 ? v_.mask_to_64(mask->as<Vec>()) : mask->as<Vec>());
+  }
+  cc_.emit(id, to, from, lanes);
+  return widen(dtype, to);
+}
+
 Reg Memory::broadcast(DType dtype, const aj::Mem& address) const {
   const int bytes = static_cast<int>(size_of(dtype));
   const Vec raw = v_.vec(bytes);

@@ -27,12 +27,17 @@ class Memory {
   Reg load(const Place& place) const;
   /// The value at `address`, in every lane.
   Reg broadcast(DType dtype, const aj::Mem& address) const;
+  /// Elements `index` (i32 lanes) from `base`; 0 where `mask`, if there is one, is false: nothing
+  /// is read there.
+  Reg gather(DType dtype, const aj::Gp& base, const aj::Vec& index, const Reg* mask) const;
   /// Stores a vector that has the compute type of the place's dtype.
   void store(const Place& place, const Reg& value) const;
 
  private:
   aj::Vec raw_load(const Place& place, int bytes) const;
   void raw_store(const Place& place, const aj::Vec& value, int bytes) const;
+  aj::Vec gather_lane_by_lane(int bytes, const aj::Gp& base, const aj::Vec& index,
+                              const Reg* mask) const;
   aj::Mem through_stack(const Place& place, int bytes, bool loading, const aj::Mem& buffer) const;
   Reg widen(DType dtype, const aj::Vec& raw) const;
   aj::Vec narrow(DType dtype, const Reg& value) const;

@@ -9,11 +9,13 @@
 
 namespace torchweld::x86 {
 
-/// Takes vectors in, a partial result a lane; then merges the lanes. AVX2 only: AVX-512's form has
-/// not been run on a machine that has it, so the back end takes AVX2 for rows everywhere.
+/// Takes vectors in, a partial result a lane; then merges the lanes, or leaves them where each is a
+/// row of its own.
 ///
-/// Numerics  sums are of as many partial sums as there are lanes and vectors in a step, each in the
-///           order of the row; a NaN is the result of kLargest and kSmallest.
+/// Numerics  sums are of blocks, and those of as many partial sums as there are lanes and vectors
+/// in
+///           a step, or where lanes are rows of one, each in the order of the row; a NaN is the
+///           result of kLargest and kSmallest.
 class RowReductions {
  public:
   RowReductions(const Lanes& lanes, const Program& program) : v_(lanes), program_(program) {}
@@ -29,8 +31,13 @@ class RowReductions {
   void start(const std::vector<int>& steps, int times);
   /// `exists`, where given, says which lanes are elements.
   void add(int step, int vector, const Reg& value, const Reg* exists);
+  /// Whether a sum is under way. Its block ends: what it has goes to a total of its own.
+  bool has_sums() const;
+  void end_block();
   /// After the pass: the result in every lane.
   Reg finish(int step);
+  /// After the pass, where lanes are rows: the results of one vector.
+  Reg lanes_of(int step, int vector);
 
  private:
   const Inst& inst(int step) const { return program_.steps[static_cast<size_t>(step)].inst; }
@@ -41,6 +48,7 @@ class RowReductions {
   const Lanes& v_;
   const Program& program_;
   std::map<int, std::vector<aj::Vec>> partial_;  // by step, then vector
+  std::map<int, std::vector<aj::Vec>> totals_;   // of sums, of the blocks that have ended
 };
 
 }  // namespace torchweld::x86

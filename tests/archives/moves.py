@@ -111,3 +111,34 @@ def moves_of_nothing():
         return empty + (y.flip([0]), y.roll(1), y.repeat(3), z.flip([]), z.repeat(2, 2), z + torch.ones_like(z))
 
     return traced(forward, torch.randn(0, 3), torch.randn(1), torch.tensor(2.5))
+
+
+@archive
+def borders():
+    """Pads that repeat the image around it: mirrored, its last pixels, its other end."""
+
+    def forward(x, volume, line):
+        mirrored = F.pad(x, (1, 2, 3, 0), "reflect"), F.pad(line, (4, 4), mode="reflect")
+        last = F.pad(x, (0, 3, 2, 2), "replicate"), F.pad(volume, (1, 1, 2, 0, 0, 1), mode="replicate")
+        around = F.pad(x, (2, 1, 0, 2), "circular") * 2
+        return mirrored + last + (around, F.pad(torch.relu(x), (2, 2, 2, 2), "reflect").exp())
+
+    x = torch.randn(2, 3, 5, 7)
+    x[0, 0, 0, :4] = torch.tensor(EDGES)
+    return traced(forward, x, torch.randn(1, 2, 3, 4, 5), torch.randn(2, 3, 40)[:, :, ::2])
+
+
+@archive
+def rows_across_memory():
+    """Reductions over dims that are not the last, and norms whose weights change within a row."""
+
+    def forward(x, image, weight):
+        a = x.softmax(1), x.log_softmax(0), x.sum((0, 2)), x.amax(0), x.var(1), x.logsumexp(1)
+        b = F.group_norm(image, 3, weight, weight), F.instance_norm(image, None, None, weight, weight)
+        nhwc = image.contiguous(memory_format=torch.channels_last)
+        c = F.group_norm(nhwc, 2, weight, weight), nhwc.mean((2, 3)), F.layer_norm(nhwc.permute(0, 2, 3, 1), (6,), weight)
+        return a + b + c + (F.avg_pool2d(image, 3, 1, 1, count_include_pad=False), image.mean(1, keepdim=True))
+
+    x = torch.randn(4, 300, 5)
+    x[0, 0, 0], x[1, 2, 1], x[2, 3, 2] = EDGES[0], EDGES[1], EDGES[2]
+    return traced(forward, x, torch.randn(2, 6, 9, 11), torch.randn(6))

@@ -274,7 +274,7 @@ TEST(Group, ReasonsOfEagerSteps) {
   %5: other[4] = aten::neg(%1)
   return %3, %4, %5
 )"),
-            R"(step 0: eager aten::sort, since not a pointwise operator
+            R"(step 0: eager aten::sort, since sorts or searches, which no kernel does
   %3: f32[4], %4: i64[4] = aten::sort(%0, 0, false)
 step 1: eager aten::neg, since an operand's dtype is one that kernels don't compute on
   %5: other[4] = aten::neg(%1)

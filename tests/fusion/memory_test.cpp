@@ -25,7 +25,7 @@ step 2: fused single_relu_f32 over [64]
   load  %2 in eager {1}
   store %3 in arena 0..256 {1}
   release %2
-step 3: eager aten::sort, since not a pointwise operator
+step 3: eager aten::sort, since sorts or searches, which no kernel does
   %4: f32[64] = aten::sort(%3, 0, false)
 return %4 in eager
 arena 256 of 512 bytes

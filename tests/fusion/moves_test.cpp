@@ -40,6 +40,69 @@ TEST(Moves, ARollWrapsByOneSelectADim) {
 )");
 }
 
+TEST(Moves, AMirroredBorderFoldsThePlace) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
+  %1: f32[4,37] = aten::pad(%0, [3, 4], "reflect", none)
+  return %1
+)"),
+            R"(kernel single_pad_f32 rank 2
+  in0: f32[*0]
+  %0 = param i64 0
+  %1 = coord i64 1
+  %2 = sub i64 %1 %0
+  %3 = param i64 1
+  %4 = const i64 0
+  %5 = sub i64 %4 %2
+  %6 = max i64 %2 %5
+  %7 = param i64 2
+  %8 = sub i64 %7 %6
+  %9 = min i64 %6 %8
+  %10 = mul i64 %3 %9
+  %11 = load f32 in0 at %10
+  out0: f32[*1] = %11
+)");
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,4,30]):
+  %1: f32[2,4,37] = aten::replication_pad1d(%0, [3, 4])
+  return %1
+)"),
+            R"(kernel single_replication_pad1d_f32 rank 2
+  in0: f32[*0]
+  %0 = param i64 0
+  %1 = coord i64 1
+  %2 = sub i64 %1 %0
+  %3 = param i64 1
+  %4 = const i64 0
+  %5 = param i64 2
+  %6 = max i64 %2 %4
+  %7 = min i64 %6 %5
+  %8 = mul i64 %3 %7
+  %9 = load f32 in0 at %8
+  out0: f32[*1] = %9
+)");
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
+  %1: f32[4,37] = aten::pad(%0, [3, 4], "circular", none)
+  return %1
+)"),
+            R"(kernel single_pad_f32 rank 2
+  in0: f32[*0]
+  %0 = param i64 0
+  %1 = coord i64 1
+  %2 = sub i64 %1 %0
+  %3 = param i64 1
+  %4 = const i64 0
+  %5 = param i64 2
+  %6 = lt bool %2 %4
+  %7 = le bool %5 %2
+  %8 = add i64 %2 %5
+  %9 = select i64 %6 %8 %2
+  %10 = sub i64 %2 %5
+  %11 = select i64 %7 %10 %9
+  %12 = mul i64 %3 %11
+  %13 = load f32 in0 at %12
+  out0: f32[*1] = %13
+)");
+}
+
 TEST(Moves, RepeatsWrapAndNewDimsBroadcast) {
   EXPECT_EQ(steps(R"(graph(%0: f16[4,30]):
   %1: f16[2,4,60] = aten::repeat(%0, [2, 1, 2])

@@ -34,7 +34,7 @@ arena 0 of 0 bytes
 
 TEST(Tails, SoDoesANormOfItsRows) {
   Target rows = target();
-  rows.dense_rows = true;
+  rows.float_rows = true;
   EXPECT_EQ(planned(R"(graph(%0: f32[64,32]):
   %1: f32[128,32] = constant(0)
   %2: f32[64,128] = aten::linear(%0, %1, none)

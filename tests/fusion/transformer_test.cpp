@@ -63,7 +63,7 @@ TEST(Transformer, HalvesAndMasksOfOtherDimsStayLibTorchs) {
 
 TEST(Transformer, OnTheHostAttentionIsLibTorchsAndMasksKeepTheLayerWhole) {
   Target host = target();
-  host.dense_rows = true;
+  host.float_rows = true;
   EXPECT_EQ(names(layer("f32", true, false, "none", "none"), host),
             "aten::linear\naten::scaled_dot_product_attention\naten::linear\n"
             "fused_add_layer_norm_f32\naten::linear\nsingle_gelu_f32\naten::linear\n"

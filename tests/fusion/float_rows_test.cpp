@@ -1,0 +1,101 @@
+// Reductions on targets that take only rows of floats: the host.
+#include <gtest/gtest.h>
+
+#include "tests/fusion/text_of.h"
+
+namespace torchweld::testing {
+namespace {
+
+/// The plan's steps, by name, one a line.
+std::string steps(std::string_view text) {
+  Target host;
+  host.float_rows = true;
+  std::string names;
+  for (const Step& step : plan(parse_graph(text), host).steps)
+    names += (step.kind == Step::Kind::kFused ? step.spec.name : "eager " + step.name) + "\n";
+  return names;
+}
+
+TEST(FloatRows, NormsAndTheirNeighboursAreOneKernel) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[30]):
+  %2: f32[4,30] = aten::layer_norm(%0, [30], %1, %1, 1e-05, true)
+  %3: f32[4,30] = aten::relu(%2)
+  return %3
+)"),
+            "fused_layer_norm_relu_f32\n");
+}
+
+TEST(FloatRows, MayLieAcrossMemory) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
+  %1: f32[4,30] = aten::softmax.int(%0, 0, none)
+  %2: f32[30] = aten::sum.dim_IntList(%0, [0], false, none)
+  return %1, %2
+)"),
+            "single_softmax_f32\nsingle_sum_f32\n");
+}
+
+TEST(FloatRows, MayBeOfSeveralDimsWithWeightsThatChangeInTheRow) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,6,5,5], %1: f32[6]):
+  %2: f32[2,6,5,5] = aten::group_norm(%0, 3, %1, %1, 1e-05, true)
+  %3: f32[6] = aten::sum.dim_IntList(%2, [0, 2, 3], false, none)
+  return %2, %3
+)"),
+            "single_group_norm_f32\nsingle_sum_f32\n");
+}
+
+TEST(FloatRows, PlacesAndIntegersStayWithLibTorch) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: i64[4,30]):
+  %2: i64[4] = aten::argmax(%0, 1, false)
+  %3: f32[4], %4: i64[4] = aten::max.dim(%0, 1, false)
+  %5: i64[4] = aten::sum.dim_IntList(%1, [1], false, none)
+  return %2, %3, %4, %5
+)"),
+            "eager aten::argmax\neager aten::max.dim\neager aten::sum.dim_IntList\n");
+}
+
+// Longer rows LibTorch sums in a cascade of more levels.
+TEST(FloatRows, HaveLimits) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,1048576], %1: f32[2,1048577]):
+  %4: f32[2] = aten::sum.dim_IntList(%0, [1], false, none)
+  %5: f32[2] = aten::sum.dim_IntList(%1, [1], false, none)
+  return %4, %5
+)"),
+            "single_sum_f32\neager aten::sum.dim_IntList\n");
+}
+
+TEST(FloatRows, ReadAtPlacesThatFollowFromCoordinates) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[1,3,9,9]):
+  %1: f32[1,3,13,13] = aten::pad(%0, [2, 2, 2, 2], "reflect", none)
+  %2: f32[1,3,13,13] = aten::relu(%1)
+  %3: f32[1,3,18,18] = aten::upsample_nearest2d.vec(%0, [18, 18], none)
+  %4: f32[1,3,9,9] = aten::avg_pool2d(%0, [3, 3], [1, 1], [1, 1], false, false, none)
+  %5: f32[1,3,9,9] = aten::roll(%4, [1], [2])
+  return %2, %3, %5
+)"),
+            R"(fused_pad_relu_f32
+single_upsample_nearest2d_f32
+single_avg_pool2d_f32
+single_roll_f32
+)");
+}
+
+// What is reduced lies along memory in one operand and across it in the other.
+TEST(FloatRows, AreReadInOneOrder) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[40,30], %1: f32[30], %2: f32[40,30]{1,40}):
+  %3: f32[40,30] = aten::add.Tensor(%0, %2, 1)
+  %4: f32[40,30] = aten::layer_norm(%3, [30], %1, %1, 1e-05, true)
+  return %4
+)"),
+            "single_add_f32\nsingle_layer_norm_f32\n");
+}
+
+TEST(FloatRows, GatherNothing) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[9,4], %1: i64[3]):
+  %2: f32[3,4] = aten::embedding(%0, %1, -1, false, false)
+  return %2
+)"),
+            "eager aten::embedding\n");
+}
+
+}  // namespace
+}  // namespace torchweld::testing
