@@ -49,6 +49,11 @@ std::vector<Case> cases(const std::string& archives, const std::string& silero) 
        archives + "/pointwise/chain_transcendental.pt", million, 8 * kMillion},
       {"12 pointwise operators, 1 M floats, memory", archives + "/pointwise/chain_memory.pt",
        million, 8 * kMillion},
+      {"layer norm, softmax, gelu, 4096 x 1024", archives + "/layers/norm_softmax_gelu.pt",
+       [] {
+         return Values{at::randn({4096, 1024})};
+       },
+       32 * kMillion},
       {"Linear(2, 2) and relu", archives + "/layers/linear_relu_traced.pt",
        [] {
          return Values{at::randn({1, 2})};

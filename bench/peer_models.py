@@ -126,17 +126,6 @@ class VitTiny(nn.Module):
         return self.head(self.norm(self.layers(x))[:, 0])
 
 
-class NormSoftmaxGelu(nn.Module):
-    """What a library computes in three passes over memory."""
-
-    def __init__(self, width=1024):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, x):
-        return F.gelu(torch.softmax(self.norm(x), -1))
-
-
 def torchvision_model(name):
     def make():
         import torchvision
@@ -182,7 +171,7 @@ MODELS = {
     "gelu-chain-16m": Model("12 operators with tanh and gelu, 16 M", models.ChainTranscendental, floats(16 * MILLION), large=True),
     "memory-chain-1m": Model("12 operators bound by memory, 1 M", models.ChainMemory, floats(MILLION)),
     "memory-chain-16m": Model("12 operators bound by memory, 16 M", models.ChainMemory, floats(16 * MILLION), large=True),
-    "norm-softmax-gelu": Model("layer norm, softmax, gelu, 4096 x 1024", NormSoftmaxGelu, floats(4096, 1024)),
+    "norm-softmax-gelu": Model("layer norm, softmax, gelu, 4096 x 1024", models.NormSoftmaxGelu, floats(4096, 1024)),
     "mlp-1000-1": Model("MLP 1000-1000-100, batch 1", lambda: models.Mlp(1000, 1000, 100), floats(1, 1000)),
     "mlp-1000-128": Model("MLP 1000-1000-100, batch 128", lambda: models.Mlp(1000, 1000, 100), floats(128, 1000)),
     "encoder-block": Model("transformer block, 4 x 128 x 512", lambda: models.EncoderBlock(512, 8, 2048), floats(4, 128, 512)),

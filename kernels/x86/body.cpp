@@ -110,7 +110,9 @@ Operand Body::operand(int16_t value) {
 Reg Body::reg(int16_t value) {
   const auto i = static_cast<size_t>(value);
   if (at(value).prim == Prim::kConst && hoisted_[i] == 0) return v_.constant(at(value));
-  return values_[static_cast<size_t>(vector_)][i];
+  const Reg& known = values_[static_cast<size_t>(vector_)][i];
+  complete_ = complete_ && known.isReg();
+  return known;
 }
 
 // A loaded value may be a broadcast that outlives this vector, so only results of steps may be

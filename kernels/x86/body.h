@@ -42,6 +42,9 @@ class Body {
   void set_row(int step, int vector, const Reg& value) {
     values_[static_cast<size_t>(vector)][static_cast<size_t>(step)] = value;
   }
+  /// Whether every value that was asked for had been computed. What is emitted otherwise is no
+  /// code.
+  bool is_complete() const { return complete_; }
   Reg value(int vector, int16_t step) {
     vector_ = vector;
     return reg(step);
@@ -76,6 +79,7 @@ class Body {
   std::vector<char> hoisted_;
   aj::Mem frame_;  // of scalar loops
   bool has_frame_ = false;
+  bool complete_ = true;
 };
 
 }  // namespace torchweld::x86

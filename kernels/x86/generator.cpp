@@ -30,6 +30,9 @@ class Generator {
 
   bool can_stream() const { return unroll() > 1 && spec_.reduced == 0 && operands_.can_stream(); }
 
+  /// After run: whether the code computes all that it uses.
+  bool is_complete() const { return body_.is_complete(); }
+
   void run(asmjit::FuncNode* function) {
     function->setArg(0, args_);
     operands_.begin();
@@ -362,7 +365,8 @@ Generated generate(const KernelSpec& recorded, bool keeps, Isa isa, asmjit::JitR
   Generator generator(cc, spec, program, lanes);
   generator.run(function);
   cc.endFunc();
-  asmjit::Error error = cc.finalize();
+  asmjit::Error error =
+      generator.is_complete() ? cc.finalize() : asmjit::Error{asmjit::kErrorInvalidState};
   if (error == asmjit::kErrorOk) error = runtime->add(&result.entry, &code);
   if (error != asmjit::kErrorOk) {
     *why = std::string("code generation failed: ") + asmjit::DebugUtils::errorAsString(error);

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models import Mlp, TinyLinear, with_random_statistics
+from models import Mlp, NormSoftmaxGelu, TinyLinear, with_random_statistics
 from registry import Made, archive, scripted, traced
 
 IMAGE = (2, 3, 16, 16)
@@ -28,6 +28,11 @@ def linear_without_bias():
 @archive
 def linear_of_three_dimensions():
     return traced(nn.Linear(5, 7), torch.randn(2, 3, 5))
+
+
+@archive
+def norm_softmax_gelu():
+    return traced(NormSoftmaxGelu(), torch.randn(4, 1024))
 
 
 @archive

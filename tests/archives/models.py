@@ -129,6 +129,17 @@ class EncoderBlock(nn.Module):
         return self.norm2(x + self.down(F.gelu(self.up(x))))
 
 
+class NormSoftmaxGelu(nn.Module):
+    """What a library computes in three passes over memory."""
+
+    def __init__(self, width=1024):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x):
+        return F.gelu(torch.softmax(self.norm(x), -1))
+
+
 def with_random_statistics(model):
     """Batch norm as after training: statistics that are not 0 and 1."""
     for module in model.modules():
