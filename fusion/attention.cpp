@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <map>
 #include <set>
 
 #include "fusion/attention_pattern.h"
@@ -61,6 +62,7 @@ class Recogniser {
   void run() {
     const size_t count = graph_.nodes.size();
     std::vector<std::vector<Node>> replaced(count);
+    const std::vector<Node> before = graph_.nodes;
     for (NodeId n = 0; n < static_cast<NodeId>(count); ++n) {
       NodeId place = n;
       auto parts = sdpa_parts(graph_, graph_.nodes[static_cast<size_t>(n)]);
@@ -76,9 +78,33 @@ class Recogniser {
     }
     graph_.nodes = std::move(nodes);
     drop_dead(&graph_);
+    cover(before);
   }
 
  private:
+  /// What went away because of an attention, its products and softmax, it stands for too.
+  void cover(const std::vector<Node>& before) {
+    std::map<NodeId, size_t> made;  // by what they stand for
+    for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+      for (const NodeId id : graph_.nodes[n].recorded) made[id] = n;
+    }
+    const auto maker = [&](const Node& node) {
+      return node.recorded.empty() ? made.end() : made.find(node.recorded[0]);
+    };
+    for (auto node = before.rbegin(); node != before.rend(); ++node) {
+      if (node->outputs.empty() || node->outputs[0] == kNone || maker(*node) != made.end())
+        continue;
+      const NodeId reader = uses_.only_reader(node->outputs[0]);
+      if (reader == kNone) continue;
+      const auto owner = maker(before[static_cast<size_t>(reader)]);
+      if (owner == made.end() || graph_.nodes[owner->second].op != kAttentionOp) continue;
+      for (const NodeId id : node->recorded) {
+        graph_.nodes[owner->second].recorded.push_back(id);
+        made[id] = owner->second;
+      }
+    }
+  }
+
   /// Empty when the kernel doesn't take it.
   std::vector<Node> nodes_for(AttentionParts parts, NodeId place) {
     const size_t values = graph_.values.size(), storages = graph_.storages.size();
@@ -86,6 +112,7 @@ class Recogniser {
     Rewriter r(&graph_, original);
     ValueId result = original.outputs[0];
     const NodeId copy = store_as_copied(&parts.out, &result);
+    if (copy != kNone) r.covers(graph_.nodes[static_cast<size_t>(copy)]);
     auto mask = mask_of(parts, &r);
     AttentionCall call;
     std::string why;

@@ -117,7 +117,7 @@ class Heads {
       weights.mask = static_cast<const char*>(p_.mask) + first * size_of(s_.mask);
     }
     static const bool wide = host_isa() == Isa::kAvx512;
-    wide ? weigh_avx512(weights) : weigh_avx2(weights);
+    (wide ? weigh_avx512 : weigh_avx2)(weights);
 
     MatmulCall sum;
     sum.x = scores_;
@@ -131,15 +131,7 @@ class Heads {
               query * s_.out_strides[2];
     sum.out_row_stride = s_.out_strides[2];
     product_of_values(sum);
-    for (int64_t r = 0; r < rows; ++r) {
-      float* out = sum.out + r * sum.out_row_stride;
-      const float by = sums_[r];
-      if (by == 0) {
-        std::fill_n(out, s_.head_size, s_.empty_row);
-      } else {
-        for (int64_t c = 0; c < s_.head_size; ++c) out[c] /= by;
-      }
-    }
+    (wide ? divide_avx512 : divide_avx2)(weights, sum.out, sum.out_row_stride);
   }
 
   /// Fewer keys than were packed: each panel has them all.

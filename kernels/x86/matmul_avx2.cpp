@@ -50,6 +50,12 @@ struct Avx2 {
       _mm256_maskstore_ps(p, first(n), value);
     }
   }
+  static float sum(V a) { return _mm_cvtss_f32(sum_of(a)); }
+  static float largest(V a) {
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+  }
   static __m128 sums_of(V a, V b, V c, V d) {
     const V sums = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
     return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
@@ -98,6 +104,10 @@ void matmul_avx2(const MatmulCall& call) {
 void dot_avx2(const MatmulCall& call) { dot_product<Avx2>(call); }
 
 void weigh_avx2(const WeightRows& w) { weigh<Avx2>(w); }
+
+void divide_avx2(const WeightRows& w, float* out, int64_t out_stride) {
+  divide<Avx2>(w, out, out_stride);
+}
 
 void pack_transposed_avx2(const float* from, int64_t row_stride, int64_t rows, int64_t columns,
                           int64_t panel, float* to) {

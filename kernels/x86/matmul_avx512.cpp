@@ -35,6 +35,22 @@ struct Avx512 {
   // b where one of them is NaN. GCC 12 warns of the forms without a mask.
   static V max(V a, V b) { return _mm512_maskz_max_ps(0xffff, a, b); }
   static V min(V a, V b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+  template <int kHalf>
+  static __m256 half(V a) {
+    return _mm512_maskz_extractf32x8_ps(0xff, a, kHalf);
+  }
+  static float sum(V a) {
+    const __m256 eight = _mm256_add_ps(half<0>(a), half<1>(a));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  static float largest(V a) {
+    const __m256 eight = _mm256_max_ps(half<0>(a), half<1>(a));
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+  }
   static __mmask16 first(int n) {
     return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
   }
@@ -55,6 +71,10 @@ void matmul_avx512(const MatmulCall& call) {
 }
 
 void weigh_avx512(const WeightRows& w) { weigh<Avx512>(w); }
+
+void divide_avx512(const WeightRows& w, float* out, int64_t out_stride) {
+  divide<Avx512>(w, out, out_stride);
+}
 
 void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end) {
   channel_rows<Avx512>(call, begin, end);

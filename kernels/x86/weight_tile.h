@@ -49,23 +49,6 @@ inline void add_mask(const AttentionShape& s, float* row, int64_t keys, const fl
   }
 }
 
-template <class Isa>
-inline float largest_of(const typename Isa::V& v) {
-  alignas(64) float lanes[Isa::kLanes];
-  Isa::store(lanes, v);
-  float top = lanes[0];
-  for (int i = 1; i < Isa::kLanes; ++i) top = lanes[i] > top ? lanes[i] : top;
-  return top;
-}
-template <class Isa>
-inline float sum_of_lanes(const typename Isa::V& v) {
-  alignas(64) float lanes[Isa::kLanes];
-  Isa::store(lanes, v);
-  for (int width = Isa::kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  return lanes[0];
-}
-
 inline bool has_nan(const float* row, int64_t keys) {
   for (int64_t j = 0; j < keys; ++j) {
     if (row[j] != row[j]) return true;
@@ -85,7 +68,7 @@ inline float weigh_row(float* row, int64_t keys, float scale) {
   V most = Isa::all(kMinusInfinity);
   for (int64_t j = 0; j < whole; j += kLanes)
     most = Isa::max(Isa::mul(Isa::load(row + j), by), most);
-  float top = largest_of<Isa>(most);
+  float top = Isa::largest(most);
   for (int64_t j = whole; j < keys; ++j) top = row[j] * scale > top ? row[j] * scale : top;
   if (top == kMinusInfinity) {
     const bool is_nan = has_nan(row, keys);
@@ -100,7 +83,7 @@ inline float weigh_row(float* row, int64_t keys, float scale) {
     Isa::store(row + j, e);
     sum = Isa::add(sum, e);
   }
-  float total = sum_of_lanes<Isa>(sum);
+  float total = Isa::sum(sum);
   if (left > 0) {
     alignas(64) float last[kLanes] = {};
     for (int i = 0; i < left; ++i) last[i] = row[whole + i];
@@ -129,6 +112,25 @@ void weigh(const WeightRows& w) {
       add_mask(s, row, keys, static_cast<const float*>(w.mask) + at, s.mask_strides[3]);
     w.sums[r] = weigh_row<Isa>(row, keys, s.mask == DType::kOther ? s.scale : 1);
     for (int64_t j = keys; j < w.keys; ++j) row[j] = 0;
+  }
+}
+
+/// Each row by its sum.
+template <class Isa>
+void divide(const WeightRows& w, float* out, int64_t out_stride) {
+  const int64_t columns = w.shape->head_size;
+  for (int64_t r = 0; r < w.rows; ++r, out += out_stride) {
+    const bool empty = w.sums[r] == 0;
+    const typename Isa::V by = Isa::all(w.sums[r]), none = Isa::all(w.shape->empty_row);
+    for (int64_t c = 0; c < columns; c += Isa::kLanes) {
+      const int left = static_cast<int>(columns - c);
+      if (left >= Isa::kLanes) {
+        Isa::store(out + c, empty ? none : Isa::div(Isa::load(out + c), by));
+      } else {
+        Isa::store_first(out + c, empty ? none : Isa::div(Isa::load_first(out + c, left), by),
+                         left);
+      }
+    }
   }
 }
 

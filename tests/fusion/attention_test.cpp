@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/fusion/text_of.h"
 
 namespace torchweld::testing {
@@ -143,6 +145,10 @@ TEST(Attention, OnTheHostHasMemoryForPackedKeysAndValues) {
   EXPECT_EQ(made.steps[0].name, "attention_1x2x8x9x32_f32");
   EXPECT_GE(made.arena_bytes, x86::Attention().scratch_bytes(made.steps[0].attention.shape));
   EXPECT_GT(made.arena_bytes, 2 * 9 * 32 * 4);
+  std::vector<NodeId> recorded = made.graph.nodes[0].recorded;
+  std::sort(recorded.begin(), recorded.end());
+  EXPECT_EQ(recorded, (std::vector<NodeId>{1, 2, 3}))
+      << "products and softmax; a view takes no time";
 }
 
 TEST(Attention, OfFewQueriesStaysLibTorchsOnTheHost) {
