@@ -1,37 +1,12 @@
 // Options::precision: who takes it, how far answers are from float64, and what explain says.
-#include <ATen/ATen.h>
+#include "tests/support/precision.h"
+
 #include <gtest/gtest.h>
 
 #include "engine/runtime.h"
-#include "tests/support/script_module.h"
 
 namespace torchweld::testing {
 namespace {
-
-ScriptModule mlp() {
-  at::manual_seed(1);
-  return ScriptModule(R"(
-def forward(self, x):
-    h = torch.relu(torch.addmm(self.b, x, self.w))
-    return torch.softmax(torch.mm(h, self.w), -1) + x
-)",
-                      {{"w", at::randn({256, 256}) / 16}, {"b", at::randn({256})}});
-}
-
-Options with(Precision precision) {
-  Options options = blocking();
-  options.precision = precision;
-  options.measure_plans = false;
-  return options;
-}
-
-double largest_error(const Engine& engine, const ScriptModule& module, const at::Tensor& x) {
-  engine.prepare({x});
-  const at::Tensor expected = module.run({x}).toTensor();
-  const at::Tensor actual = engine.run({x}).toTensor();
-  EXPECT_EQ(actual.scalar_type(), at::kFloat);
-  return (expected - actual).abs().max().item<double>();
-}
 
 /// A kernel's name in some step, or the text of a step's nodes.
 bool has_type(const Explanation& explanation, const std::string& type) {
