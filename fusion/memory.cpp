@@ -70,44 +70,117 @@ void choose_kinds(Plan* plan) {
   }
 }
 
-/// First fit by size: the largest buffers take the lowest offsets that nothing alive at the same
-/// time holds.
-void lay_out_arena(Plan* plan, const std::vector<Life>& life, int64_t alignment) {
-  std::vector<StorageId> order;
-  for (StorageId s = 0; s < static_cast<StorageId>(plan->buffers.size()); ++s) {
-    if (plan->buffers[static_cast<size_t>(s)].kind == Buffer::Kind::kArena &&
-        life[static_cast<size_t>(s)].last >= 0)
-      order.push_back(s);
-  }
-  const auto bytes = [&](StorageId s) {
-    const int64_t exact = plan->buffers[static_cast<size_t>(s)].bytes;
-    return (exact + alignment - 1) / alignment * alignment;
-  };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](StorageId a, StorageId b) { return bytes(a) > bytes(b); });
-  std::vector<int64_t> alive(plan->steps.size());
-  for (const StorageId s : order) {
-    for (int i = life[static_cast<size_t>(s)].first; i <= life[static_cast<size_t>(s)].last; ++i)
-      alive[static_cast<size_t>(i)] += bytes(s);
-  }
-  if (!alive.empty()) plan->live_bytes = *std::max_element(alive.begin(), alive.end());
-  std::vector<StorageId> placed;  // by offset
-  for (const StorageId s : order) {
-    int64_t offset = 0;
-    for (const StorageId other : placed) {
-      if (!life[static_cast<size_t>(s)].overlaps(life[static_cast<size_t>(other)])) continue;
-      const Buffer& b = plan->buffers[static_cast<size_t>(other)];
-      if (offset + bytes(s) <= b.offset) break;
-      offset = std::max(offset, b.offset + bytes(other));
+/// Buffers of the arena and when they are alive.
+class Arena {
+ public:
+  Arena(const Plan& plan, const std::vector<Life>& life, int64_t alignment) : life_(life) {
+    for (StorageId s = 0; s < static_cast<StorageId>(plan.buffers.size()); ++s) {
+      const Buffer& b = plan.buffers[static_cast<size_t>(s)];
+      bytes_.push_back((b.bytes + alignment - 1) / alignment * alignment);
+      if (b.kind == Buffer::Kind::kArena && life_of(s).last >= 0) buffers_.push_back(s);
     }
-    plan->buffers[static_cast<size_t>(s)].offset = offset;
-    plan->arena_bytes = std::max(plan->arena_bytes, offset + bytes(s));
-    plan->unplanned_bytes += bytes(s);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), offset,
-                                   [&](int64_t o, StorageId p) {
-                                     return o < plan->buffers[static_cast<size_t>(p)].offset;
-                                   }),
-                  s);
+    alive_.resize(plan.steps.size());
+    for (const StorageId s : buffers_) {
+      for (int i = life_of(s).first; i <= life_of(s).last; ++i)
+        alive_[static_cast<size_t>(i)] += bytes(s);
+    }
+  }
+
+  int64_t bytes(StorageId s) const { return bytes_[static_cast<size_t>(s)]; }
+  const std::vector<StorageId>& buffers() const { return buffers_; }
+  int64_t most_alive() const {
+    return alive_.empty() ? 0 : *std::max_element(alive_.begin(), alive_.end());
+  }
+
+  /// The largest first.
+  std::vector<StorageId> by_size() const {
+    std::vector<StorageId> order = buffers_;
+    std::stable_sort(order.begin(), order.end(),
+                     [&](StorageId a, StorageId b) { return bytes(a) > bytes(b); });
+    return order;
+  }
+
+  /// Those of the steps with most memory alive first, of each step the largest first.
+  std::vector<StorageId> by_breadth() const {
+    std::vector<int64_t> most(bytes_.size());
+    for (const StorageId s : buffers_) {
+      const auto from = alive_.begin() + life_of(s).first, to = alive_.begin() + life_of(s).last;
+      most[static_cast<size_t>(s)] = *std::max_element(from, to + 1);
+    }
+    std::vector<StorageId> order = by_size();
+    std::stable_sort(order.begin(), order.end(), [&](StorageId a, StorageId b) {
+      return most[static_cast<size_t>(a)] > most[static_cast<size_t>(b)];
+    });
+    return order;
+  }
+
+  struct Layout {
+    std::vector<int64_t> offsets;  ///< by storage
+    int64_t bytes = 0;
+  };
+
+  /// One after the other where nothing alive at the same time lies: at the lowest place, or in the
+  /// smallest gap that has room.
+  Layout placed(const std::vector<StorageId>& order, bool in_smallest_gap) const {
+    Layout out;
+    out.offsets.resize(bytes_.size());
+    const auto offset_of = [&](StorageId s) { return out.offsets[static_cast<size_t>(s)]; };
+    std::vector<StorageId> known;  // by offset
+    for (const StorageId s : order) {
+      int64_t end = 0, best = -1, smallest = std::numeric_limits<int64_t>::max();
+      for (const StorageId other : known) {
+        if (!life_of(s).overlaps(life_of(other))) continue;
+        const int64_t gap = offset_of(other) - end;
+        if (gap >= bytes(s) && gap < smallest && (best < 0 || in_smallest_gap)) {
+          best = end;
+          smallest = gap;
+        }
+        end = std::max(end, offset_of(other) + bytes(other));
+      }
+      const int64_t offset = best < 0 ? end : best;
+      out.offsets[static_cast<size_t>(s)] = offset;
+      out.bytes = std::max(out.bytes, offset + bytes(s));
+      known.insert(std::upper_bound(known.begin(), known.end(), offset,
+                                    [&](int64_t o, StorageId k) { return o < offset_of(k); }),
+                   s);
+    }
+    return out;
+  }
+
+ private:
+  const Life& life_of(StorageId s) const { return life_[static_cast<size_t>(s)]; }
+
+  const std::vector<Life>& life_;
+  std::vector<int64_t> bytes_;  // aligned, by storage
+  std::vector<StorageId> buffers_;
+  std::vector<int64_t> alive_;  // by step
+};
+
+/// The smallest of some layouts: what ended up on top in one is placed first in the next, as long
+/// as memory is wasted.
+void lay_out_arena(Plan* plan, const std::vector<Life>& life, int64_t alignment) {
+  const Arena arena(*plan, life, alignment);
+  constexpr int64_t kMostTries = 64, kMostComparisons = int64_t{1} << 23;
+  const auto count = static_cast<int64_t>(arena.buffers().size());
+  const int64_t tries =
+      std::clamp<int64_t>(kMostComparisons / std::max<int64_t>(1, count * count), 2, kMostTries);
+  plan->live_bytes = arena.most_alive();
+  Arena::Layout best;
+  for (std::vector<StorageId> order : {arena.by_size(), arena.by_breadth()}) {
+    for (int64_t i = 0; i < tries; ++i) {
+      if (best.bytes > 0 && best.bytes == plan->live_bytes) break;
+      Arena::Layout layout = arena.placed(order, i % 2 == 1);
+      const auto top = std::find_if(order.begin(), order.end(), [&](StorageId s) {
+        return layout.offsets[static_cast<size_t>(s)] + arena.bytes(s) == layout.bytes;
+      });
+      if (i % 2 == 1 && top != order.end()) std::rotate(order.begin(), top, top + 1);
+      if (best.offsets.empty() || layout.bytes < best.bytes) best = std::move(layout);
+    }
+  }
+  plan->arena_bytes = best.bytes;
+  for (const StorageId s : arena.buffers()) {
+    plan->buffers[static_cast<size_t>(s)].offset = best.offsets[static_cast<size_t>(s)];
+    plan->unplanned_bytes += arena.bytes(s);
   }
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "cli/inputs_file.h"
+#include "tests/support/archives.h"
 #include "tests/support/script_module.h"
 #include "torchweld/torchweld.h"
 
@@ -133,6 +135,24 @@ TEST(Log, IsCalledAndMayCallTheEngine) {
   EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const std::string& l) {
     return l.find("plan") != std::string::npos;
   }));
+}
+
+TEST(Explain, ArenasTakeAtMostATenthMoreThanIsAliveAtOnce) {
+  int blocks = 0;
+  for (const char* group : {"vision", "language", "recommendation", "audio"}) {
+    for (const std::string& name : archive_names(group)) {
+      Options options = blocking();
+      options.measure_plans = false;
+      const Engine engine = load(archive_path(name), options);
+      const auto inputs = cli::coerced(archive_inputs(name).inputs, engine.arguments());
+      for (const ExplainedBlock& block : engine.explain(inputs).blocks) {
+        EXPECT_LE(block.live_bytes, block.arena_bytes) << name;
+        EXPECT_LE(block.arena_bytes, block.live_bytes * 11 / 10) << name;
+        blocks += block.live_bytes > 0 ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(blocks, 30);
 }
 
 }  // namespace

@@ -190,6 +190,8 @@ Span span_of(const Plan& plan, StorageId s) {
 }
 
 void expect_no_overlap(const Plan& plan) {
+  EXPECT_GE(plan.arena_bytes, plan.live_bytes);
+  EXPECT_LE(plan.arena_bytes, plan.unplanned_bytes);
   const auto count = static_cast<StorageId>(plan.buffers.size());
   const auto buffer = [&](StorageId s) -> const Buffer& {
     return plan.buffers[static_cast<size_t>(s)];
