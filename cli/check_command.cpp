@@ -128,8 +128,9 @@ Findings findings(const CheckArguments& arguments, const Call& call, LibTorchMod
   }
   if (!found.agree()) {
     progress.say("looking for the first step that differs");
-    found.divergence =
-        call.engine.diverges(copied(call.inputs), arguments.relative, arguments.absolute);
+    found.divergence = tolerance ? call.engine.diverges(copied(call.inputs), tolerance->relative,
+                                                        tolerance->absolute)
+                                 : call.engine.diverges(copied(call.inputs));
   }
   return found;
 }

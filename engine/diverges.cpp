@@ -76,7 +76,7 @@ class ComparingTrace : public CallTrace {
       const auto expected = expected_.find(id);
       if (found || expected == expected_.end()) continue;
       const at::Tensor actual = context.tensor_of(id);
-      const auto [rtol, atol] = tolerances(compared_as(actual.scalar_type()));
+      const auto [rtol, atol] = tolerances(actual.scalar_type());
       if (at::isclose(actual, expected->second, rtol_ < 0 ? rtol : rtol_, atol_ < 0 ? atol : atol_,
                       true)
               .all()
@@ -84,13 +84,6 @@ class ComparingTrace : public CallTrace {
         continue;
       found = describe(step, id, index, actual, expected->second);
     }
-  }
-
-  /// Float32 that may be made of narrowed products is held to what they are held to.
-  c10::ScalarType compared_as(c10::ScalarType type) const {
-    const Precision precision = engine_.options().precision;
-    if (type != c10::ScalarType::Float || precision == Precision::kArchive) return type;
-    return precision == Precision::kBFloat16 ? c10::ScalarType::BFloat16 : c10::ScalarType::Half;
   }
 
   Divergence describe(const Step& step, ValueId id, size_t index, const at::Tensor& actual,

@@ -13,6 +13,7 @@
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
 #include "fusion/passes.h"
+#include "fusion/pointwise.h"
 #include "fusion/recurrence.h"
 #include "fusion/recurrent_layers.h"
 #include "fusion/reduction.h"
@@ -24,8 +25,6 @@
 
 namespace torchweld {
 namespace {
-
-constexpr std::string_view kNotPointwise = "not a pointwise operator";
 
 /// Operators that have no kernels for one reason.
 struct Reason {
@@ -223,7 +222,7 @@ class Emitter {
         if (base == name || base == std::string(name) + "_") return std::string(reason);
       }
     }
-    return why.empty() ? std::string(kNotPointwise) : why;
+    return why.empty() ? kNotPointwise : why;
   }
 
   bool small_sums(NodeId n, Step* step) const {

@@ -31,13 +31,12 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
     const auto reduction = as_reduction(graph, node);
     if (reduction && (target.rows || is_of_floats(graph, *reduction)))
       return Member{reduction->domain, reduction};
-  }
-  if (target.rows || target.float_rows) {
-    auto domain = indexed_domain(graph, node);
-    if (domain && (target.rows || !places_follow_from_data(graph, node)))
-      return Member{*domain, std::nullopt, true};
-    if (domain) *why = "reads where data says, and LibTorch checks that it is in range";
-    if (domain) return std::nullopt;
+    if (auto domain = indexed_domain(graph, node)) {
+      if (target.rows || !places_follow_from_data(graph, node))
+        return Member{*domain, std::nullopt, true};
+      *why = "reads where data says, and LibTorch checks that it is in range";
+      return std::nullopt;
+    }
   }
   if (target.rows) {
     if (auto scatter = scatter_of(graph, node))

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "kernels/x86/places.h"
+
 namespace torchweld {
 namespace {
 
@@ -64,11 +66,8 @@ class Joiner {
   /// Whether the kernel walks rows as the product makes them, and reads all of them in place.
   bool suits(const Step& fused, ValueId made, std::pair<int64_t, int64_t> rows) const {
     const KernelSpec& spec = fused.spec;
-    const bool elsewhere = std::any_of(spec.body.begin(), spec.body.end(), [](const Inst& inst) {
-      return inst.prim == Prim::kCoord ||
-             (inst.prim == Prim::kLoad && (inst.args[0] >= 0 || inst.args[1] >= 0));
-    });
-    if (elsewhere || fused.makes.size() != 1 || touches(fused.reads, storage(fused.makes[0])) ||
+    if (x86::has_places(spec) || fused.makes.size() != 1 ||
+        touches(fused.reads, storage(fused.makes[0])) ||
         value(fused.makes[0]).dtype != DType::kF32 || spec.stores[0].per_row)
       return false;
     const Geometry& g = fused.geometry;

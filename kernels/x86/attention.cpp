@@ -2,7 +2,6 @@
 #include "kernels/x86/attention.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "kernels/x86/attention_isa.h"
 #include "kernels/x86/isa.h"
@@ -45,18 +44,6 @@ struct Layout {
   int64_t keys, values, score_stride, scores, sums;
 };
 
-/// Panels of columns of [rows, columns].
-void pack_rows(const float* from, int64_t row_stride, int64_t rows, int64_t columns, int64_t panel,
-               float* to) {
-  for (int64_t c = 0; c < columns; c += panel) {
-    const int64_t count = std::min(panel, columns - c);
-    for (int64_t r = 0; r < rows; ++r, to += panel) {
-      std::memcpy(to, from + r * row_stride + c, static_cast<size_t>(count) * sizeof(float));
-      std::fill(to + count, to + panel, 0.0f);
-    }
-  }
-}
-
 /// The heads of one thread.
 class Heads {
  public:
@@ -73,9 +60,9 @@ class Heads {
     const int64_t kv_head = h / (s_.heads / s_.kv_heads);
     if (packed_ != b * s_.kv_heads + kv_head) {
       packed_ = b * s_.kv_heads + kv_head;
-      pack_transposed_avx2(at(p_.k, s_.k_strides, b, kv_head), s_.k_strides[2], s_.keys,
-                           s_.head_size, PackedMatrix::panel_of(s_.keys), keys_);
-      pack_rows(at(p_.v, s_.v_strides, b, kv_head), s_.v_strides[2], s_.keys, s_.head_size,
+      pack_into(at(p_.k, s_.k_strides, b, kv_head), {s_.head_size, s_.keys, 1, s_.k_strides[2]},
+                PackedMatrix::panel_of(s_.keys), keys_);
+      pack_into(at(p_.v, s_.v_strides, b, kv_head), {s_.keys, s_.head_size, s_.v_strides[2], 1},
                 PackedMatrix::panel_of(s_.head_size), values_);
     }
     const int64_t block = block_of(s_);

@@ -24,9 +24,4 @@ void weigh_avx512(const WeightRows& w);
 void divide_avx2(const WeightRows& w, float* out, int64_t out_stride);
 void divide_avx512(const WeightRows& w, float* out, int64_t out_stride);
 
-/// [columns, rows] panels of [rows, columns]: what pack() makes of a matrix whose columns are
-/// `row_stride` apart.
-void pack_transposed_avx2(const float* from, int64_t row_stride, int64_t rows, int64_t columns,
-                          int64_t panel, float* to);
-
 }  // namespace torchweld::x86

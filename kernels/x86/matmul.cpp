@@ -3,12 +3,32 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include "kernels/x86/isa.h"
 #include "kernels/x86/matmul_isa.h"
 
 namespace torchweld::x86 {
+
+void pack_into(const float* w, const MatrixLayout& layout, int64_t panel, float* to) {
+  const int64_t k = layout.k, n = layout.n;
+  if (layout.inner == 1 && layout.stride_k == 1)
+    return pack_transposed_avx2(w, layout.stride_n, n, k, panel, to);
+  for (int64_t column = 0; column < n; column += panel) {
+    const int64_t count = std::min(panel, n - column);
+    for (int64_t i = 0; i < k; ++i, to += panel) {
+      const float* row = w + i / layout.inner * layout.stride_k +
+                         i % layout.inner * layout.stride_inner + column * layout.stride_n;
+      if (layout.stride_n == 1) {
+        std::memcpy(to, row, static_cast<size_t>(count) * sizeof(float));
+      } else {
+        for (int64_t j = 0; j < count; ++j) to[j] = row[j * layout.stride_n];
+      }
+      std::fill(to + count, to + panel, 0.0f);
+    }
+  }
+}
 
 PackedMatrix pack(const float* w, const MatrixLayout& layout) {
   const int64_t k = layout.k, n = layout.n;
@@ -25,16 +45,7 @@ PackedMatrix pack(const float* w, const MatrixLayout& layout) {
   std::fill(data + floats, data + bytes / 4, 0.0f);
   packed.data =
       std::shared_ptr<const float>(data, [](const float* p) { std::free(const_cast<float*>(p)); });
-  for (int64_t p = 0; p < panels; ++p) {
-    for (int64_t i = 0; i < k; ++i) {
-      const float* row =
-          w + i / layout.inner * layout.stride_k + i % layout.inner * layout.stride_inner;
-      for (int64_t j = 0; j < packed.panel; ++j) {
-        const int64_t column = p * packed.panel + j;
-        *data++ = column < n ? row[column * layout.stride_n] : 0.0f;
-      }
-    }
-  }
+  pack_into(w, layout, packed.panel, data);
   return packed;
 }
 

@@ -36,6 +36,10 @@ struct MatrixLayout {
 /// stride_n].
 PackedMatrix pack(const float* w, const MatrixLayout& layout);
 
+/// The same into memory of the caller's: whole panels, each of layout.k rows. Rows or columns that
+/// are contiguous are moved in vectors.
+void pack_into(const float* w, const MatrixLayout& layout, int64_t panel, float* to);
+
 /// Limits that keep NaN.
 struct Clamp {
   float low = -std::numeric_limits<float>::infinity();

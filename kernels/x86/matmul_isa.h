@@ -13,6 +13,11 @@ void matmul_avx512(const MatmulCall& call);
 /// Of weights as they are, on both: memory is the limit.
 void dot_avx2(const MatmulCall& call);
 
+/// Panels of a matrix [columns, rows] whose columns are contiguous, `row_stride` apart; see
+/// pack_into().
+void pack_transposed_avx2(const float* from, int64_t row_stride, int64_t rows, int64_t columns,
+                          int64_t panel, float* to);
+
 /// Rows [begin, end) of the result, those of all images. With AVX-512, panels of 16 or more.
 void by_channel_avx2(const ImageConvCall& call, int64_t begin, int64_t end);
 void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end);
