@@ -261,6 +261,7 @@ void Context::run_image_conv(size_t index) {
   call.x = floats(c.x);
   call.w = packed.data.get();
   call.panel = packed.panel;
+  call.scale = floats(c.scale);
   call.bias = floats(c.bias);
   call.summand = floats(c.summand);
   call.clamps = c.clamps;

@@ -31,6 +31,7 @@ bool make_convolution(const Graph& graph, const Node& node, ImageConv* out) {
   out->x_value = tensor_arg(node, 0);
   out->weight = tensor_arg(node, 1);
   out->bias_value = tensor_arg(node, 2);
+  out->scale_value = tensor_arg(node, 7);
   const Value& w = graph.value(out->weight);
   x86::ConvShape& s = out->shape;
   s = conv_shape(graph.value(out->x_value), w, graph.value(node.outputs[0]), *args);
@@ -54,6 +55,7 @@ bool make_transposed(const Graph& graph, const Node& node, ImageConv* out) {
   out->x_value = tensor_arg(node, 0);
   out->weight = tensor_arg(node, 1);
   out->bias_value = tensor_arg(node, 2);
+  out->scale_value = tensor_arg(node, 8);
   x86::ConvShape& s = out->shape;
   s = conv_shape(graph.value(out->x_value), filter_of(graph, node), graph.value(node.outputs[0]),
                  *args);

@@ -13,12 +13,12 @@ namespace torchweld {
 std::vector<int64_t> channels_last_strides(const std::vector<int64_t>& sizes);
 
 /// What `pack_convolutions` writes for them: the arguments are aten::conv2d's, or aten::conv1d's of
-/// images of one row [N, C, W]. A list names the padding in front; that behind follows from the
-/// result's size.
+/// images of one row [N, C, W], then, where there is one, a factor of the sums [C]. A list names
+/// the padding in front; that behind follows from the result's size.
 inline constexpr const char* kImageConv = "torchweld::conv2d";
 
 /// And for transposed ones: the arguments are aten::conv_transpose2d's, but for the weight
-/// (fusion/transposed_conv.h).
+/// (fusion/transposed_conv.h), then a factor.
 inline constexpr const char* kTransposedConv = "torchweld::conv_transpose2d";
 
 /// Whether the kernel takes such a convolution of these weights [out_channels, in_channels /

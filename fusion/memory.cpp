@@ -252,7 +252,9 @@ void locate_operands(Plan* plan) {
     if (step.kind == Step::Kind::kHostMatmul) {
       locate_by_hand(&step.host_matmul);
     } else if (step.kind == Step::Kind::kImageConv) {
-      locate_by_hand(&step.image_conv);
+      ImageConv& c = step.image_conv;
+      locate_by_hand(&c);
+      if (c.scale_value != kNone) c.scale = locate(c.scale_value);
     } else if (step.kind == Step::Kind::kMatmul) {
       Matmul& m = step.matmul;
       m.a = locate(m.a_value);

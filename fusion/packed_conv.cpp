@@ -30,7 +30,7 @@ constexpr int64_t kProductsPerCopy = 32;
 constexpr int64_t kProductsPerCall = 250'000;
 
 struct Convolution {
-  ValueId x = kNone, weight = kNone, bias = kNone;
+  ValueId x = kNone, weight = kNone, scale = kNone, bias = kNone;
   ConvArgs args;
   bool transposed = false;
 };
@@ -45,7 +45,8 @@ bool is_constant(const Graph& graph, ValueId id) {
 }
 
 std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) {
-  Convolution c{tensor_arg(node, 0), tensor_arg(node, 1), tensor_arg(node, 2)};
+  Convolution c{
+      .x = tensor_arg(node, 0), .weight = tensor_arg(node, 1), .bias = tensor_arg(node, 2)};
   if (c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
   const Value& x = graph.value(c.x);
   const size_t rank = x.sizes.size();
@@ -150,7 +151,7 @@ class Packer {
     };
     NodeId reader = next(out, c.x);
     if (reader != kNone && is_plain_batch_norm(graph_, node_of(reader))) {
-      fold(node_of(reader), &c, &r);
+      fold(node_of(reader), own, &c, &r);
       absorb(reader);
       reader = next(out, c.x);
     }
@@ -164,18 +165,16 @@ class Packer {
         own ? own_call(c, out, &r) : call(c, activation.value_or(Activation{}), out, &r);
   }
 
-  /// The batch norm's factor goes into the weights, what it adds into the bias.
-  void fold(const Node& norm, Convolution* c, Rewriter* r) {
+  /// What the batch norm adds goes into the bias. Its factor is the sums' factor where the own
+  /// kernel has one: in the weights it would round each of them once more, by the same error at
+  /// every pixel, which no mean over pixels evens out.
+  void fold(const Node& norm, bool own, Convolution* c, Rewriter* r) {
     const Affine affine = affine_of(norm, r);
-    Arg::Ints sizes(graph_.value(c->weight).sizes.size(), 1);
-    sizes[c->transposed ? 1 : 0] = -1;
-    const ValueId by_output =
-        r->setup("aten::view", {tensor(affine.alpha), {std::move(sizes)}}, affine.alpha);
-    const ValueId scaled_weight =
-        r->setup("aten::mul.Tensor", {tensor(c->weight), tensor(by_output)}, c->weight);
-    // LibTorch's result lies as its operand does.
-    graph_.values[static_cast<size_t>(scaled_weight)].strides = graph_.value(c->weight).strides;
-    c->weight = scaled_weight;
+    if (own) {
+      c->scale = affine.alpha;
+    } else {
+      scale_weight(affine.alpha, c, r);
+    }
     if (c->bias == kNone) {
       c->bias = affine.beta;
       return;
@@ -186,31 +185,35 @@ class Packer {
         r->setup("aten::add.Tensor", {tensor(scaled), tensor(affine.beta), {int64_t{1}}}, c->bias);
   }
 
+  void scale_weight(ValueId by, Convolution* c, Rewriter* r) {
+    Arg::Ints sizes(graph_.value(c->weight).sizes.size(), 1);
+    sizes[0] = -1;
+    const ValueId by_output = r->setup("aten::view", {tensor(by), {std::move(sizes)}}, by);
+    const ValueId scaled_weight =
+        r->setup("aten::mul.Tensor", {tensor(c->weight), tensor(by_output)}, c->weight);
+    // LibTorch's result lies as its operand does.
+    graph_.values[static_cast<size_t>(scaled_weight)].strides = graph_.value(c->weight).strides;
+    c->weight = scaled_weight;
+  }
+
   Node own_call(const Convolution& c, ValueId out, Rewriter* r) const {
     const Arg bias = c.bias == kNone ? Arg{} : tensor(c.bias);
+    std::vector<Arg> args;
     if (c.transposed) {
-      const ValueId weight = ordered_by_phase(c.weight, c.args, &graph_, r);
-      r->call(kTransposedConv,
-              {tensor(c.x),
-               tensor(weight),
-               bias,
-               {c.args.stride},
-               {c.args.padding},
-               {Arg::Ints(c.args.stride.size(), 0)},
-               {c.args.groups},
-               {c.args.dilation}},
-              out);
-      return std::move(r->take().front());
+      args = {tensor(c.x),
+              tensor(ordered_by_phase(c.weight, c.args, &graph_, r)),
+              bias,
+              {c.args.stride},
+              {c.args.padding},
+              {Arg::Ints(c.args.stride.size(), 0)},
+              {c.args.groups},
+              {c.args.dilation}};
+    } else {
+      args = {tensor(c.x),      tensor(c.weight),  bias,           {c.args.stride},
+              {c.args.padding}, {c.args.dilation}, {c.args.groups}};
     }
-    r->call(kImageConv,
-            {tensor(c.x),
-             tensor(c.weight),
-             bias,
-             {c.args.stride},
-             {c.args.padding},
-             {c.args.dilation},
-             {c.args.groups}},
-            out);
+    if (c.scale != kNone) args.push_back(tensor(c.scale));
+    r->call(c.transposed ? kTransposedConv : kImageConv, std::move(args), out);
     return std::move(r->take().front());
   }
 

@@ -60,8 +60,8 @@ struct HostMatmul : HostEpilogue {
 /// A convolution of images with their channels innermost and constant weights by hand, float32.
 struct ImageConv : HostEpilogue {
   x86::ConvShape shape;
-  ValueId x_value = kNone, bias_value = kNone;
-  Location x, bias;                 ///< buffer is kNone for a bias that isn't there
+  ValueId x_value = kNone, scale_value = kNone, bias_value = kNone;
+  Location x, scale, bias;          ///< buffer is kNone for what isn't there
   ValueId weight = kNone;           ///< a constant
   x86::MatrixLayout weight_layout;  ///< as a matrix [taps, out_channels]
 };

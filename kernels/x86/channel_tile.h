@@ -94,14 +94,19 @@ template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool 
   };
   V sum[kPositions];
   const bool biased = kOp == ImageOp::kDepthwise && c.bias != nullptr;
+  const bool scaled = kOp == ImageOp::kDepthwise && c.scale != nullptr;
   const V start = kOp == ImageOp::kMaxPool ? Isa::all(-__builtin_inff())
-                  : biased                 ? load(c.bias + channel)
+                  : biased && !scaled      ? load(c.bias + channel)
                                            : Isa::zero();
   for (int p = 0; p < kPositions; ++p) sum[p] = start;
   if constexpr (kWidth > 0) {
     filter<Isa, kWidth, kStride, kPositions>(c, x, w, ky, kx, load, sum);
   } else {
     window<Isa, kOp, kPositions>(c, x, w, ky, kx, load, sum);
+  }
+  if (scaled) {
+    const V scale = load(c.scale + channel), bias = biased ? load(c.bias + channel) : Isa::zero();
+    for (int p = 0; p < kPositions; ++p) sum[p] = Isa::fma(sum[p], scale, bias);
   }
   if (kOp == ImageOp::kAveragePool) {
     const int64_t taps = s.counts_padding ? s.pixels() : (ky.end - ky.begin) * (kx.end - kx.begin);

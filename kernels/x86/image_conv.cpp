@@ -84,6 +84,7 @@ MatmulCall row_product(const ImageConvCall& c) {
   m.k = s.taps();
   m.n = m.end = s.out_channels;
   m.m = s.out_width;
+  m.scale = c.scale;
   m.bias = c.bias;
   m.clamps = c.clamps;
   m.clamp = c.clamp;

@@ -8,12 +8,13 @@
 
 namespace torchweld::x86 {
 
-/// out = clamp(op(x, w) + bias + summand), or without what isn't there.
+/// out = clamp(op(x, w) * scale + bias + summand), or without what isn't there.
 ///
 /// Shapes   x by its strides, out and summand [batch, out_height, out_width, out_channels]
-///          contiguous, bias [out_channels]; w packed as [taps, out_channels], of which the taps
-///          are [kernel_height, kernel_width, in_channels / groups], or without channels where
-///          depthwise; null for poolings. But for dense convolutions, x's channels are contiguous.
+///          contiguous, scale and bias [out_channels]; w packed as [taps, out_channels], of which
+///          the taps are [kernel_height, kernel_width, in_channels / groups], or without channels
+///          where depthwise; null for poolings. But for dense convolutions, x's channels are
+///          contiguous.
 /// Memory   `scratch` holds image_conv_scratch_floats(); nothing is allocated. `summand` may be
 ///          `out`, nothing else may overlap it.
 /// Numerics as matmul; else each sum in the order of its taps. NaN is a maximum.
@@ -22,6 +23,7 @@ struct ImageConvCall {
   const float* x = nullptr;
   const float* w = nullptr;
   int64_t panel = 0;
+  const float* scale = nullptr;  ///< not of poolings
   const float* bias = nullptr;
   const float* summand = nullptr;
   bool clamps = false;

@@ -48,10 +48,11 @@ struct Clamp {
   bool operator==(const Clamp&) const = default;
 };
 
-/// out = clamp(x w + bias + summand), or without what isn't there.
+/// out = clamp(x w * scale + bias + summand), or without what isn't there.
 ///
-/// Shapes   x [m, k], summand and out [m, n] with contiguous rows, strides in elements; bias [n]; w
-///          packed, or [n, k] with contiguous rows where `panel` is 0. A row of x may be
+/// Shapes   x [m, k], summand and out [m, n] with contiguous rows, strides in elements; scale and
+/// bias
+///          [n]; w packed, or [n, k] with contiguous rows where `panel` is 0. A row of x may be
 ///          several stretches, equally long and equally far apart, on a grid of `outer` by `inner`.
 /// Memory   no alignment asked; `summand` may be `out`, nothing else may overlap it.
 /// Numerics f32 products and sums by fma, in partial sums that are added at the end.
@@ -61,8 +62,9 @@ struct MatmulCall {
   int64_t outer = 1, outer_stride = 0, inner = 1, inner_stride = 0;  ///< of packed weights only
   const float* w = nullptr;
   int64_t k = 0, n = 0;
-  int64_t panel = 0;         ///< of a packed matrix
-  int64_t w_row_stride = 0;  ///< of one that isn't
+  int64_t panel = 0;             ///< of a packed matrix
+  int64_t w_row_stride = 0;      ///< of one that isn't
+  const float* scale = nullptr;  ///< of packed weights only
   const float* bias = nullptr;
   const float* summand = nullptr;
   int64_t summand_row_stride = 0;

@@ -68,7 +68,13 @@ template <class Isa, bool kWhole, int kRows, int kVectors>
   const auto load = [left](const float* p, int v) {
     return kWhole ? Isa::load(p + v * kLanes) : Isa::load_first(p + v * kLanes, left - v * kLanes);
   };
-  if (c.bias != nullptr) {
+  if (c.scale != nullptr) {
+    for (int v = 0; v < kVectors; ++v) {
+      const V scale = load(c.scale + column, v);
+      const V bias = c.bias == nullptr ? Isa::zero() : load(c.bias + column, v);
+      for (int r = 0; r < kRows; ++r) sum.at[r][v] = Isa::fma(sum.at[r][v], scale, bias);
+    }
+  } else if (c.bias != nullptr) {
     for (int v = 0; v < kVectors; ++v) {
       const V bias = load(c.bias + column, v);
       for (int r = 0; r < kRows; ++r) sum.at[r][v] = Isa::add(sum.at[r][v], bias);

@@ -33,6 +33,7 @@ class Transposed {
     product_.panel = c_.panel;
     product_.k = image_.in_channels * image_.pixels();
     product_.n = s.out_channels;
+    product_.scale = c_.scale;
     product_.bias = c_.bias;
     product_.clamps = c_.clamps;
     product_.clamp = c_.clamp;

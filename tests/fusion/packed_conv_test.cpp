@@ -82,14 +82,14 @@ TEST(ImageConvStep, TakesBatchNormSummandAndRange) {
 )",
                     by_hand()),
             R"(step 0: conv_64x27x64_hardtanh
-  %22: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%0, %21, %19, [2, 2], [1, 1], [1, 1], 1)
-  %23: f32[1,64,8,8]{4096,1,512,64} = aten::hardtanh(%22, 0, 6)
+  %20: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%0, %1, %19, [2, 2], [1, 1], [1, 1], 1, %17)
+  %21: f32[1,64,8,8]{4096,1,512,64} = aten::hardtanh(%20, 0, 6)
 step 1: conv_64x576x64_add_relu
-  %24: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%23, %2, %3, [1, 1], [1, 1], [1, 1], 1)
-  %25: f32[1,64,8,8]{4096,1,512,64} = aten::add.Tensor(%23, %24, 1)
-  %26: f32[1,64,8,8]{4096,1,512,64} = aten::relu(%25)
+  %22: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%21, %2, %3, [1, 1], [1, 1], [1, 1], 1)
+  %23: f32[1,64,8,8]{4096,1,512,64} = aten::add.Tensor(%21, %22, 1)
+  %24: f32[1,64,8,8]{4096,1,512,64} = aten::relu(%23)
 step 2: avg_pool_1x64x64
-  %28: f32[1,64,1,1]{64,1,64,64} = aten::adaptive_avg_pool2d(%26, [1, 1])
+  %26: f32[1,64,1,1]{64,1,64,64} = aten::adaptive_avg_pool2d(%24, [1, 1])
 return %13 in output of 256 bytes
 arena 58368 of 61888 bytes
 )");
@@ -165,17 +165,17 @@ TEST(ImageConvStep, SignalsAreImagesOfOneRow) {
 )",
                     by_hand()),
             R"(step 0: conv_158x10x32_relu
-  %22: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%0, %21, %19, [5], [0], [1], 1)
-  %23: f32[2,32,79]{2528,1,32} = aten::relu(%22)
+  %20: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%0, %1, %19, [5], [0], [1], 1, %17)
+  %21: f32[2,32,79]{2528,1,32} = aten::relu(%20)
 step 1: conv_158x96x32_add
-  %24: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%23, %2, %4, [1], [4], [4], 1)
-  %25: f32[2,32,79]{2528,1,32} = aten::add.Tensor(%24, %23, 1)
+  %22: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%21, %2, %4, [1], [4], [4], 1)
+  %23: f32[2,32,79]{2528,1,32} = aten::add.Tensor(%22, %21, 1)
 step 2: depthwise_conv_158x5x32
-  %26: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%25, %3, %4, [1], [2], [1], 32)
+  %24: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%23, %3, %4, [1], [2], [1], 32)
 step 3: max_pool_78x2x32
-  %27: f32[2,32,39]{1248,1,32} = aten::max_pool1d(%26, [2], [2], [0], [1], false)
+  %25: f32[2,32,39]{1248,1,32} = aten::max_pool1d(%24, [2], [2], [0], [1], false)
 step 4: avg_pool_2x39x32
-  %29: f32[2,32,1]{32,1,32} = aten::adaptive_avg_pool1d(%27, [1])
+  %27: f32[2,32,1]{32,1,32} = aten::adaptive_avg_pool1d(%25, [1])
 return %13 in output of 256 bytes
 arena 62720 of 92928 bytes
 )");
@@ -253,18 +253,18 @@ TEST(ImageConvStep, TransposedConvolutionsTakeTheSame) {
 )",
                     by_hand()),
             R"(step 0: fused single_copy_f32 over [20,32]
-  %27: f32[1,20,32] = aten::clone(%26, 0)
-  load  %26 in input 0 {1,20}
-  store %27 in arena 2816..5376 {32,1}
+  %25: f32[1,20,32] = aten::clone(%24, 0)
+  load  %24 in input 0 {1,20}
+  store %25 in arena 2816..5376 {32,1}
 step 1: conv_transpose_80x256x48_relu
-  %29: f32[1,48,80]{3840,1,48} = torchweld::conv_transpose2d(%28, %21, %15, [4], [2], [0], 1, [1])
-  %30: f32[1,48,80]{3840,1,48} = aten::relu(%29)
+  %27: f32[1,48,80]{3840,1,48} = torchweld::conv_transpose2d(%26, %19, %15, [4], [2], [0], 1, [1], %13)
+  %28: f32[1,48,80]{3840,1,48} = aten::relu(%27)
 step 2: conv_transpose_320x192x16
-  %32: f32[1,16,16,20]{5120,1,320,16} = torchweld::conv_transpose2d(%31, %25, none, [2, 2], [0, 0], [0, 0], 1, [1, 1])
+  %30: f32[1,16,16,20]{5120,1,320,16} = torchweld::conv_transpose2d(%29, %23, none, [2, 2], [0, 0], [0, 0], 1, [1, 1])
 step 3: fused fused_silu_copy_f32 over [16,320]
-  %33: f32[1,16,16,20]{5120,1,320,16} = aten::silu(%32)
-  %9: f32[1,16,16,20] = aten::clone(%33, 0)
-  load  %32 in arena 0..20480 {1,16}
+  %31: f32[1,16,16,20]{5120,1,320,16} = aten::silu(%30)
+  %9: f32[1,16,16,20] = aten::clone(%31, 0)
+  load  %30 in arena 0..20480 {1,16}
   store %9 in output of 20480 bytes {320,1}
 return %9 in output of 20480 bytes
 arena 35840 of 41216 bytes

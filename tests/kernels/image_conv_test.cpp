@@ -37,6 +37,7 @@ class Floats {
 struct Extras {
   bool bias = false, summand = false;
   Clamp clamp = {};
+  bool scale = false;
 };
 
 /// An image operation, its operands and what plain loops make of them.
@@ -46,6 +47,7 @@ struct Case {
         extras(with),
         x(s.batch * s.x_batch_stride, 1),
         w(s.taps() * s.out_channels, 2),
+        scale(s.out_channels, 5),
         bias(s.out_channels, 3),
         summand(s.positions() * s.out_channels, 4),
         out(s.positions() * s.out_channels),
@@ -76,6 +78,7 @@ struct Case {
     const bool is_pooling = s.op == ImageOp::kMaxPool || s.op == ImageOp::kAveragePool;
     if (!is_pooling) c.w = packed.data.get();
     if (!is_pooling) c.panel = packed.panel;
+    if (extras.scale) c.scale = scale.data();
     if (extras.bias) c.bias = bias.data();
     if (extras.summand) c.summand = summand.data();
     c.clamps = extras.clamp != Clamp{};
@@ -88,7 +91,7 @@ struct Case {
   /// Of one element, in float64, and the sum of absolute values.
   std::pair<double, double> expected(int64_t b, int64_t y, int64_t i, int64_t channel) const {
     const bool dense = s.op == ImageOp::kConvolution, largest = s.op == ImageOp::kMaxPool;
-    double sum = largest ? -kInf : extras.bias ? bias[channel] : 0, size = 2;
+    double sum = largest ? -kInf : 0, size = 2;
     int64_t inside = 0;
     const int64_t seen = s.in_channels / s.groups;
     const int64_t first = dense ? channel / (s.out_channels / s.groups) * seen : channel;
@@ -114,6 +117,8 @@ struct Case {
     }
     if (s.op == ImageOp::kAveragePool)
       sum /= static_cast<double>(s.counts_padding ? s.pixels() : inside);
+    if (extras.scale) sum *= scale[channel];
+    if (extras.bias) sum += bias[channel];
     const int64_t at = ((b * s.out_height + y) * s.out_width + i) * s.out_channels + channel;
     if (extras.summand) sum += summand[at];
     return {std::isnan(sum) ? sum : std::clamp<double>(sum, extras.clamp.low, extras.clamp.high),
@@ -138,7 +143,7 @@ struct Case {
 
   ConvShape s;
   Extras extras;
-  Floats x, w, bias, summand, out, scratch;
+  Floats x, w, scale, bias, summand, out, scratch;
   PackedMatrix packed;
 };
 
@@ -197,7 +202,7 @@ TEST(ImageConv, ConvolutionsMatchPlainLoops) {
       for (const int64_t filters : {8, 16, 40, 300}) {
         const ConvShape s =
             shape_of(ImageOp::kConvolution, 1 + i % 2, 7, 9, channels, filters, window);
-        Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3]}, i % 5 == 0);
+        Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3], i % 4 < 2}, i % 5 == 0);
         expect_both(&c);
         if (HasFatalFailure()) return;
         ++i;
@@ -214,7 +219,8 @@ TEST(ImageConv, FiltersAndWindowsByChannelMatchPlainLoops) {
       for (const int64_t channels : {5, 16, 24, 47, 64}) {
         ConvShape s = shape_of(op, 1 + i % 2, 8, 17, channels, channels, window);
         s.counts_padding = i % 2 == 0;
-        Case c(s, {op == ImageOp::kDepthwise && i % 2 == 0, i % 3 == 0, kClamps[i % 3]});
+        const bool filters = op == ImageOp::kDepthwise;
+        Case c(s, {filters && i % 2 == 0, i % 3 == 0, kClamps[i % 3], filters && i % 4 < 2});
         expect_both(&c);
         if (HasFatalFailure()) return;
         for (const bool wide : {false, true}) {

@@ -53,6 +53,7 @@ struct Case {
     s.x_batch_stride = height * width * in;
     x = numbers(batch * s.x_batch_stride, 1);
     w = numbers(in * out * s.pixels(), 2);
+    scale = numbers(out, 5);
     bias = numbers(out, 3);
     summand = numbers(s.positions() * out, 4);
     std::vector<float> ordered;  // phases, their taps, channels in, channels out; from the last on
@@ -78,8 +79,7 @@ struct Case {
   /// Each pixel adds to the places that its filter reaches, as the definition has it.
   std::vector<double> expected() const {
     const int64_t n = s.out_channels;
-    std::vector<double> sum(summand.begin(), summand.end());
-    for (size_t i = 0; i < sum.size(); ++i) sum[i] += bias[i % static_cast<size_t>(n)];
+    std::vector<double> sum(summand.size());
     const int64_t pixels = s.in_height * s.in_width;
     for (int64_t p = 0; p < s.batch * pixels; ++p) {
       const int64_t b = p / pixels, iy = p % pixels / s.in_width, ix = p % s.in_width;
@@ -97,7 +97,10 @@ struct Case {
         }
       }
     }
-    for (double& v : sum) v = std::max(v, 0.0);
+    for (size_t i = 0; i < sum.size(); ++i) {
+      const size_t channel = i % static_cast<size_t>(n);
+      sum[i] = std::max(sum[i] * scale[channel] + bias[channel] + summand[i], 0.0);
+    }
     return sum;
   }
 
@@ -113,6 +116,7 @@ struct Case {
     call.x = reinterpret_cast<float*>(image.data());
     call.w = packed.data.get();
     call.panel = packed.panel;
+    call.scale = scale.data();
     call.bias = bias.data();
     call.summand = summand.data();
     call.clamps = true;
@@ -141,7 +145,7 @@ struct Case {
   }
 
   ConvShape s;
-  std::vector<float> x, w, bias, summand;
+  std::vector<float> x, w, scale, bias, summand;
   PackedMatrix packed;
 };
 
