@@ -45,6 +45,11 @@ void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float*
   const bool contiguous = s.x_channel_stride == 1 || channels == 1;
   if (contiguous && s.x_width_stride == channels) {
     std::memcpy(to, from, static_cast<size_t>(inside * channels) * sizeof(float));
+  } else if (channels == 3) {  // of colour; a loop over channels takes twice as long
+    const int64_t pixel = s.x_width_stride, plane = s.x_channel_stride;
+    for (int64_t i = 0; i < inside; ++i) {
+      for (int64_t c = 0; c < 3; ++c) to[i * 3 + c] = from[i * pixel + c * plane];
+    }
   } else {
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t i = 0; i < inside; ++i)
@@ -99,6 +104,27 @@ MatmulCall row_product(const ImageConvCall& c) {
   return m;
 }
 
+/// Where the elements of a row lie, if its stretches are short and it has few.
+class Offsets {
+ public:
+  explicit Offsets(const MatmulCall& c) {
+    const int64_t stretches = c.outer * c.inner;
+    if (c.k > kMost || stretches == 1 || c.k >= kShort * stretches) return;
+    for (int64_t i = 0; i < c.k; ++i) {
+      const int64_t stretch = i / (c.k / stretches), at = i % (c.k / stretches);
+      of_row_[i] = static_cast<int32_t>(stretch / c.inner * c.outer_stride +
+                                        stretch % c.inner * c.inner_stride + at);
+    }
+    is_used_ = true;
+  }
+  const int32_t* get() const { return is_used_ ? of_row_ : nullptr; }
+
+ private:
+  static constexpr int64_t kMost = 512, kShort = 64;
+  int32_t of_row_[kMost];
+  bool is_used_ = false;
+};
+
 /// Every pixel is a row of one product.
 bool is_matrix(const ConvShape& s) {
   return s.pixels() == 1 && s.groups == 1 && s.stride_height == 1 && s.stride_width == 1 &&
@@ -125,6 +151,8 @@ void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& a
     product.m = s.positions();
     return matmul(product, parallel, after);
   }
+  const Offsets offsets(product);
+  product.offsets = offsets.get();
   // All pieces by one panel of the weights, which stays in the cache, then by the next.
   const Pieces pieces = pieces_of(s, static_cast<bool>(after));
   const int64_t group_columns = s.out_channels / s.groups, seen = s.in_channels / s.groups;

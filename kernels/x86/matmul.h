@@ -54,12 +54,15 @@ struct Clamp {
 /// bias
 ///          [n]; w packed, or [n, k] with contiguous rows where `panel` is 0. A row of x may be
 ///          several stretches, equally long and equally far apart, on a grid of `outer` by `inner`.
+///          `offsets`, of packed weights, says the same element by element, for stretches so short
+///          that a loop over each would wait for the guess of its end.
 /// Memory   no alignment asked; `summand` may be `out`, nothing else may overlap it.
 /// Numerics f32 products and sums by fma, in partial sums that are added at the end.
 struct MatmulCall {
   const float* x = nullptr;
   int64_t m = 0, x_row_stride = 0;
   int64_t outer = 1, outer_stride = 0, inner = 1, inner_stride = 0;  ///< of packed weights only
+  const int32_t* offsets = nullptr;  ///< [k], of a row's elements from its first one
   const float* w = nullptr;
   int64_t k = 0, n = 0;
   int64_t panel = 0;             ///< of a packed matrix

@@ -9,55 +9,57 @@
 namespace torchweld::x86 {
 namespace {
 
-template <class Isa, int kRows, int kVectors>
-struct Sums {
-  typename Isa::V at[kRows][kVectors];
-
-  [[gnu::always_inline]] void add(const Sums& other) {
-    for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) at[r][v] = Isa::add(at[r][v], other.at[r][v]);
-  }
-  [[gnu::always_inline]] void clear() {
-    for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) at[r][v] = Isa::zero();
-  }
-};
-
-/// Adds the products of `count` elements of each row, from x and w on, to `sums`.
+/// The sums of kRows rows by kVectors vectors of columns. They live in registers, which takes loops
+/// that are unrolled before anything else is done to them.
 ///
 /// Those of one vector depend on each other for four cycles and two can start every cycle, so a
 /// tile with few of them keeps kSets independent ones over k.
-template <class Isa, int kPanel, int kRows, int kVectors>
-[[gnu::always_inline]] inline void add_products(const float* x, int64_t stride, const float* w,
-                                                int64_t count, Sums<Isa, kRows, kVectors>* sums) {
+template <class Isa, int kRows, int kVectors>
+struct Sums {
   using V = typename Isa::V;
-  constexpr int kTiles = kRows * kVectors;
-  constexpr int kSets = kTiles >= 8 ? 1 : kTiles >= 3 ? 2 : kTiles == 2 ? 4 : 8;
-  Sums<Isa, kRows, kVectors> sum[kSets];
-  sum[0] = *sums;
-  for (int s = 1; s < kSets; ++s) sum[s].clear();
-  int64_t k = 0;
-  for (; k + kSets <= count; k += kSets) {
-    for (int s = 0; s < kSets; ++s) {
-      V b[kVectors];
-      for (int v = 0; v < kVectors; ++v) b[v] = Isa::load(w + (k + s) * kPanel + v * Isa::kLanes);
-      for (int r = 0; r < kRows; ++r) {
-        const V a = Isa::all(x[r * stride + k + s]);
-        for (int v = 0; v < kVectors; ++v) sum[s].at[r][v] = Isa::fma(a, b[v], sum[s].at[r][v]);
+  static constexpr int kTiles = kRows * kVectors;
+  static constexpr int kSets = kTiles >= 8 ? 1 : kTiles >= 3 ? 2 : kTiles == 2 ? 4 : 8;
+  V all[kSets * kTiles];
+
+  [[gnu::always_inline]] V& at(int r, int v) { return all[r * kVectors + v]; }
+
+  [[gnu::always_inline]] void clear() {
+#pragma GCC unroll 32
+    for (V& sum : all) sum = Isa::zero();
+  }
+  /// To one of the sets, one element of each row, `stride` apart, by a row of w.
+  [[gnu::always_inline]] void add_products(int set, const float* x, int64_t stride,
+                                           const float* w) {
+    V b[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) b[v] = Isa::load(w + v * Isa::kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const V a = Isa::all(x[r * stride]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        V& sum = all[set * kTiles + r * kVectors + v];
+        sum = Isa::fma(a, b[v], sum);
       }
     }
   }
-  for (; k < count; ++k) {
-    for (int r = 0; r < kRows; ++r) {
-      const V a = Isa::all(x[r * stride + k]);
-      for (int v = 0; v < kVectors; ++v)
-        sum[0].at[r][v] = Isa::fma(a, Isa::load(w + k * kPanel + v * Isa::kLanes), sum[0].at[r][v]);
+  /// All sets into the first.
+  [[gnu::always_inline]] void join() {
+#pragma GCC unroll 4
+    for (int half = kSets / 2; half > 0; half /= 2) {
+#pragma GCC unroll 16
+      for (int i = 0; i < half * kTiles; ++i) all[i] = Isa::add(all[i], all[i + half * kTiles]);
     }
   }
-  for (int step = kSets / 2; step > 0; step /= 2)
-    for (int s = 0; s < step; ++s) sum[s].add(sum[s + step]);
-  *sums = sum[0];
-}
+  [[gnu::always_inline]] void add(const V* others) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kTiles; ++i) all[i] = Isa::add(all[i], others[i]);
+  }
+  [[gnu::always_inline]] void copy_to(V* to) const {
+#pragma GCC unroll 16
+    for (int i = 0; i < kTiles; ++i) to[i] = all[i];
+  }
+};
 
 /// What follows the sums, on their way to memory; `left`: columns that exist, unless all do.
 template <class Isa, bool kWhole, int kRows, int kVectors>
@@ -72,32 +74,32 @@ template <class Isa, bool kWhole, int kRows, int kVectors>
     for (int v = 0; v < kVectors; ++v) {
       const V scale = load(c.scale + column, v);
       const V bias = c.bias == nullptr ? Isa::zero() : load(c.bias + column, v);
-      for (int r = 0; r < kRows; ++r) sum.at[r][v] = Isa::fma(sum.at[r][v], scale, bias);
+      for (int r = 0; r < kRows; ++r) sum.at(r, v) = Isa::fma(sum.at(r, v), scale, bias);
     }
   } else if (c.bias != nullptr) {
     for (int v = 0; v < kVectors; ++v) {
       const V bias = load(c.bias + column, v);
-      for (int r = 0; r < kRows; ++r) sum.at[r][v] = Isa::add(sum.at[r][v], bias);
+      for (int r = 0; r < kRows; ++r) sum.at(r, v) = Isa::add(sum.at(r, v), bias);
     }
   }
   if (c.summand != nullptr) {
     const float* from = c.summand + row * c.summand_row_stride + column;
     for (int r = 0; r < kRows; ++r)
       for (int v = 0; v < kVectors; ++v)
-        sum.at[r][v] = Isa::add(sum.at[r][v], load(from + r * c.summand_row_stride, v));
+        sum.at(r, v) = Isa::add(sum.at(r, v), load(from + r * c.summand_row_stride, v));
   }
   if (c.clamps) {
     const V low = Isa::all(c.clamp.low), high = Isa::all(c.clamp.high);
     for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) sum.at[r][v] = Isa::min(high, Isa::max(low, sum.at[r][v]));
+      for (int v = 0; v < kVectors; ++v) sum.at(r, v) = Isa::min(high, Isa::max(low, sum.at(r, v)));
   }
   float* to = c.out + row * c.out_row_stride + column;
   for (int r = 0; r < kRows; ++r, to += c.out_row_stride) {
     for (int v = 0; v < kVectors; ++v) {
       if (kWhole) {
-        Isa::store(to + v * kLanes, sum.at[r][v]);
+        Isa::store(to + v * kLanes, sum.at(r, v));
       } else {
-        Isa::store_first(to + v * kLanes, sum.at[r][v], left - v * kLanes);
+        Isa::store_first(to + v * kLanes, sum.at(r, v), left - v * kLanes);
       }
     }
   }
@@ -109,39 +111,61 @@ template <class Isa, bool kWhole, int kRows, int kVectors>
 /// blocks, not with k.
 template <class Isa, int kPanel, int kRows, int kVectors>
 void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns) {
+  using S = Sums<Isa, kRows, kVectors>;
   constexpr int64_t kBlock = 128;
-  const float* x = c.x + row * c.x_row_stride;
-  Sums<Isa, kRows, kVectors> total, block;
-  block.clear();
-  const int64_t stretches = c.outer * c.inner;
-  const int64_t stretch = stretches == 1 ? c.k : c.k / stretches;  // a division takes long
-  int64_t left = kBlock;                                           // of the block
+  const int64_t stride = c.x_row_stride;
+  const float* const x = c.x + row * stride;
+  // Stores wait for their lines in order, and those of the total below behind them.
+  for (int r = 0; r < kRows; ++r) {
+    const float* out = c.out + (row + r) * c.out_row_stride + column;
+    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(out + v * Isa::kLanes);
+  }
+  S sums;
+  sums.clear();
+  typename Isa::V total[S::kTiles];
   bool has_total = false;
-  for (int64_t o = 0; o < c.outer; ++o) {
-    for (int64_t i = 0; i < c.inner; ++i) {
-      const float* from = x + o * c.outer_stride + i * c.inner_stride;
-      for (int64_t k = 0; k < stretch;) {
-        if (left == 0) {
-          if (has_total) block.add(total);
-          total = block;
-          asm volatile("" : "+m"(total.at));  // in memory: the registers are the block's
-          has_total = true;
-          block.clear();
-          left = kBlock;
-        }
-        const int64_t count = stretch - k < left ? stretch - k : left;
-        add_products<Isa, kPanel>(from + k, c.x_row_stride, w, count, &block);
-        k += count;
-        w += count * kPanel;
-        left -= count;
+  int64_t left = kBlock;  // of the block
+  // The products of `count` elements of each row, of which the i-th lies at from + offset(i).
+  const auto add = [&](const float* from, int64_t count, const auto& offset)
+      __attribute__((always_inline)) {
+    for (int64_t i = 0; i < count;) {
+      if (left == 0) {
+        sums.join();
+        if (has_total) sums.add(total);
+        sums.copy_to(total);
+        asm volatile("" : "+m"(total));  // in memory: the registers are the block's
+        has_total = true;
+        sums.clear();
+        left = kBlock;
       }
+      const int64_t stop = count - i < left ? count : i + left;
+      left -= stop - i;
+      if constexpr (S::kSets > 1) {
+        for (; i + S::kSets <= stop; i += S::kSets, w += S::kSets * kPanel) {
+#pragma GCC unroll 8
+          for (int set = 0; set < S::kSets; ++set)
+            sums.add_products(set, from + offset(i + set), stride, w + set * kPanel);
+        }
+      }
+      for (; i < stop; ++i, w += kPanel) sums.add_products(0, from + offset(i), stride, w);
+    }
+  };
+  if (c.offsets != nullptr) {
+    add(x, c.k, [&](int64_t i) { return int64_t{c.offsets[i]}; });
+  } else {
+    const int64_t stretches = c.outer * c.inner;
+    const int64_t stretch = stretches == 1 ? c.k : c.k / stretches;  // a division takes long
+    for (int64_t o = 0; o < c.outer; ++o) {
+      for (int64_t i = 0; i < c.inner; ++i)
+        add(x + o * c.outer_stride + i * c.inner_stride, stretch, [](int64_t at) { return at; });
     }
   }
-  if (has_total) block.add(total);
+  sums.join();
+  if (has_total) sums.add(total);
   if (columns >= kVectors * Isa::kLanes) {
-    finish<Isa, true>(c, block, row, column, columns);
+    finish<Isa, true>(c, sums, row, column, columns);
   } else {
-    finish<Isa, false>(c, block, row, column, columns);
+    finish<Isa, false>(c, sums, row, column, columns);
   }
 }
 
