@@ -114,6 +114,12 @@ bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels) 
   return (groups == 1 || depthwise || wide) && is_dense(weight) && tap_stride(weight).has_value();
 }
 
+bool is_pooling_by_hand(const Graph& graph, const Node& node, const Target& target) {
+  ImageConv pooling;
+  return target.hand_kernels && node.pure && node.outputs.size() == 1 && node.outputs[0] != kNone &&
+         make_pooling(graph, node, &pooling);
+}
+
 bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
                      ImageConv* out) {
   const auto at = [&](NodeId n) -> const Node& { return graph.nodes[static_cast<size_t>(n)]; };

@@ -26,6 +26,9 @@ inline constexpr const char* kTransposedConv = "torchweld::conv_transpose2d";
 /// them out, or as many groups as channels in and out.
 bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels);
 
+/// Whether the kernel takes the node, a pooling, which it does in less time than generated rows do.
+bool is_pooling_by_hand(const Graph& graph, const Node& node, const Target& target);
+
 /// Fills `out` (but its locations) when the first of `nodes` is a kImageConv, a kTransposedConv, or
 /// a pooling of float32 images that have their channels innermost as its result has, and the
 /// others, each the only reader of the one before, are what its kernel does afterwards.

@@ -1,5 +1,6 @@
 #include "fusion/member.h"
 
+#include "fusion/image_conv.h"
 #include "fusion/indexed.h"
 #include "fusion/pointwise.h"
 #include "fusion/scatter.h"
@@ -31,6 +32,7 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
     const auto reduction = as_reduction(graph, node);
     if (reduction && (target.rows || is_of_floats(graph, *reduction)))
       return Member{reduction->domain, reduction};
+    if (is_pooling_by_hand(graph, node, target)) return std::nullopt;
     if (auto domain = indexed_domain(graph, node)) {
       if (target.rows || !places_follow_from_data(graph, node))
         return Member{*domain, std::nullopt, true};
