@@ -45,10 +45,12 @@ void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float*
   const bool contiguous = s.x_channel_stride == 1 || channels == 1;
   if (contiguous && s.x_width_stride == channels) {
     std::memcpy(to, from, static_cast<size_t>(inside * channels) * sizeof(float));
-  } else if (channels == 3) {  // of colour; a loop over channels takes twice as long
+  } else if (channels == 3) {  // of colour; the loops below take several times as long
     const int64_t pixel = s.x_width_stride, plane = s.x_channel_stride;
-    for (int64_t i = 0; i < inside; ++i) {
-      for (int64_t c = 0; c < 3; ++c) to[i * 3 + c] = from[i * pixel + c * plane];
+    for (int64_t i = 0; i < inside; ++i, from += pixel) {
+      to[i * 3] = from[0];
+      to[i * 3 + 1] = from[plane];
+      to[i * 3 + 2] = from[2 * plane];
     }
   } else {
     for (int64_t c = 0; c < channels; ++c) {
@@ -164,6 +166,8 @@ void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& a
       part.begin = column;
       part.end = column = std::min({column / kPanel * kPanel + kPanel, column_end, part.n});
       for (int64_t p = piece; p < piece_end; ++p) {
+        if (p == piece_end - 1 && column < column_end)
+          part.ahead = c.w + column / kPanel * kPanel * product.k;
         place(c, pieces, p, &part);
         part.x += group * seen * s.x_channel_stride;
         matmul(part);

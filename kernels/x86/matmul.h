@@ -77,6 +77,7 @@ struct MatmulCall {
   int64_t out_row_stride = 0;
   /// Columns; multiples of 32 or n. Or, of packed weights, within one panel: n may end there, too.
   int64_t begin = 0, end = 0;
+  const float* ahead = nullptr;  ///< packed weights that a later call reads, fetched meanwhile
 
   void set(const PackedMatrix& packed) {
     w = packed.data.get();

@@ -9,6 +9,9 @@
 namespace torchweld::x86 {
 namespace {
 
+constexpr int64_t kLine = 16;          // floats of a cache's line
+constexpr int64_t kMostAhead = 65536;  // floats that the second cache has room for beside the rest
+
 /// The sums of kRows rows by kVectors vectors of columns. They live in registers, which takes loops
 /// that are unrolled before anything else is done to them.
 ///
@@ -88,10 +91,12 @@ template <class Isa, bool kWhole, int kRows, int kVectors>
       for (int v = 0; v < kVectors; ++v)
         sum.at(r, v) = Isa::add(sum.at(r, v), load(from + r * c.summand_row_stride, v));
   }
-  if (c.clamps) {
+  if (c.clamps) {  // relu, above all, has one limit
     const V low = Isa::all(c.clamp.low), high = Isa::all(c.clamp.high);
-    for (int r = 0; r < kRows; ++r)
-      for (int v = 0; v < kVectors; ++v) sum.at(r, v) = Isa::min(high, Isa::max(low, sum.at(r, v)));
+    for (V& v : sum.all) v = Isa::max(low, v);
+    if (c.clamp.high < __builtin_inff()) {
+      for (V& v : sum.all) v = Isa::min(high, v);
+    }
   }
   float* to = c.out + row * c.out_row_stride + column;
   for (int r = 0; r < kRows; ++r, to += c.out_row_stride) {
@@ -108,9 +113,10 @@ template <class Isa, bool kWhole, int kRows, int kVectors>
 /// kRows rows by kVectors vectors of columns, of which the first `columns` exist.
 ///
 /// Blocks of k are summed by themselves, so that the error grows with the block and the number of
-/// blocks, not with k.
-template <class Isa, int kPanel, int kRows, int kVectors>
-void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns) {
+/// blocks, not with k. `ahead`: how far from each row of w a line lies that is wanted soon.
+template <class Isa, int kPanel, int kRows, int kVectors, bool kByOffsets>
+void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns,
+                 int64_t ahead) {
   using S = Sums<Isa, kRows, kVectors>;
   constexpr int64_t kBlock = 128;
   const int64_t stride = c.x_row_stride;
@@ -124,40 +130,56 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
   sums.clear();
   typename Isa::V total[S::kTiles];
   bool has_total = false;
-  int64_t left = kBlock;  // of the block
-  // The products of `count` elements of each row, of which the i-th lies at from + offset(i).
-  const auto add = [&](const float* from, int64_t count, const auto& offset)
-      __attribute__((always_inline)) {
-    for (int64_t i = 0; i < count;) {
-      if (left == 0) {
-        sums.join();
-        if (has_total) sums.add(total);
-        sums.copy_to(total);
-        asm volatile("" : "+m"(total));  // in memory: the registers are the block's
-        has_total = true;
-        sums.clear();
-        left = kBlock;
-      }
-      const int64_t stop = count - i < left ? count : i + left;
-      left -= stop - i;
-      if constexpr (S::kSets > 1) {
-        for (; i + S::kSets <= stop; i += S::kSets, w += S::kSets * kPanel) {
+  const auto end_block = [&]() __attribute__((always_inline)) {
+    sums.join();
+    if (has_total) sums.add(total);
+    sums.copy_to(total);
+    asm volatile("" : "+m"(total));  // in memory: the registers are the next block's
+    has_total = true;
+    sums.clear();
+  };
+  // The next `count` rows of w by elements of x, of which the i-th is place(i)'s.
+  const auto add = [&](int64_t count, const auto& place) __attribute__((always_inline)) {
+    int64_t i = 0;
+    if constexpr (S::kSets > 1) {
+      for (; i + S::kSets <= count; i += S::kSets, w += S::kSets * kPanel) {
 #pragma GCC unroll 8
-          for (int set = 0; set < S::kSets; ++set)
-            sums.add_products(set, from + offset(i + set), stride, w + set * kPanel);
+        for (int set = 0; set < S::kSets; ++set) {
+          __builtin_prefetch(w + set * kPanel + ahead, 0, 2);
+          sums.add_products(set, place(i + set), stride, w + set * kPanel);
         }
       }
-      for (; i < stop; ++i, w += kPanel) sums.add_products(0, from + offset(i), stride, w);
+    }
+    for (; i < count; ++i, w += kPanel) {
+      __builtin_prefetch(w + ahead, 0, 2);
+      sums.add_products(0, place(i), stride, w);
     }
   };
-  if (c.offsets != nullptr) {
-    add(x, c.k, [&](int64_t i) { return int64_t{c.offsets[i]}; });
+  if constexpr (kByOffsets) {
+    for (int64_t k = 0; k < c.k; k += kBlock) {
+      if (k > 0) end_block();
+      const int32_t* const offsets = c.offsets + k;
+      add(c.k - k < kBlock ? c.k - k : kBlock, [=](int64_t i) { return x + offsets[i]; });
+    }
   } else {
     const int64_t stretches = c.outer * c.inner;
     const int64_t stretch = stretches == 1 ? c.k : c.k / stretches;  // a division takes long
+    int64_t left = kBlock;                                           // of the block
     for (int64_t o = 0; o < c.outer; ++o) {
-      for (int64_t i = 0; i < c.inner; ++i)
-        add(x + o * c.outer_stride + i * c.inner_stride, stretch, [](int64_t at) { return at; });
+      for (int64_t i = 0; i < c.inner; ++i) {
+        const float* from = x + o * c.outer_stride + i * c.inner_stride;
+        for (int64_t k = 0; k < stretch;) {
+          if (left == 0) {
+            end_block();
+            left = kBlock;
+          }
+          const int64_t count = stretch - k < left ? stretch - k : left;
+          add(count, [from](int64_t at) { return from + at; });
+          from += count;
+          k += count;
+          left -= count;
+        }
+      }
     }
   }
   sums.join();
@@ -172,21 +194,25 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
 /// One tile of `rows`, at most kRows.
 template <class Isa, int kPanel, int kVectors, int kRows>
 void matmul_rows(const MatmulCall& c, int64_t rows, int64_t row, int64_t column, const float* w,
-                 int columns) {
+                 int columns, int64_t ahead) {
   if constexpr (kRows > 0) {
     if (rows == kRows) {
-      matmul_tile<Isa, kPanel, kRows, kVectors>(c, row, column, w, columns);
+      const auto tile = c.offsets != nullptr ? matmul_tile<Isa, kPanel, kRows, kVectors, true>
+                                             : matmul_tile<Isa, kPanel, kRows, kVectors, false>;
+      tile(c, row, column, w, columns, ahead);
     } else {
-      matmul_rows<Isa, kPanel, kVectors, kRows - 1>(c, rows, row, column, w, columns);
+      matmul_rows<Isa, kPanel, kVectors, kRows - 1>(c, rows, row, column, w, columns, ahead);
     }
   }
 }
 
 /// Tiles of at most kRows rows by kVectors vectors; the rows of [begin, end) are shared out evenly,
-/// since a tile of few leaves the units idle.
+/// since a tile of few leaves the units idle. The first tiles of a panel fetch the next one: from
+/// where a model's weights lie they come as slowly as one tile uses them up.
 template <class Isa, int kPanel, int kVectors, int kRows>
 void matmul_columns(const MatmulCall& c, int64_t begin, int64_t end) {
   constexpr int kWidth = kVectors * Isa::kLanes;
+  constexpr int64_t kLinesOfRow = kPanel > kLine ? kPanel / kLine : 1;
   const int64_t m = end - begin;
   const int64_t tiles = (m + kRows - 1) / kRows;
   const int64_t least = tiles == 0 ? 0 : m / tiles, longer = m - tiles * least;
@@ -194,12 +220,16 @@ void matmul_columns(const MatmulCall& c, int64_t begin, int64_t end) {
     const float* w = c.w + column / kPanel * kPanel * c.k + column % kPanel;
     const int64_t left = c.n - column;
     const int columns = static_cast<int>(left < kWidth ? left : kWidth);
+    const float* const next = column + kPanel < c.end ? w + kPanel * c.k : c.ahead;
+    // A line of each row of the next panel a tile, if there is room for all of them.
+    const int64_t fetching = next == nullptr ? 0 : kPanel * c.k <= kMostAhead ? kLinesOfRow : 1;
     for (int64_t t = 0, row = begin; t < tiles; ++t) {
       const int64_t rows = least + (t < longer ? 1 : 0);
+      const int64_t ahead = t < fetching ? next - w + t * kLine : 0;
       if (kVectors == 2 && columns <= Isa::kLanes) {
-        matmul_rows<Isa, kPanel, 1, kRows>(c, rows, row, column, w, columns);
+        matmul_rows<Isa, kPanel, 1, kRows>(c, rows, row, column, w, columns, ahead);
       } else {
-        matmul_rows<Isa, kPanel, kVectors, kRows>(c, rows, row, column, w, columns);
+        matmul_rows<Isa, kPanel, kVectors, kRows>(c, rows, row, column, w, columns, ahead);
       }
       row += rows;
     }
