@@ -7,10 +7,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "engine/nvtx.h"
-#include "kernels/gather_rows.h"
+#include "kernels/by_index.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
 #include "kernels/x86/small_conv.h"
@@ -159,8 +160,8 @@ void Context::run_step(size_t index) {
       return run_recurrence(index);
     case Step::Kind::kRowSum:
       return run_row_sum(plan_.steps[index].row_sum);
-    case Step::Kind::kRowGather:
-      return run_row_gather(plan_.steps[index]);
+    case Step::Kind::kByIndex:
+      return run_by_index(plan_.steps[index]);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index].bag);
     case Step::Kind::kAttention:
@@ -284,15 +285,21 @@ void Context::run_row_sum(const RowSum& s) {
   for (int64_t r = 0; r < s.rows; ++r) out[r] /= s.divisor;
 }
 
-void Context::run_row_gather(const Step& step) {
-  const RowGather& g = step.row_gather;
-  const int64_t done = gather_rows({address(g.table), g.rows, g.row_bytes, g.row_stride,
-                                    address(g.index), g.narrow, g.wraps, g.count, address(g.out)});
-  if (done == g.count) return;
+void Context::run_by_index(const Step& step) {
+  const ByIndexCall& b = step.by_index;
+  ByIndexPointers at;
+  at.table = address(b.table);
+  at.operand = b.operand_value == kNone ? const_cast<char*>(b.number.data()) : address(b.operand);
+  for (size_t k = 0; k < b.index_values.size(); ++k) at.index[k] = address(b.index[k]);
+  if (b.zeroed_bytes > 0) std::memset(at.table, 0, static_cast<size_t>(b.zeroed_bytes));
+  const auto bad = torchweld::run_by_index(b.shape, at, site_.parallel);
+  if (!bad) return;
   const Node& node = plan_.graph.nodes[static_cast<size_t>(step.nodes[0])];
-  throw operator_error(node.op, node.source, {tensor_of(g.table_value), tensor_of(g.index_value)},
-                       std::out_of_range(fmt::format("index {} of {} names none of {} rows", done,
-                                                     g.count, g.rows)));
+  const auto which = static_cast<size_t>(bad->index);
+  throw operator_error(node.op, node.source,
+                       {tensor_of(b.table_value), tensor_of(b.index_values[which])},
+                       std::out_of_range(fmt::format("index {} names none of {} places", bad->value,
+                                                     b.shape.index[which].extent)));
 }
 
 void Context::run_eager(size_t index) {

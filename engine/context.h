@@ -61,7 +61,7 @@ class Context {
   void run_image_conv(size_t index);
   void run_recurrence(size_t index);
   void run_row_sum(const RowSum& sum);
-  void run_row_gather(const Step& step);
+  void run_by_index(const Step& step);
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
   at::Tensor holder(StorageId storage) const;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "fusion/batch_norm.h"
+#include "fusion/by_index_nodes.h"
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
 #include "fusion/indexed.h"
@@ -108,6 +109,9 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
     return target.blas ? einsum_nodes(graph, node) : std::nullopt;
+  }
+  if (target.hand_kernels) {
+    if (auto nodes = by_index_nodes(graph, node)) return nodes;
   }
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);

@@ -2,11 +2,13 @@
 // kernels.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/by_index.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/embedding_bag.h"
 #include "kernels/kernel.h"
@@ -122,13 +124,15 @@ struct RowSum {
   Location x, out;
 };
 
-/// Copies of a table's rows at the places that an index names; see kernels/gather_rows.h.
-struct RowGather {
-  static constexpr int64_t kMostBytes = 1 << 20;  ///< larger ones are worth LibTorch's threads
-  int64_t rows = 0, row_bytes = 0, row_stride = 0, count = 0;
-  bool narrow = false, wraps = false;
-  ValueId table_value = kNone, index_value = kNone, out_value = kNone;
-  Location table, index, out;
+/// Reads and writes of a table at places that tensors name, on the host.
+struct ByIndexCall {
+  ByIndexShape shape;
+  std::array<char, 8> number{};  ///< an element: the operand, where operand_value is kNone
+  int64_t zeroed_bytes = 0;      ///< of the table, before it is written
+  ValueId table_value = kNone, operand_value = kNone, out_value = kNone;
+  std::vector<ValueId> index_values;
+  Location table, operand;
+  std::array<Location, ByIndexShape::kMostIndices> index;
 };
 
 /// One element of a plan.
@@ -141,7 +145,7 @@ struct Step {
     kImageConv,
     kRecurrence,
     kRowSum,
-    kRowGather,
+    kByIndex,
     kEmbeddingBag,
     kAttention,
     kEager
@@ -164,7 +168,7 @@ struct Step {
   ImageConv image_conv;             ///< kImageConv
   RecurrenceCall recurrence;        ///< kRecurrence
   RowSum row_sum;                   ///< kRowSum
-  RowGather row_gather;             ///< kRowGather
+  ByIndexCall by_index;             ///< kByIndex
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   AttentionCall attention;          ///< kAttention
   ValueId scratch = kNone;          ///< memory that only this step uses
