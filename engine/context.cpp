@@ -7,17 +7,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
-#include <stdexcept>
 
 #include "engine/nvtx.h"
-#include "kernels/by_index.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
 #include "kernels/x86/small_conv.h"
 #include "loader/dtypes.h"
 #include "loader/graph_text.h"
-#include "loader/operator_errors.h"
 #include "loader/pattern.h"
 #include "torchweld/error.h"
 
@@ -163,7 +159,7 @@ void Context::run_step(size_t index) {
     case Step::Kind::kByIndex:
       return run_by_index(plan_.steps[index]);
     case Step::Kind::kEmbeddingBag:
-      return run_embedding_bag(plan_.steps[index].bag);
+      return run_embedding_bag(plan_.steps[index]);
     case Step::Kind::kAttention:
       return run_attention(plan_.steps[index]);
     case Step::Kind::kEager:
@@ -211,15 +207,6 @@ void Context::run_matmul(const Step& step) {
     bound_.runtime().blas()->run(m.shape, operands, bound_.allows_tf32(),
                                  static_cast<cuda::Stream>(site_.stream));
   }
-}
-
-void Context::run_embedding_bag(const EmbeddingBagCall& b) {
-  const auto at = [this](const Location& where) -> char* {
-    return where.buffer == kNone ? nullptr : address(where);
-  };
-  bound_.runtime().embedding_bag()->launch(
-      b.shape, {at(b.table), at(b.indices), at(b.offsets), at(b.weights), at(b.out)},
-      static_cast<cuda::Stream>(site_.stream));
 }
 
 void Context::run_attention(const Step& step) {
@@ -283,23 +270,6 @@ void Context::run_row_sum(const RowSum& s) {
   x86::sum_rows(floats(s.x), s.rows, s.columns, s.columns, out);
   if (s.divisor == 1) return;
   for (int64_t r = 0; r < s.rows; ++r) out[r] /= s.divisor;
-}
-
-void Context::run_by_index(const Step& step) {
-  const ByIndexCall& b = step.by_index;
-  ByIndexPointers at;
-  at.table = address(b.table);
-  at.operand = b.operand_value == kNone ? const_cast<char*>(b.number.data()) : address(b.operand);
-  for (size_t k = 0; k < b.index_values.size(); ++k) at.index[k] = address(b.index[k]);
-  if (b.zeroed_bytes > 0) std::memset(at.table, 0, static_cast<size_t>(b.zeroed_bytes));
-  const auto bad = torchweld::run_by_index(b.shape, at, site_.parallel);
-  if (!bad) return;
-  const Node& node = plan_.graph.nodes[static_cast<size_t>(step.nodes[0])];
-  const auto which = static_cast<size_t>(bad->index);
-  throw operator_error(node.op, node.source,
-                       {tensor_of(b.table_value), tensor_of(b.index_values[which])},
-                       std::out_of_range(fmt::format("index {} names none of {} places", bad->value,
-                                                     b.shape.index[which].extent)));
 }
 
 void Context::run_eager(size_t index) {

@@ -10,7 +10,7 @@
 #include "kernels/attention.h"
 #include "kernels/by_index.h"
 #include "kernels/cuda/blas.h"
-#include "kernels/cuda/embedding_bag.h"
+#include "kernels/embedding_bag.h"
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/conv_shape.h"
@@ -79,7 +79,7 @@ struct Matmul {
 
 /// Bags of rows of a table by the device's own kernel.
 struct EmbeddingBagCall {
-  cuda::EmbeddingBagShape shape;
+  EmbeddingBagShape shape;
   ValueId table_value = kNone, indices_value = kNone, offsets_value = kNone;
   ValueId weights_value = kNone, out_value = kNone;
   Location table, indices, offsets, weights, out;  ///< weights.buffer is kNone where all are 1
