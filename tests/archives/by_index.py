@@ -113,3 +113,19 @@ def nothing_named():
         return a + b + (x.scatter_reduce(0, i[:0, None], x, "amax"),)
 
     return traced(forward, torch.randn(4, 5), torch.tensor([2, 0]))
+
+
+@archive
+def masks():
+    """A number where a mask says."""
+
+    def forward(x, whole, mask):
+        y = x * 2
+        y[mask] = 0.0
+        y[:, mask[0]] = float("-inf")
+        z = whole.clone()
+        z[z > 2] = 7
+        x[x < 0] = 0.5
+        return y, z, x.index_put((mask,), torch.tensor([3.0])), x + 1
+
+    return traced(forward, torch.randn(4, 5, 3), torch.randint(0, 5, (3, 4)), torch.rand(4, 5) > 0.5)

@@ -65,6 +65,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"scatter_add", "x.scatter_add(0, i[:, None], x) + 1", 0, 2},
         Case{"scatter_value", "x.scatter(1, i[:, None], 7.0) + 1", 0, 1},
         Case{"index_add", "x.index_add(0, i, x[:2] + 1)", 0, 2},
+        Case{"embedding_bag",
+             "torch.embedding_bag(x, i, torch.tensor([0]), False, 1, False, None)[0] * 2", 0, 2},
         Case{"index_put_rows", "x.index_put([i, torch.zeros_like(i)], x[:2, 0]) + 1", -3, 2},
         Case{"index_put", "x.index_put([i], x[:2] * 2) + 1", -3, 2},
         Case{"scatter_reduce", "x.scatter_reduce(0, i[:, None], x, 'amax') + 1", 0, 2}),
@@ -84,8 +86,16 @@ TEST_P(ByIndexArchives, LeaveNothingToLibTorch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ByIndexArchives, ::testing::ValuesIn(archive_names("by_index")),
-                         archive_test_name);
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const char* group : {"by_index", "sampling"}) {
+    const std::vector<std::string> some = archive_names(group);
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ByIndexArchives, ::testing::ValuesIn(names()), archive_test_name);
 
 TEST(ByIndex, AWriteInPlaceThatFailsWritesNothing) {
   const ScriptModule module(
