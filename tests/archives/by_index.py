@@ -66,10 +66,10 @@ def sums():
 @archive
 def extremes():
     def forward(x, whole, index):
-        results = []
+        results, halves = [], x.round().half()  # whole, since devices add halves in any order
         for how in ("amax", "amin", "prod", "sum", "mean"):
             # A mean of integers is a division, which LibTorch checks.
-            for source in (x, x.half(), x.double()) if how == "mean" else (x, x.half(), x.double(), whole):
+            for source in (x, halves, x.double()) if how == "mean" else (x, halves, x.double(), whole):
                 wide = index[:, :1].expand(-1, 4)
                 results += [torch.full_like(source, 2).scatter_reduce(0, index, source, how), source.scatter_reduce(0, wide, source, how)]
                 results.append(source.scatter_reduce(0, index, source + 1, how, include_self=False))
