@@ -38,7 +38,7 @@ Target target_for(const Runtime& runtime, const Options& options) {
   target.narrows_small_products = !runtime.has_hand_kernels();
   target.tf32 = target.blas && options.precision == Precision::kTF32;
   target.packed_convolutions = runtime.has_packed_convolutions() && !exact;
-  target.embedding_bag = runtime.embedding_bag() != nullptr;
+  target.embedding_bag = runtime.embedding_bag() != nullptr || target.hand_kernels;
   target.attention = exact ? nullptr : runtime.attention();
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
@@ -82,7 +82,7 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
       matmul_calls_[i] = call_of(step.host_matmul, packed_[i]);
     } else if (step.kind == Step::Kind::kSmallConv || step.image_conv.weight != kNone) {
       packed_[i] = pack_weight(step, setup_results);
-    } else if (step.kind == Step::Kind::kEmbeddingBag) {
+    } else if (step.kind == Step::Kind::kEmbeddingBag && runtime_->embedding_bag() != nullptr) {
       runtime_->embedding_bag()->prepare(step.bag.shape);
     } else if (step.kind == Step::Kind::kAttention) {
       runtime_->attention()->prepare(step.attention.shape);

@@ -7,16 +7,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "engine/nvtx.h"
-#include "kernels/gather_rows.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
 #include "kernels/x86/small_conv.h"
 #include "loader/dtypes.h"
 #include "loader/graph_text.h"
-#include "loader/operator_errors.h"
 #include "loader/pattern.h"
 #include "torchweld/error.h"
 
@@ -159,10 +156,12 @@ void Context::run_step(size_t index) {
       return run_recurrence(index);
     case Step::Kind::kRowSum:
       return run_row_sum(plan_.steps[index].row_sum);
-    case Step::Kind::kRowGather:
-      return run_row_gather(plan_.steps[index]);
+    case Step::Kind::kByIndex:
+      return run_by_index(plan_.steps[index]);
+    case Step::Kind::kGridSample:
+      return run_grid_sample(plan_.steps[index].grid_sample);
     case Step::Kind::kEmbeddingBag:
-      return run_embedding_bag(plan_.steps[index].bag);
+      return run_embedding_bag(plan_.steps[index]);
     case Step::Kind::kAttention:
       return run_attention(plan_.steps[index]);
     case Step::Kind::kEager:
@@ -210,15 +209,6 @@ void Context::run_matmul(const Step& step) {
     bound_.runtime().blas()->run(m.shape, operands, bound_.allows_tf32(),
                                  static_cast<cuda::Stream>(site_.stream));
   }
-}
-
-void Context::run_embedding_bag(const EmbeddingBagCall& b) {
-  const auto at = [this](const Location& where) -> char* {
-    return where.buffer == kNone ? nullptr : address(where);
-  };
-  bound_.runtime().embedding_bag()->launch(
-      b.shape, {at(b.table), at(b.indices), at(b.offsets), at(b.weights), at(b.out)},
-      static_cast<cuda::Stream>(site_.stream));
 }
 
 void Context::run_attention(const Step& step) {
@@ -283,17 +273,6 @@ void Context::run_row_sum(const RowSum& s) {
   x86::sum_rows(floats(s.x), s.rows, s.columns, s.columns, out);
   if (s.divisor == 1) return;
   for (int64_t r = 0; r < s.rows; ++r) out[r] /= s.divisor;
-}
-
-void Context::run_row_gather(const Step& step) {
-  const RowGather& g = step.row_gather;
-  const int64_t done = gather_rows({address(g.table), g.rows, g.row_bytes, g.row_stride,
-                                    address(g.index), g.narrow, g.wraps, g.count, address(g.out)});
-  if (done == g.count) return;
-  const Node& node = plan_.graph.nodes[static_cast<size_t>(step.nodes[0])];
-  throw operator_error(node.op, node.source, {tensor_of(g.table_value), tensor_of(g.index_value)},
-                       std::out_of_range(fmt::format("index {} of {} names none of {} rows", done,
-                                                     g.count, g.rows)));
 }
 
 void Context::run_eager(size_t index) {

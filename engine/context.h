@@ -54,14 +54,16 @@ class Context {
   void point_at_operands(const Step& step);
   x86::AfterRows tail_of(size_t index);
   void run_matmul(const Step& step);
-  void run_embedding_bag(const EmbeddingBagCall& b);
+  void run_embedding_bag(const Step& step);
   void run_attention(const Step& step);
   void run_host_matmul(size_t index);
   void run_small_conv(size_t index);
   void run_image_conv(size_t index);
   void run_recurrence(size_t index);
   void run_row_sum(const RowSum& sum);
-  void run_row_gather(const Step& step);
+  void run_by_index(const Step& step);
+  void run_grid_sample(const GridSampleCall& g);
+  [[noreturn]] void fail(const Step& step, const std::string& what) const;
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
   at::Tensor holder(StorageId storage) const;

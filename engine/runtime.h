@@ -31,7 +31,7 @@ class Runtime {
 
   /// The device's library for matrix products; null where LibTorch's operators run them.
   virtual cuda::Blas* blas() const { return nullptr; }
-  /// The kernel for embedding_bag; null where LibTorch's operator runs it.
+  /// The device's kernel for embedding_bag; null on the host.
   virtual cuda::EmbeddingBag* embedding_bag() const { return nullptr; }
   /// The kernels for attention; null where LibTorch's operators run it.
   virtual AttentionKernels* attention() const { return nullptr; }

@@ -2,13 +2,16 @@
 #include <algorithm>
 #include <set>
 
+#include "fusion/affine_grid.h"
 #include "fusion/batch_norm.h"
+#include "fusion/by_index_nodes.h"
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
 #include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
 #include "fusion/passes.h"
+#include "fusion/pixel_shuffle.h"
 #include "fusion/recurrence.h"
 #include "fusion/reduction.h"
 #include "fusion/rewriter.h"
@@ -18,17 +21,23 @@
 namespace torchweld {
 namespace {
 
+/// cat passes over a tensor of one dim without elements, whatever the rank of the others.
+bool is_no_piece(const Graph& graph, const Node& node, ValueId id) {
+  return node.op == "aten::cat" && graph.value(id).sizes == std::vector<int64_t>{0};
+}
+
 /// cat or stack of a few tensors, each of which gets its own copy into the result.
-bool is_plain_concatenation(const Graph& graph, const Node& node) {
+bool is_plain_concatenation(const Graph& graph, const Node& node, const Target& target) {
   if (node.op != "aten::cat" && node.op != "aten::stack") return false;
   const auto* list = node.args[0].tensor_list();
-  if (list == nullptr || list->ids.size() > kMostCopiedPieces || node.outputs.size() != 1)
-    return false;
+  const size_t most = target.hand_kernels ? kMostPiecesOnHost : kMostCopiedPieces;
+  if (list == nullptr || list->ids.size() > most || node.outputs.size() != 1) return false;
   const Value& out = graph.value(node.outputs[0]);
   const size_t rank = out.sizes.size() - (node.op == "aten::stack" ? 1 : 0);
   return !out.opaque && graph.storage_of(node.outputs[0]).kind == Storage::Kind::kLocal &&
          std::all_of(list->ids.begin(), list->ids.end(), [&](ValueId id) {
-           return id != kNone && !graph.value(id).opaque && graph.value(id).sizes.size() == rank;
+           return id != kNone && !graph.value(id).opaque &&
+                  (graph.value(id).sizes.size() == rank || is_no_piece(graph, node, id));
          });
 }
 
@@ -54,6 +63,7 @@ std::vector<Node> concatenation(Graph* graph, const Node& node) {
   const auto dim = static_cast<size_t>(named < 0 ? named + rank : named);
   int64_t begin = 0;
   for (const ValueId id : node.args[0].tensor_list()->ids) {
+    if (is_no_piece(*graph, node, id)) continue;
     Value piece = graph->value(node.outputs[0]);
     const int64_t extent = stack ? 1 : graph->value(id).sizes[dim];
     piece.offset += begin * piece.strides[dim];
@@ -109,6 +119,11 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
     }
     return target.blas ? einsum_nodes(graph, node) : std::nullopt;
   }
+  if (target.hand_kernels) {
+    for (const auto rewrite : {by_index_nodes, affine_grid_nodes}) {
+      if (auto nodes = rewrite(graph, node)) return nodes;
+    }
+  }
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);
   if (!nodes) return move_nodes(graph, node);
@@ -129,13 +144,14 @@ void decompose(Graph* graph, const Target& target) {
     auto rows = nodes_for_rows(target, graph, node);
     if (!rows) rows = recurrence_nodes(graph, node, target);
     if (!rows) rows = gated_unit_nodes(graph, node);
+    if (!rows) rows = pixel_shuffle_nodes(graph, node);
     if (rows) {
       parts = std::move(*rows);
     } else if (is_copying_reshape(*graph, node)) {
       parts = copying_reshape(graph, node);
     } else if (is_plain_batch_norm(*graph, node)) {
       parts = batch_norm(graph, node);
-    } else if (is_plain_concatenation(*graph, node) &&
+    } else if (is_plain_concatenation(*graph, node, target) &&
                !(target.rows && reads_only_memory(*graph, nodes, node, target) &&
                  indexed_domain(*graph, node))) {
       parts = concatenation(graph, node);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fusion/node_args.h"
+#include "kernels/cuda/embedding_bag.h"
 
 namespace torchweld {
 namespace {
@@ -70,12 +71,12 @@ bool make_embedding_bag(const Graph& graph, const Node& node, EmbeddingBagCall* 
   if (uses_the_rest(graph, node)) return false;
   const Value& table = graph.value(call->table_value);
   const Value& out = graph.value(call->out_value);
-  cuda::EmbeddingBagShape& s = call->shape;
+  EmbeddingBagShape& s = call->shape;
   s.dtype = table.dtype;
   s.index = graph.value(call->indices_value).dtype;
   const auto mode = int_arg(node, 4);
   if (!mode || *mode < 0 || *mode > 2) return false;
-  s.mode = static_cast<cuda::BagMode>(*mode);
+  s.mode = static_cast<BagMode>(*mode);
   s.rows = table.sizes[0];
   s.columns = table.sizes[1];
   s.row_stride = table.strides[0];
@@ -84,7 +85,7 @@ bool make_embedding_bag(const Graph& graph, const Node& node, EmbeddingBagCall* 
   s.offsets_end = flag_arg(node, 7);
   if (const auto padding = int_arg(node, 8))
     s.padding = *padding < 0 ? *padding + s.rows : *padding;
-  return cuda::EmbeddingBag::accepts(s, why);
+  return cuda::EmbeddingBag::accepts(s, why);  // the host's kernel takes as much
 }
 
 std::string name_of_step(const EmbeddingBagCall& call) {

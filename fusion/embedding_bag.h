@@ -1,4 +1,4 @@
-// embedding_bag as the device's own kernel, since a bag's length is data and no loop nest.
+// embedding_bag as a kernel of its own, since a bag's length is data and no loop nest.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace torchweld {
 /// Fills the call. False, and `why`, for other nodes, for dtypes and strides that the kernel
 /// doesn't take, and where anything but the bags themselves is used: which bag an index belongs to,
 /// sizes and the places of maxima are for training. Offsets that don't begin at 0, or fall, are not
-/// noticed, as by LibTorch's kernel on a device; on the host it raises.
+/// noticed on a device, as by LibTorch's kernel there; on the host they are errors.
 bool make_embedding_bag(const Graph& graph, const Node& node, EmbeddingBagCall* call,
                         std::string* why);
 

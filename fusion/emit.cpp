@@ -6,8 +6,10 @@
 #include <string_view>
 
 #include "fusion/attention.h"
+#include "fusion/by_index.h"
 #include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
+#include "fusion/grid_sample.h"
 #include "fusion/host_matmul.h"
 #include "fusion/image_conv.h"
 #include "fusion/library_ops.h"
@@ -17,7 +19,6 @@
 #include "fusion/recurrence.h"
 #include "fusion/recurrent_layers.h"
 #include "fusion/reduction.h"
-#include "fusion/row_gather.h"
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
@@ -129,7 +130,9 @@ class Emitter {
       return step;
     }
     std::string why_not;
-    if (by_hand({n}, &step) || small_sums(n, &step) || recurrence(n, &step, &why_not)) return step;
+    if (by_hand({n}, &step) || small_sums(n, &step) || by_index(n, &step) ||
+        grid_sample(n, &step) || recurrence(n, &step, &why_not))
+      return step;
     if (target_.embedding_bag && make_embedding_bag(graph_, node(n), &step.bag, &why_not)) {
       step.kind = Step::Kind::kEmbeddingBag;
       step.name = name_of_step(step.bag);
@@ -236,13 +239,25 @@ class Emitter {
     } else if (make_row_sum(graph_, node(n), &step->row_sum)) {
       step->kind = Step::Kind::kRowSum;
       step->name = fmt::format("row_sum_{}x{}", step->row_sum.rows, step->row_sum.columns);
-    } else if (make_row_gather(graph_, node(n), &step->row_gather)) {
-      step->kind = Step::Kind::kRowGather;
-      step->name =
-          fmt::format("row_gather_{}x{}B", step->row_gather.count, step->row_gather.row_bytes);
     } else {
       return false;
     }
+    return true;
+  }
+
+  bool by_index(NodeId n, Step* step) const {
+    if (!target_.hand_kernels || !make_by_index(graph_, node(n), &step->by_index)) return false;
+    step->kind = Step::Kind::kByIndex;
+    step->name = name_of_step(step->by_index);
+    step->makes = {step->by_index.out_value};
+    return true;
+  }
+
+  bool grid_sample(NodeId n, Step* step) const {
+    if (!target_.hand_kernels || !make_grid_sample(graph_, node(n), &step->grid_sample))
+      return false;
+    step->kind = Step::Kind::kGridSample;
+    step->name = name_of_step(step->grid_sample);
     return true;
   }
 

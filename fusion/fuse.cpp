@@ -66,7 +66,7 @@ class KernelBuilder final : public IndexedKernel {
     if (!member) return false;
     node_ = &node;
     const ValueId out = result_of(node);
-    if (member->scatters) return add_scatter(*scatter_of(graph_, node), why);
+    if (member->scatters) return add_scatter(*kernel_scatter(graph_, node), why);
     std::optional<int16_t> value;
     if (member->reduction) {
       value = emit_reduction(body_, *member->reduction,
@@ -163,7 +163,7 @@ class KernelBuilder final : public IndexedKernel {
     Stored store{{scatter.target, scatter.target_strides, v.value}};
     store.offset = v.offset;
     store.predicate = v.predicate;
-    store.accumulates = scatter.accumulates;
+    store.accumulates = scatter.accumulates();
     stores_.push_back(std::move(store));
     return true;
   }
@@ -243,7 +243,7 @@ bool Fuser::fuse(const Group& group, Step* step, std::string* why) const {
   KernelBuilder builder(graph_, group.domain, target_);
   for (const NodeId n : group.nodes) {
     if (!builder.add(node(n), target_, why)) return false;
-    const bool is_stored = scatter_of(graph_, node(n)).has_value();
+    const bool is_stored = kernel_scatter(graph_, node(n)).has_value();
     if (is_stored) continue;
     if (!node(n).writes.empty() || leaves(result_of(node(n)), group)) builder.store_last();
   }

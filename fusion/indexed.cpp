@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "fusion/borders.h"
+#include "fusion/gather.h"
 #include "fusion/moves.h"
 #include "fusion/node_args.h"
 #include "fusion/pooling.h"
@@ -12,84 +13,30 @@
 namespace torchweld {
 namespace {
 
-/// A gather: one dim of the source is walked by an index tensor.
-struct Gather {
-  ValueId source = kNone, index = kNone;
-  size_t dim = 0;                       ///< of the source
-  std::vector<int64_t> source_strides;  ///< over the result, 0 where the index decides
-  std::vector<int64_t> index_strides;   ///< over the result
-};
-
 std::vector<int64_t> zeros(size_t n) { return std::vector<int64_t>(n, 0); }
 
-/// Dims of the source before `dim`, then the index's, then the rest of the source's.
-Gather spliced(const Graph& graph, ValueId source, ValueId index, size_t dim) {
-  const Value& s = graph.value(source);
-  const Value& i = graph.value(index);
-  Gather g{source, index, dim, {}, {}};
-  g.source_strides.assign(s.strides.begin(), s.strides.begin() + static_cast<std::ptrdiff_t>(dim));
-  g.index_strides = zeros(dim);
-  g.source_strides.insert(g.source_strides.end(), i.sizes.size(), 0);
-  g.index_strides.insert(g.index_strides.end(), i.strides.begin(), i.strides.end());
-  g.source_strides.insert(g.source_strides.end(),
-                          s.strides.begin() + static_cast<std::ptrdiff_t>(dim) + 1,
-                          s.strides.end());
-  g.index_strides.resize(g.source_strides.size(), 0);
-  return g;
-}
-
-/// x[:, :, index]: the one tensor of the list, where no other is.
-std::optional<size_t> only_index(const Node& node) {
-  const auto* list = node.args[1].tensor_list();
-  std::optional<size_t> dim;
-  for (size_t d = 0; list != nullptr && d < list->ids.size(); ++d) {
-    if (list->ids[d] == kNone) continue;
-    if (dim) return std::nullopt;
-    dim = d;
-  }
-  return dim;
-}
-
-std::optional<Gather> gather_of(const Graph& graph, const Node& node) {
-  const ValueId source = tensor_arg(node, 0);
-  if (source == kNone) return std::nullopt;
-  const size_t rank = graph.value(source).sizes.size();
-  std::optional<Gather> g;
-  if (node.op == "aten::embedding") {
-    g = spliced(graph, source, tensor_arg(node, 1), 0);
-  } else if (node.op == "aten::index_select") {
-    const auto dim = dim_arg(node, 1, rank);
-    if (dim && graph.value(tensor_arg(node, 2)).sizes.size() == 1)
-      g = spliced(graph, source, tensor_arg(node, 2), *dim);
-  } else if (node.op == "aten::index.Tensor") {
-    if (const auto dim = only_index(node))
-      g = spliced(graph, source, node.args[1].tensor_list()->ids[*dim], *dim);
-  } else if (node.op == "aten::gather") {
-    const auto dim = dim_arg(node, 1, rank);
-    const ValueId index = tensor_arg(node, 2);
-    if (!dim || graph.value(index).sizes.size() != rank) return std::nullopt;
-    g = Gather{source, index, *dim, graph.value(source).strides, graph.value(index).strides};
-    g->source_strides[*dim] = 0;
-  }
-  if (!g || graph.value(g->index).dtype != DType::kI64 || graph.value(source).elements() == 0)
-    return std::nullopt;
-  return g->source_strides.size() == graph.value(node.outputs[0]).sizes.size() ? g : std::nullopt;
+/// What kernels take of gathers: one index of int64.
+std::optional<Gather> kernel_gather(const Graph& graph, const Node& node) {
+  auto g = gather_of(graph, node);
+  const bool plain =
+      g && g->named.size() == 1 && graph.value(g->named[0].index).dtype == DType::kI64;
+  return plain ? std::move(g) : std::nullopt;
 }
 
 int16_t emit_gather(const Graph& graph, const Node& node, const Gather& g, IndexedKernel* kernel) {
   BodyBuilder& b = kernel->body();
   const Value& source = graph.value(g.source);
-  const int16_t raw = reads_in_place(node, g.index)
-                          ? kernel->here(g.index)
-                          : kernel->load(g.index, g.index_strides, -1, -1);
+  const auto& [index, dim, index_strides] = g.named[0];
+  const int16_t raw = reads_in_place(node, index) ? kernel->here(index)
+                                                  : kernel->load(index, index_strides, -1, -1);
   const int16_t zero = b.constant_int(DType::kI64, 0);
-  const int16_t extent = kernel->number(source.sizes[g.dim]);
+  const int16_t extent = kernel->number(source.sizes[dim]);
   const int16_t negative = b.emit(Prim::kLt, DType::kBool, raw, zero);
   const int16_t at = b.emit(Prim::kSelect, DType::kI64, negative,
                             b.emit(Prim::kAdd, DType::kI64, raw, extent), raw);
   const int16_t inside = b.emit(Prim::kAnd, DType::kBool, b.emit(Prim::kLe, DType::kBool, zero, at),
                                 b.emit(Prim::kLt, DType::kBool, at, extent));
-  const int16_t offset = b.emit(Prim::kMul, DType::kI64, at, kernel->number(source.strides[g.dim]));
+  const int16_t offset = b.emit(Prim::kMul, DType::kI64, at, kernel->number(source.strides[dim]));
   return kernel->load(g.source, g.source_strides, offset, inside);
 }
 
@@ -214,7 +161,7 @@ std::optional<Domain> indexed_domain(const Graph& graph, const Node& node) {
   if (const auto pool = pooling_of(graph, node)) return pool->domain;
   const Domain domain{graph.value(node.outputs[0]).sizes, {}};
   const IndexedRow* row = find_row(graph, node);
-  const bool known = (row != nullptr && row->takes(graph, node)) || gather_of(graph, node) ||
+  const bool known = (row != nullptr && row->takes(graph, node)) || kernel_gather(graph, node) ||
                      pad_of(graph, node) || concatenation_of(graph, node);
   return known ? std::optional(domain) : std::nullopt;
 }
@@ -237,7 +184,7 @@ bool reads_in_place(const Node& node, ValueId operand) {
 int16_t emit_indexed(const Graph& graph, const Node& node, IndexedKernel* kernel) {
   if (const IndexedRow* row = find_row(graph, node)) return row->emit(graph, node, kernel);
   if (const auto pool = pooling_of(graph, node)) return emit_pooling(graph, *pool, kernel);
-  if (const auto g = gather_of(graph, node)) return emit_gather(graph, node, *g, kernel);
+  if (const auto g = kernel_gather(graph, node)) return emit_gather(graph, node, *g, kernel);
   if (const auto pad = pad_of(graph, node)) return emit_pad(graph, node, *pad, kernel);
   return emit_concatenation(graph, *concatenation_of(graph, node), kernel);
 }

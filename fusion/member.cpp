@@ -41,7 +41,7 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
     }
   }
   if (target.rows) {
-    if (auto scatter = scatter_of(graph, node))
+    if (auto scatter = kernel_scatter(graph, node))
       return Member{{scatter->sizes, {}}, std::nullopt, true, true};
   }
   if (!is_pointwise(graph, node, why)) return std::nullopt;
@@ -59,8 +59,8 @@ std::vector<int64_t> strides_of_result(const Graph& graph, const Domain& domain,
 
 std::vector<int64_t> strides_of_operand(const Graph& graph, const Domain& domain, const Node& node,
                                         ValueId operand, bool reduces) {
-  if (const auto scatter = scatter_of(graph, node))
-    return operand == scatter->index ? scatter->index_strides : scatter->source_strides;
+  if (const auto scatter = kernel_scatter(graph, node))
+    return operand == scatter->named[0].index ? scatter->named[0].strides : scatter->source_strides;
   const std::vector<int64_t>& sizes = reduces ? domain.sizes : graph.value(result_of(node)).sizes;
   return strides_in(domain, sizes, graph.value(operand));
 }

@@ -292,11 +292,16 @@ void locate_operands(Plan* plan) {
     } else if (step.kind == Step::Kind::kRowSum) {
       step.row_sum.x = locate(node.args[0].tensor()->id);
       step.row_sum.out = locate(node.outputs[0]);
-    } else if (step.kind == Step::Kind::kRowGather) {
-      RowGather& g = step.row_gather;
-      g.table = locate(g.table_value);
-      g.index = locate(g.index_value);
+    } else if (step.kind == Step::Kind::kGridSample) {
+      GridSampleCall& g = step.grid_sample;
+      g.image = locate(g.image_value);
+      g.grid = locate(g.grid_value);
       g.out = locate(g.out_value);
+    } else if (step.kind == Step::Kind::kByIndex) {
+      ByIndexCall& b = step.by_index;
+      b.table = locate(b.table_value);
+      if (b.operand_value != kNone) b.operand = locate(b.operand_value);
+      for (size_t k = 0; k < b.index_values.size(); ++k) b.index[k] = locate(b.index_values[k]);
     }
   }
 }

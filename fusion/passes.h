@@ -26,8 +26,9 @@ void functionalise(Graph* graph);
 /// Views are metadata: nodes that only make views go away.
 void drop_views(Graph* graph);
 
-/// A concatenation of no more is a copy of each piece, which kernels make.
-inline constexpr size_t kMostCopiedPieces = 16;
+/// A concatenation of no more is a copy of each piece, which kernels make; on the host of more,
+/// where a copy costs no launch.
+inline constexpr size_t kMostCopiedPieces = 16, kMostPiecesOnHost = 128;
 
 /// Composite operators become those that the planner knows: recurrent cells and layers as matmuls
 /// and gates, norms as reductions where the target has rows.

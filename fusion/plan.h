@@ -2,16 +2,19 @@
 // kernels.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/by_index.h"
 #include "kernels/cuda/blas.h"
-#include "kernels/cuda/embedding_bag.h"
+#include "kernels/embedding_bag.h"
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/conv_shape.h"
+#include "kernels/x86/grid_sample.h"
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/recurrence.h"
 #include "loader/graph.h"
@@ -77,7 +80,7 @@ struct Matmul {
 
 /// Bags of rows of a table by the device's own kernel.
 struct EmbeddingBagCall {
-  cuda::EmbeddingBagShape shape;
+  EmbeddingBagShape shape;
   ValueId table_value = kNone, indices_value = kNone, offsets_value = kNone;
   ValueId weights_value = kNone, out_value = kNone;
   Location table, indices, offsets, weights, out;  ///< weights.buffer is kNone where all are 1
@@ -122,13 +125,22 @@ struct RowSum {
   Location x, out;
 };
 
-/// Copies of a table's rows at the places that an index names; see kernels/gather_rows.h.
-struct RowGather {
-  static constexpr int64_t kMostBytes = 1 << 20;  ///< larger ones are worth LibTorch's threads
-  int64_t rows = 0, row_bytes = 0, row_stride = 0, count = 0;
-  bool narrow = false, wraps = false;
-  ValueId table_value = kNone, index_value = kNone, out_value = kNone;
-  Location table, index, out;
+/// Reads and writes of a table at places that tensors name, on the host.
+struct ByIndexCall {
+  ByIndexShape shape;
+  std::array<char, 8> number{};  ///< an element: the operand, where operand_value is kNone
+  int64_t zeroed_bytes = 0;      ///< of the table, before it is written
+  ValueId table_value = kNone, operand_value = kNone, out_value = kNone;
+  std::vector<ValueId> index_values;
+  Location table, operand;
+  std::array<Location, ByIndexShape::kMostIndices> index;
+};
+
+/// Images read where a grid says, by hand.
+struct GridSampleCall {
+  x86::GridSampleShape shape;
+  ValueId image_value = kNone, grid_value = kNone, out_value = kNone;
+  Location image, grid, out;
 };
 
 /// One element of a plan.
@@ -141,7 +153,8 @@ struct Step {
     kImageConv,
     kRecurrence,
     kRowSum,
-    kRowGather,
+    kByIndex,
+    kGridSample,
     kEmbeddingBag,
     kAttention,
     kEager
@@ -164,7 +177,8 @@ struct Step {
   ImageConv image_conv;             ///< kImageConv
   RecurrenceCall recurrence;        ///< kRecurrence
   RowSum row_sum;                   ///< kRowSum
-  RowGather row_gather;             ///< kRowGather
+  ByIndexCall by_index;             ///< kByIndex
+  GridSampleCall grid_sample;       ///< kGridSample
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   AttentionCall attention;          ///< kAttention
   ValueId scratch = kNone;          ///< memory that only this step uses

@@ -5,6 +5,7 @@
 
 #include "fusion/attention.h"
 #include "fusion/epilogue.h"
+#include "fusion/masked_write.h"
 #include "fusion/merge_products.h"
 #include "fusion/narrow_products.h"
 #include "fusion/packed_conv.h"
@@ -44,6 +45,7 @@ Plan plan(Graph graph, const Target& target) {
   Plan plan;
   plan.recorded_nodes = static_cast<int>(graph.nodes.size());
   number(&graph);
+  name_masked_writes(&graph);
   functionalise(&graph);
   drop_views(&graph);
   hide(target.whole, &graph);

@@ -17,19 +17,22 @@ enum class Form : uint8_t {
 
 struct Row {
   Form form;
-  bool accumulates;
+  ByIndex how;
 };
 
 const Row* row_of(const std::string& op) {
   static const std::unordered_map<std::string, Row> rows = {
-      {"aten::scatter_.src", {Form::kElements, false}},
-      {"aten::scatter_.value", {Form::kElements, false}},
-      {"aten::scatter_add_", {Form::kElements, true}},
-      {"aten::scatter_reduce_.two", {Form::kElements, true}},
-      {"aten::index_add_", {Form::kSlices, true}},
-      {"aten::index_copy_", {Form::kSlices, false}},
-      {"aten::index_fill_.int_Scalar", {Form::kSlices, false}},
-      {"aten::index_put_", {Form::kList, false}},
+      {"aten::scatter_.src", {Form::kElements, ByIndex::kWrite}},
+      {"aten::scatter_.value", {Form::kElements, ByIndex::kWrite}},
+      {"aten::scatter_.value_reduce", {Form::kElements, ByIndex::kAdd}},
+      {"aten::scatter_.reduce", {Form::kElements, ByIndex::kAdd}},
+      {"aten::scatter_add_", {Form::kElements, ByIndex::kAdd}},
+      {"aten::scatter_reduce_.two", {Form::kElements, ByIndex::kAdd}},
+      {"aten::index_add_", {Form::kSlices, ByIndex::kAdd}},
+      {"aten::index_copy_", {Form::kSlices, ByIndex::kWrite}},
+      {"aten::index_fill_.int_Scalar", {Form::kSlices, ByIndex::kWrite}},
+      {"aten::index_put_", {Form::kList, ByIndex::kWrite}},
+      {"aten::index_put_.hacked_twin", {Form::kList, ByIndex::kWrite}},
   };
   const auto it = rows.find(op);
   return it == rows.end() ? nullptr : &it->second;
@@ -46,37 +49,49 @@ bool set_source(const Graph& graph, const Node& node, Scatter* s) {
   return true;
 }
 
-bool set_elements(const Graph& graph, const Node& node, Scatter* s) {
+/// What a scatter that says so does with elements; nullopt for what no kernel does.
+std::optional<ByIndex> reduction_of(const Node& node) {
+  static const std::unordered_map<std::string, ByIndex> names = {
+      {"sum", ByIndex::kAdd},       {"add", ByIndex::kAdd},  {"multiply", ByIndex::kMultiply},
+      {"prod", ByIndex::kMultiply}, {"amax", ByIndex::kMax}, {"amin", ByIndex::kMin}};
+  const Arg* how = arg_at(node, 4);
+  const auto* name = how == nullptr ? nullptr : std::get_if<std::string>(&how->value);
+  const auto it = name == nullptr ? names.end() : names.find(*name);
+  const bool alone = node.op == "aten::scatter_reduce_.two" && !flag_arg(node, 5);
+  return it == names.end() || alone ? std::nullopt : std::optional(it->second);
+}
+
+bool set_elements(const Graph& graph, const Node& node, size_t dim, Scatter* s) {
   const Value& target = graph.value(s->target);
-  s->index = tensor_arg(node, 2);
-  if (!set_source(graph, node, s) || s->index == kNone) return false;
-  if (node.op == "aten::scatter_reduce_.two") {
-    const Arg* how = arg_at(node, 4);
-    const auto* name = how == nullptr ? nullptr : std::get_if<std::string>(&how->value);
-    if (name == nullptr || *name != "sum" || !flag_arg(node, 5)) return false;
+  const ValueId id = tensor_arg(node, 2);
+  if (!set_source(graph, node, s) || id == kNone) return false;
+  if (node.op.ends_with("reduce") || node.op == "aten::scatter_reduce_.two") {
+    const auto how = reduction_of(node);
+    if (!how) return false;
+    s->how = *how;
   }
-  const Value& index = graph.value(s->index);
+  const Value& index = graph.value(id);
   if (index.sizes.size() != target.sizes.size()) return false;
   s->sizes = index.sizes;
-  s->index_strides = index.strides;
+  s->named = {{id, dim, index.strides}};
   s->target_strides = target.strides;
-  s->target_strides[s->dim] = 0;
+  s->target_strides[dim] = 0;
   if (s->source != kNone) s->source_strides = graph.value(s->source).strides;
   return s->source == kNone || s->source_strides.size() == s->sizes.size();
 }
 
-bool set_slices(const Graph& graph, const Node& node, Scatter* s) {
+bool set_slices(const Graph& graph, const Node& node, size_t dim, Scatter* s) {
   const Value& target = graph.value(s->target);
-  s->index = tensor_arg(node, 2);
-  if (!set_source(graph, node, s) || s->index == kNone) return false;
-  const Value& index = graph.value(s->index);
+  const ValueId id = tensor_arg(node, 2);
+  if (!set_source(graph, node, s) || id == kNone) return false;
+  const Value& index = graph.value(id);
   if (index.sizes.size() != 1) return false;
   s->sizes = target.sizes;
-  s->sizes[s->dim] = index.sizes[0];
-  s->index_strides.assign(s->sizes.size(), 0);
-  s->index_strides[s->dim] = index.strides[0];
+  s->sizes[dim] = index.sizes[0];
+  s->named = {{id, dim, std::vector<int64_t>(s->sizes.size(), 0)}};
+  s->named[0].strides[dim] = index.strides[0];
   s->target_strides = target.strides;
-  s->target_strides[s->dim] = 0;
+  s->target_strides[dim] = 0;
   s->wraps = node.op.starts_with("aten::index_fill_");
   if (node.op == "aten::index_add_") s->factor = number_arg(node, 4).value_or(1);
   if (s->source == kNone) return true;
@@ -85,33 +100,17 @@ bool set_slices(const Graph& graph, const Node& node, Scatter* s) {
 }
 
 bool set_list(const Graph& graph, const Node& node, Scatter* s) {
-  const Value& target = graph.value(s->target);
   const auto* list = node.args[1].tensor_list();
   s->source = tensor_arg(node, 2);
   if (list == nullptr || s->source == kNone) return false;
-  for (size_t d = 0; d < list->ids.size(); ++d) {
-    if (list->ids[d] == kNone) continue;
-    if (s->index != kNone) return false;
-    s->index = list->ids[d];
-    s->dim = d;
-  }
-  if (s->index == kNone) return false;
-  const Value& index = graph.value(s->index);
-  const auto at = static_cast<std::ptrdiff_t>(s->dim);
-  const auto splice = [at](std::vector<int64_t> whole, const std::vector<int64_t>& part) {
-    whole.erase(whole.begin() + at);
-    whole.insert(whole.begin() + at, part.begin(), part.end());
-    return whole;
-  };
-  const std::vector<int64_t> none(index.sizes.size(), 0);
-  s->sizes = splice(target.sizes, index.sizes);
-  s->target_strides = splice(target.strides, none);
-  s->index_strides = splice(std::vector<int64_t>(target.sizes.size(), 0), index.strides);
+  auto named = named_by_list(graph, graph.value(s->target), *list, &s->sizes, &s->target_strides);
+  if (!named) return false;
+  s->named = std::move(*named);
   const Value& source = graph.value(s->source);
   if (source.sizes.size() > s->sizes.size()) return false;
   s->source_strides = strides_in({s->sizes, {}}, s->sizes, source);
   s->wraps = true;
-  s->accumulates = flag_arg(node, 3);
+  s->how = flag_arg(node, 3) ? ByIndex::kAdd : ByIndex::kWrite;
   return true;
 }
 
@@ -123,15 +122,15 @@ bool adds_bytes(const Graph& graph, const Value& target) {
          storage.bytes % 4 == 0;
 }
 
-/// Dtypes that kernels store as they are, indices that are numbers, and no operand that shares the
-/// memory which is written.
+/// Indices that are numbers, and no operand that shares the memory which is written.
 bool is_sound(const Graph& graph, const Scatter& s) {
   const Value& target = graph.value(s.target);
-  const DType index = graph.value(s.index).dtype;
   if (target.opaque || target.dtype == DType::kOther) return false;
-  if (index != DType::kI64 && index != DType::kI32) return false;
-  if (s.accumulates && size_of(target.dtype) == 1 && !adds_bytes(graph, target)) return false;
-  if (graph.value(s.index).storage == target.storage || graph.value(s.index).opaque) return false;
+  for (const NamedDim& n : s.named) {
+    const Value& index = graph.value(n.index);
+    if (index.opaque || index.storage == target.storage) return false;
+    if (index.dtype != DType::kI64 && index.dtype != DType::kI32) return false;
+  }
   if (s.source == kNone) return true;
   const Value& source = graph.value(s.source);
   return source.dtype == target.dtype && !source.opaque && source.storage != target.storage;
@@ -153,12 +152,21 @@ std::optional<Scatter> scatter_of(const Graph& graph, const Node& node) {
     return std::nullopt;
   const size_t rank = graph.value(s.target).sizes.size();
   if (rank == 0) return std::nullopt;
-  s.dim = row->form == Form::kList ? 0 : dim_arg(node, 1, rank).value_or(0);
-  s.accumulates = row->accumulates;
-  const bool known = row->form == Form::kElements ? set_elements(graph, node, &s)
-                     : row->form == Form::kSlices ? set_slices(graph, node, &s)
+  const size_t dim = row->form == Form::kList ? 0 : dim_arg(node, 1, rank).value_or(0);
+  s.how = row->how;
+  const bool known = row->form == Form::kElements ? set_elements(graph, node, dim, &s)
+                     : row->form == Form::kSlices ? set_slices(graph, node, dim, &s)
                                                   : set_list(graph, node, &s);
   return known && is_sound(graph, s) ? std::optional(std::move(s)) : std::nullopt;
+}
+
+std::optional<Scatter> kernel_scatter(const Graph& graph, const Node& node) {
+  auto s = scatter_of(graph, node);
+  if (!s || s->named.size() != 1) return std::nullopt;
+  if (s->how != ByIndex::kWrite && s->how != ByIndex::kAdd) return std::nullopt;
+  const Value& target = graph.value(s->target);
+  const bool bytes = s->accumulates() && size_of(target.dtype) == 1;
+  return bytes && !adds_bytes(graph, target) ? std::nullopt : std::move(s);
 }
 
 ScatteredValue emit_scatter(const Graph& graph, const Scatter& s, IndexedKernel* kernel) {
@@ -166,8 +174,9 @@ ScatteredValue emit_scatter(const Graph& graph, const Scatter& s, IndexedKernel*
   const Value& target = graph.value(s.target);
   const DType type = compute_type(target.dtype);
   const int16_t zero = b.constant_int(DType::kI64, 0);
-  const int16_t extent = kernel->number(target.sizes[s.dim]);
-  int16_t at = b.cast(kernel->load(s.index, s.index_strides, -1, -1), DType::kI64);
+  const auto& [index, dim, index_strides] = s.named[0];
+  const int16_t extent = kernel->number(target.sizes[dim]);
+  int16_t at = b.cast(kernel->load(index, index_strides, -1, -1), DType::kI64);
   if (s.wraps) {
     const int16_t negative = b.emit(Prim::kLt, DType::kBool, at, zero);
     at = b.emit(Prim::kSelect, DType::kI64, negative, b.emit(Prim::kAdd, DType::kI64, at, extent),
@@ -176,7 +185,7 @@ ScatteredValue emit_scatter(const Graph& graph, const Scatter& s, IndexedKernel*
   ScatteredValue out;
   out.predicate = b.emit(Prim::kAnd, DType::kBool, b.emit(Prim::kLe, DType::kBool, zero, at),
                          b.emit(Prim::kLt, DType::kBool, at, extent));
-  out.offset = b.emit(Prim::kMul, DType::kI64, at, kernel->number(target.strides[s.dim]));
+  out.offset = b.emit(Prim::kMul, DType::kI64, at, kernel->number(target.strides[dim]));
   out.value = s.source == kNone ? b.constant(type, s.number)
                                 : kernel->load(s.source, s.source_strides, -1, -1);
   if (s.factor != 1) out.value = b.emit(Prim::kMul, type, out.value, b.constant(type, s.factor));
@@ -184,7 +193,7 @@ ScatteredValue emit_scatter(const Graph& graph, const Scatter& s, IndexedKernel*
   return out;
 }
 
-std::optional<std::vector<Node>> scatter_nodes(Graph* graph, const Node& node) {
+std::optional<std::vector<Node>> written_copy(Graph* graph, const Node& node) {
   if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone ||
       row_of(in_place_name(node.op)) == nullptr)
     return std::nullopt;
@@ -206,6 +215,11 @@ std::optional<std::vector<Node>> scatter_nodes(Graph* graph, const Node& node) {
   std::vector<Node> nodes = r.take();
   nodes.push_back(std::move(write));
   return nodes;
+}
+
+std::optional<std::vector<Node>> scatter_nodes(Graph* graph, const Node& node) {
+  auto nodes = written_copy(graph, node);
+  return nodes && kernel_scatter(*graph, nodes->back()) ? std::move(nodes) : std::nullopt;
 }
 
 }  // namespace torchweld

@@ -6,28 +6,37 @@
 #include <optional>
 #include <vector>
 
+#include "fusion/gather.h"
 #include "fusion/indexed.h"
+#include "kernels/by_index.h"
 
 namespace torchweld {
 
-/// A node that writes to its first argument along one dim of it.
+/// A node that writes to its first argument where indices say.
 ///
-/// Strides  over `sizes`; the target's are 0 where the index decides.
-/// Order    of several writes to one place there is none, as with ATen's CUDA kernels: sums are
-///          atomic, so those of floats round in any order, and of plain stores one wins.
+/// Strides  over `sizes`; the target's are 0 where indices decide.
 struct Scatter {
-  ValueId target = kNone, index = kNone;
+  ValueId target = kNone;
   ValueId source = kNone;  ///< kNone: a number is written
   double number = 0, factor = 1;
-  size_t dim = 0;              ///< of the target
   std::vector<int64_t> sizes;  ///< the domain
-  std::vector<int64_t> target_strides, index_strides, source_strides;
-  bool accumulates = false;
+  std::vector<int64_t> target_strides, source_strides;
+  std::vector<NamedDim> named;
+  ByIndex how = ByIndex::kWrite;
   bool wraps = false;  ///< negative indices count from the end
+
+  bool accumulates() const { return how != ByIndex::kWrite; }
 };
 
-/// The in-place operators in a form that kernels take; nullopt for other nodes.
+/// The in-place operators; nullopt for other nodes, and where an operand shares the memory that is
+/// written or has another dtype.
 std::optional<Scatter> scatter_of(const Graph& graph, const Node& node);
+
+/// Those in a form that generated kernels take.
+///
+/// Order    of several writes to one place there is none, as with ATen's CUDA kernels: sums are
+///          atomic, so those of floats round in any order, and of plain stores one wins.
+std::optional<Scatter> kernel_scatter(const Graph& graph, const Node& node);
 
 /// What a scatter stores, and where.
 struct ScatteredValue {
@@ -40,6 +49,9 @@ ScatteredValue emit_scatter(const Graph& graph, const Scatter& scatter, IndexedK
 
 /// A functional twin as a copy of its first argument and the in-place operator on that; nullopt for
 /// other nodes.
+std::optional<std::vector<Node>> written_copy(Graph* graph, const Node& node);
+
+/// The same where generated kernels take the operator.
 std::optional<std::vector<Node>> scatter_nodes(Graph* graph, const Node& node);
 
 }  // namespace torchweld

@@ -16,11 +16,11 @@ const std::vector<int64_t> kIndices = {3, 0, 7, 7, 10, 2, 5, 1, 9, 4, 3};
 const std::vector<int64_t> kOffsets = {0, 4, 4, 5};  // the second bag is empty
 
 struct Bags {
-  cuda::EmbeddingBagShape shape;
+  EmbeddingBagShape shape;
   std::vector<uint8_t> table, weights, out;
 };
 
-Bags make_bags(DType dtype, cuda::BagMode mode, int64_t columns, int64_t padding, bool weighted) {
+Bags make_bags(DType dtype, BagMode mode, int64_t columns, int64_t padding, bool weighted) {
   Bags b;
   b.shape = {dtype,
              DType::kI64,
@@ -54,13 +54,12 @@ double wanted(const Bags& b, int64_t bag, int64_t column) {
     const double x = read(b.shape.dtype, b.table, kIndices[i] * b.shape.columns + column);
     const double weight =
         b.weights.empty() ? 1 : read(b.shape.dtype, b.weights, static_cast<int64_t>(i));
-    value = b.shape.mode != cuda::BagMode::kMax ? value + x * weight
-            : count == 0                        ? x
-                                                : std::max(value, x);
+    value = b.shape.mode != BagMode::kMax ? value + x * weight
+            : count == 0                  ? x
+                                          : std::max(value, x);
     ++count;
   }
-  return b.shape.mode == cuda::BagMode::kMean && count > 0 ? value / static_cast<double>(count)
-                                                           : value;
+  return b.shape.mode == BagMode::kMean && count > 0 ? value / static_cast<double>(count) : value;
 }
 
 void run(Bags* b, const std::vector<int64_t>& indices = kIndices,
@@ -73,7 +72,7 @@ void run(Bags* b, const std::vector<int64_t>& indices = kIndices,
     device.copy(memory.back(), bytes, static_cast<int64_t>(count), nullptr);
     return memory.back();
   };
-  cuda::EmbeddingBagPointers pointers;
+  EmbeddingBagPointers pointers;
   pointers.table = place(b->table.data(), b->table.size());
   pointers.indices = place(indices.data(), indices.size() * sizeof(int64_t));
   pointers.offsets = place(offsets.data(), offsets.size() * sizeof(int64_t));
@@ -93,10 +92,9 @@ TEST_P(CudaEmbeddingBag, SumsMeansAndMaxima) {
                            : dtype == DType::kF32 ? 1e-6
                            : dtype == DType::kF16 ? 1e-3
                                                   : 8e-3;
-  for (const cuda::BagMode mode :
-       {cuda::BagMode::kSum, cuda::BagMode::kMean, cuda::BagMode::kMax}) {
+  for (const BagMode mode : {BagMode::kSum, BagMode::kMean, BagMode::kMax}) {
     for (const int64_t columns : {1, 24, 37}) {
-      const bool weighted = mode == cuda::BagMode::kSum && columns == 24;
+      const bool weighted = mode == BagMode::kSum && columns == 24;
       Bags b = make_bags(dtype, mode, columns, columns == 37 ? 7 : -1, weighted);
       run(&b);
       for (int64_t i = 0; i < b.shape.bags * columns; ++i) {
@@ -113,13 +111,13 @@ INSTANTIATE_TEST_SUITE_P(DTypes, CudaEmbeddingBag,
                          [](const auto& param) { return std::string(name_of(param.param)); });
 
 TEST(CudaEmbeddingBagIndices, OutOfRangeReadNothing) {
-  Bags all = make_bags(DType::kF32, cuda::BagMode::kMean, 8, -1, false);
+  Bags all = make_bags(DType::kF32, BagMode::kMean, 8, -1, false);
   run(&all);
   std::vector<int64_t> indices = kIndices, offsets = kOffsets;
   indices.insert(indices.begin() + 2, {-1, kRows, int64_t{1} << 40});
   for (size_t i = 1; i < offsets.size(); ++i) offsets[i] += 3;
   offsets[0] = -7;
-  Bags odd = make_bags(DType::kF32, cuda::BagMode::kMean, 8, -1, false);
+  Bags odd = make_bags(DType::kF32, BagMode::kMean, 8, -1, false);
   odd.shape.index_count = static_cast<int64_t>(indices.size());
   run(&odd, indices, offsets);
   EXPECT_EQ(odd.out, all.out);
