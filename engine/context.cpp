@@ -158,8 +158,6 @@ void Context::run_step(size_t index) {
       return run_row_sum(plan_.steps[index].row_sum);
     case Step::Kind::kByIndex:
       return run_by_index(plan_.steps[index]);
-    case Step::Kind::kGridSample:
-      return run_grid_sample(plan_.steps[index].grid_sample);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index]);
     case Step::Kind::kAttention:

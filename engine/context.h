@@ -62,7 +62,6 @@ class Context {
   void run_recurrence(size_t index);
   void run_row_sum(const RowSum& sum);
   void run_by_index(const Step& step);
-  void run_grid_sample(const GridSampleCall& g);
   [[noreturn]] void fail(const Step& step, const std::string& what) const;
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);

@@ -8,7 +8,6 @@
 #include "engine/context.h"
 #include "kernels/by_index.h"
 #include "kernels/embedding_bag.h"
-#include "kernels/x86/grid_sample.h"
 #include "loader/operator_errors.h"
 
 namespace torchweld {
@@ -31,10 +30,6 @@ void Context::run_by_index(const Step& step) {
   if (bad)
     fail(step, fmt::format("index {} names none of {} places", bad->value,
                            b.shape.index[static_cast<size_t>(bad->index)].extent));
-}
-
-void Context::run_grid_sample(const GridSampleCall& g) {
-  x86::grid_sample(g.shape, floats(g.image), floats(g.grid), floats(g.out), site_.parallel);
 }
 
 void Context::run_embedding_bag(const Step& step) {

@@ -9,7 +9,6 @@
 #include "fusion/by_index.h"
 #include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
-#include "fusion/grid_sample.h"
 #include "fusion/host_matmul.h"
 #include "fusion/image_conv.h"
 #include "fusion/library_ops.h"
@@ -131,7 +130,7 @@ class Emitter {
     }
     std::string why_not;
     if (by_hand({n}, &step) || small_sums(n, &step) || by_index(n, &step) ||
-        grid_sample(n, &step) || recurrence(n, &step, &why_not))
+        recurrence(n, &step, &why_not))
       return step;
     if (target_.embedding_bag && make_embedding_bag(graph_, node(n), &step.bag, &why_not)) {
       step.kind = Step::Kind::kEmbeddingBag;
@@ -250,14 +249,6 @@ class Emitter {
     step->kind = Step::Kind::kByIndex;
     step->name = name_of_step(step->by_index);
     step->makes = {step->by_index.out_value};
-    return true;
-  }
-
-  bool grid_sample(NodeId n, Step* step) const {
-    if (!target_.hand_kernels || !make_grid_sample(graph_, node(n), &step->grid_sample))
-      return false;
-    step->kind = Step::Kind::kGridSample;
-    step->name = name_of_step(step->grid_sample);
     return true;
   }
 

@@ -292,11 +292,6 @@ void locate_operands(Plan* plan) {
     } else if (step.kind == Step::Kind::kRowSum) {
       step.row_sum.x = locate(node.args[0].tensor()->id);
       step.row_sum.out = locate(node.outputs[0]);
-    } else if (step.kind == Step::Kind::kGridSample) {
-      GridSampleCall& g = step.grid_sample;
-      g.image = locate(g.image_value);
-      g.grid = locate(g.grid_value);
-      g.out = locate(g.out_value);
     } else if (step.kind == Step::Kind::kByIndex) {
       ByIndexCall& b = step.by_index;
       b.table = locate(b.table_value);

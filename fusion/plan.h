@@ -14,7 +14,6 @@
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/conv_shape.h"
-#include "kernels/x86/grid_sample.h"
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/recurrence.h"
 #include "loader/graph.h"
@@ -136,13 +135,6 @@ struct ByIndexCall {
   std::array<Location, ByIndexShape::kMostIndices> index;
 };
 
-/// Images read where a grid says, by hand.
-struct GridSampleCall {
-  x86::GridSampleShape shape;
-  ValueId image_value = kNone, grid_value = kNone, out_value = kNone;
-  Location image, grid, out;
-};
-
 /// One element of a plan.
 struct Step {
   enum class Kind : uint8_t {
@@ -154,7 +146,6 @@ struct Step {
     kRecurrence,
     kRowSum,
     kByIndex,
-    kGridSample,
     kEmbeddingBag,
     kAttention,
     kEager
@@ -178,7 +169,6 @@ struct Step {
   RecurrenceCall recurrence;        ///< kRecurrence
   RowSum row_sum;                   ///< kRowSum
   ByIndexCall by_index;             ///< kByIndex
-  GridSampleCall grid_sample;       ///< kGridSample
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   AttentionCall attention;          ///< kAttention
   ValueId scratch = kNone;          ///< memory that only this step uses

@@ -35,22 +35,3 @@ def many_pieces():
         return a + (torch.cat([nothing, x]), torch.stack(pieces[:20]).relu(), torch.cat([p[:, :1] for p in pieces], -1))
 
     return traced(forward, torch.randn(5, 3), torch.randn(0))
-
-
-@archive
-def grids():
-    """Every mode that a kernel has; places inside images, between their pixels, on the border and outside."""
-
-    def forward(x, grid, tall):
-        results = []
-        for mode in ("bilinear", "nearest"):
-            for padding in ("zeros", "border", "reflection"):
-                for corners in (True, False):
-                    results.append(F.grid_sample(x, grid, mode, padding, corners))
-                    results.append(F.grid_sample(x[:, :1].transpose(2, 3), grid.transpose(1, 2) * 3, mode, padding, corners))
-                results.append(F.grid_sample(tall, grid[:1] * 1.5, mode, padding, True))
-        a = F.grid_sample(x[..., :1], grid, "bilinear", "reflection", True), F.grid_sample(x[:, :, :1], grid, align_corners=False).relu()
-        exact = torch.tensor([-1.0, 1.0, 0.0, 0.5]).view(1, 2, 1, 2).expand(2, 2, 9, 2)
-        return (*results, *a, F.grid_sample(x, exact, align_corners=True), F.grid_sample(x, grid[:, :0], align_corners=False))
-
-    return traced(forward, torch.randn(2, 3, 5, 7), torch.rand(2, 9, 13, 2) * 2.6 - 1.3, torch.randn(1, 2, 40, 3))
