@@ -62,6 +62,10 @@ class Context {
   void run_recurrence(size_t index);
   void run_row_sum(const RowSum& sum);
   void run_row_gather(const Step& step);
+  void run_host_rows(const HostRowsCall& r) {
+    x86::run_host_rows(r.rows, floats(r.x), floats(r.values),
+                       reinterpret_cast<int64_t*>(floats(r.places)), site_.parallel);
+  }
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
   at::Tensor holder(StorageId storage) const;

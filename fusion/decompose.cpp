@@ -99,10 +99,28 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
   return {std::move(copy)};
 }
 
+/// Storages that a node reads or that leave the block.
+std::set<StorageId> read_storages(const Graph& graph) {
+  std::set<StorageId> read;
+  const auto add = [&](ValueId id) {
+    if (id != kNone) read.insert(graph.value(id).storage);
+  };
+  for (const Node& node : graph.nodes) for_each_input(node, add);
+  for (const ValueId id : graph.outputs) add(id);
+  return read;
+}
+
+/// Whether an operator of several results has but one that is read.
+bool has_one_result(const Graph& graph, const Node& node, const std::set<StorageId>& read) {
+  return std::count_if(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+           return id != kNone && read.contains(graph.value(id).storage);
+         }) <= 1;
+}
+
 /// What a node is made of, if the target takes all reductions among it: one that is left over
 /// would cost more than the whole operator.
 std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* graph,
-                                                const Node& node) {
+                                                const std::set<StorageId>& read, const Node& node) {
   if (target.rows) {
     for (const auto rewrite : {row_nodes, move_nodes, scatter_nodes}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
@@ -112,6 +130,8 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);
   if (!nodes) return move_nodes(graph, node);
+  if (target.hand_kernels && node.outputs.size() == 2 && has_one_result(*graph, node, read))
+    return nodes;  // an extreme or its place: drop_dead takes the other
   for (const Node& part : *nodes) {
     const auto reduction = as_reduction(*graph, part);
     if (reduction && !is_of_floats(*graph, *reduction)) return std::nullopt;
@@ -122,11 +142,12 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
 }  // namespace
 
 void decompose(Graph* graph, const Target& target) {
+  const std::set<StorageId> read = read_storages(*graph);
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
     std::vector<Node> parts;
     const std::string op = node.op;
-    auto rows = nodes_for_rows(target, graph, node);
+    auto rows = nodes_for_rows(target, graph, read, node);
     if (!rows) rows = recurrence_nodes(graph, node, target);
     if (!rows) rows = gated_unit_nodes(graph, node);
     if (rows) {

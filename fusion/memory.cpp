@@ -295,6 +295,11 @@ void locate_operands(Plan* plan) {
       g.table = locate(g.table_value);
       g.index = locate(g.index_value);
       g.out = locate(g.out_value);
+    } else if (step.kind == Step::Kind::kHostRows) {
+      HostRowsCall& r = step.host_rows;
+      r.x = locate(r.x_value);
+      if (r.value_value != kNone) r.values = locate(r.value_value);
+      if (r.place_value != kNone) r.places = locate(r.place_value);
     }
   }
 }

@@ -12,6 +12,7 @@
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/conv_shape.h"
+#include "kernels/x86/host_rows.h"
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/recurrence.h"
 #include "loader/graph.h"
@@ -131,6 +132,13 @@ struct RowGather {
   Location table, index, out;
 };
 
+/// Rows of integers, truth, places of extremes, running sums: see kernels/x86/host_rows.h.
+struct HostRowsCall {
+  x86::HostRows rows;
+  ValueId x_value = kNone, value_value = kNone, place_value = kNone;  ///< kNone: not wanted
+  Location x, values, places;
+};
+
 /// One element of a plan.
 struct Step {
   enum class Kind : uint8_t {
@@ -142,6 +150,7 @@ struct Step {
     kRecurrence,
     kRowSum,
     kRowGather,
+    kHostRows,
     kEmbeddingBag,
     kAttention,
     kEager
@@ -165,6 +174,7 @@ struct Step {
   RecurrenceCall recurrence;        ///< kRecurrence
   RowSum row_sum;                   ///< kRowSum
   RowGather row_gather;             ///< kRowGather
+  HostRowsCall host_rows;           ///< kHostRows
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   AttentionCall attention;          ///< kAttention
   ValueId scratch = kNone;          ///< memory that only this step uses
