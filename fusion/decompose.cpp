@@ -3,6 +3,7 @@
 #include <set>
 
 #include "fusion/batch_norm.h"
+#include "fusion/composite.h"
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
 #include "fusion/indexed.h"
@@ -122,13 +123,14 @@ bool has_one_result(const Graph& graph, const Node& node, const std::set<Storage
 std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* graph,
                                                 const std::set<StorageId>& read, const Node& node) {
   if (target.rows) {
-    for (const auto rewrite : {row_nodes, move_nodes, scatter_nodes}) {
+    for (const auto rewrite : {row_nodes, composite_nodes, move_nodes, scatter_nodes}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
     return target.blas ? einsum_nodes(graph, node) : std::nullopt;
   }
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);
+  if (!nodes) nodes = composite_nodes(graph, node);
   if (!nodes) return move_nodes(graph, node);
   if (target.hand_kernels && node.outputs.size() == 2 && has_one_result(*graph, node, read))
     return nodes;  // an extreme or its place: drop_dead takes the other
