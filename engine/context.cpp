@@ -163,6 +163,8 @@ void Context::run_step(size_t index) {
       return run_row_gather(plan_.steps[index]);
     case Step::Kind::kHostRows:
       return run_host_rows(plan_.steps[index].host_rows);
+    case Step::Kind::kWindowPool:
+      return run_window_pool(plan_.steps[index].window_pool);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index].bag);
     case Step::Kind::kAttention:

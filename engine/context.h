@@ -66,6 +66,10 @@ class Context {
     x86::run_host_rows(r.rows, floats(r.x), floats(r.values),
                        reinterpret_cast<int64_t*>(floats(r.places)), site_.parallel);
   }
+  void run_window_pool(const WindowPoolCall& w) {
+    x86::run_window_pool(w.pool, floats(w.x), floats(w.out),
+                         reinterpret_cast<int64_t*>(floats(w.places)), site_.parallel);
+  }
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
   at::Tensor holder(StorageId storage) const;

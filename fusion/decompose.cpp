@@ -15,6 +15,7 @@
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
 #include "fusion/scatter.h"
+#include "fusion/window_pool.h"
 
 namespace torchweld {
 namespace {
@@ -118,6 +119,12 @@ bool has_one_result(const Graph& graph, const Node& node, const std::set<Storage
          }) <= 1;
 }
 
+/// A maximum's place that nobody reads isn't made.
+void drop_unread_place(const Graph& graph, const std::set<StorageId>& read, Node* node) {
+  if (node->outputs.size() != 2 || node->outputs[1] == kNone) return;
+  if (!read.contains(graph.value(node->outputs[1]).storage)) node->outputs[1] = kNone;
+}
+
 /// What a node is made of, if the target takes all reductions among it: one that is left over
 /// would cost more than the whole operator.
 std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* graph,
@@ -131,6 +138,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);
   if (!nodes) nodes = composite_nodes(graph, node);
+  if (!nodes) nodes = maximum_of_image(graph, node);
   if (!nodes) return move_nodes(graph, node);
   if (target.hand_kernels && node.outputs.size() == 2 && has_one_result(*graph, node, read))
     return nodes;  // an extreme or its place: drop_dead takes the other
@@ -147,6 +155,8 @@ void decompose(Graph* graph, const Target& target) {
   const std::set<StorageId> read = read_storages(*graph);
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
+    if (target.hand_kernels && node.op.find("max_pool") != std::string::npos)
+      drop_unread_place(*graph, read, &node);
     std::vector<Node> parts;
     const std::string op = node.op;
     auto rows = nodes_for_rows(target, graph, read, node);

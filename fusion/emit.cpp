@@ -22,6 +22,7 @@
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
+#include "fusion/window_pool.h"
 #include "kernels/op_table.h"
 
 namespace torchweld {
@@ -231,6 +232,11 @@ class Emitter {
     if (make_host_rows(graph_, node(n), &step->host_rows)) {
       step->kind = Step::Kind::kHostRows;
       step->name = name_of_step(step->host_rows);
+      return true;
+    }
+    if (make_window_pool(graph_, node(n), &step->window_pool)) {
+      step->kind = Step::Kind::kWindowPool;
+      step->name = name_of_step(step->window_pool);
       return true;
     }
     if (node(n).outputs.size() != 1 || node(n).outputs[0] == kNone) return false;

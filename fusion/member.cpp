@@ -3,6 +3,7 @@
 #include "fusion/indexed.h"
 #include "fusion/pointwise.h"
 #include "fusion/scatter.h"
+#include "fusion/window_pool.h"
 
 namespace torchweld {
 namespace {
@@ -27,6 +28,9 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
     *why = "no code generator for this device";
     return std::nullopt;
   }
+  WindowPoolCall by_hand;  // which reads each row of the image once, where a kernel reads windows
+  if (!target.rows && target.hand_kernels && make_window_pool(graph, node, &by_hand))
+    return std::nullopt;
   if (target.rows || target.float_rows) {
     const auto reduction = as_reduction(graph, node);
     if (reduction && (target.rows || is_of_floats(graph, *reduction)))

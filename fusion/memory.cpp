@@ -300,6 +300,11 @@ void locate_operands(Plan* plan) {
       r.x = locate(r.x_value);
       if (r.value_value != kNone) r.values = locate(r.value_value);
       if (r.place_value != kNone) r.places = locate(r.place_value);
+    } else if (step.kind == Step::Kind::kWindowPool) {
+      WindowPoolCall& w = step.window_pool;
+      w.x = locate(w.x_value);
+      w.out = locate(w.out_value);
+      if (w.place_value != kNone) w.places = locate(w.place_value);
     }
   }
 }

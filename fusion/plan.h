@@ -15,6 +15,7 @@
 #include "kernels/x86/host_rows.h"
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/recurrence.h"
+#include "kernels/x86/windows.h"
 #include "loader/graph.h"
 
 namespace torchweld {
@@ -139,6 +140,13 @@ struct HostRowsCall {
   Location x, values, places;
 };
 
+/// Poolings of images as they lie, float32: see kernels/x86/windows.h.
+struct WindowPoolCall {
+  x86::WindowPool pool;
+  ValueId x_value = kNone, out_value = kNone, place_value = kNone;  ///< kNone: not wanted
+  Location x, out, places;
+};
+
 /// One element of a plan.
 struct Step {
   enum class Kind : uint8_t {
@@ -151,6 +159,7 @@ struct Step {
     kRowSum,
     kRowGather,
     kHostRows,
+    kWindowPool,
     kEmbeddingBag,
     kAttention,
     kEager
@@ -175,6 +184,7 @@ struct Step {
   RowSum row_sum;                   ///< kRowSum
   RowGather row_gather;             ///< kRowGather
   HostRowsCall host_rows;           ///< kHostRows
+  WindowPoolCall window_pool;       ///< kWindowPool
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   AttentionCall attention;          ///< kAttention
   ValueId scratch = kNone;          ///< memory that only this step uses
