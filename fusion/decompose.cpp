@@ -10,6 +10,7 @@
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
 #include "fusion/passes.h"
+#include "fusion/point_distances.h"
 #include "fusion/recurrence.h"
 #include "fusion/reduction.h"
 #include "fusion/rewriter.h"
@@ -139,6 +140,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
   auto nodes = row_nodes(graph, node);
   if (!nodes) nodes = composite_nodes(graph, node);
   if (!nodes) nodes = maximum_of_image(graph, node);
+  if (!nodes) nodes = point_distances(graph, node);
   if (!nodes) return move_nodes(graph, node);
   if (target.hand_kernels && node.outputs.size() == 2 && has_one_result(*graph, node, read))
     return nodes;  // an extreme or its place: drop_dead takes the other

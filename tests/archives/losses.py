@@ -110,6 +110,26 @@ def rows_compared():
 
 
 @archive
+def points():
+    """Distances of all points, some of which are equal; more than 25 ATen multiplies."""
+
+    def forward(x, y):
+        results = []
+        for a, b in ((x, x[:, :9]), (x.double(), x.double()), (x[0, :20], y[0, :25]), (x[..., 1:], y[..., 1:])):
+            results += [torch.cdist(a, b), torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist") + 1]
+        for mode in ("use_mm_for_euclid_dist", "use_mm_for_euclid_dist_if_necessary"):
+            results.append(torch.cdist(x[:, :5], y[:, :4], compute_mode=mode))
+        wide = x.reshape(2, 10, 12)
+        results += [torch.cdist(wide, wide), torch.cdist(x, y, p=1.0), torch.cdist(x[:, :0], y), torch.cdist(x, y[0])]
+        return tuple(results)
+
+    x = torch.randn(2, 40, 3) * 5
+    x[0, 3] = float("inf")
+    x[1, 5, 1] = float("nan")
+    return traced(forward, x, torch.randn(2, 30, 3))
+
+
+@archive
 def broadcast():
     """A target of another shape, which is the model's mistake but has an answer."""
 
