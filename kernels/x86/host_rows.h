@@ -29,10 +29,11 @@ constexpr bool is_running(RowsOp op) {
 /// One launch: the rows of a strided tensor.
 ///
 /// Shapes   dims [0, kept) count rows and [kept, dims) are one row, outermost first; a place counts
-/// a row's elements in that order. There is at least one of each, and running sums have one dim a
-/// row. Numerics  as ATen on a host: of equal extremes the first one's place; a NaN is an extreme,
-/// and the first one's place is it. Running sums and products of halves are computed in f32, those
-/// of f32 in f64, in the order of the row.
+///          a row's elements in that order. There is at least one of each, and running sums have
+///          one dim a row.
+/// Numerics as ATen on a host: of equal extremes the first one's place; a NaN is an extreme, and
+///          the first one's place is it. Running sums and products of halves are computed in f32,
+///          those of f32 in f64, in the order of the row.
 struct HostRows {
   static constexpr size_t kMostDims = 6;
   RowsOp op = RowsOp::kSum;

@@ -16,6 +16,9 @@ namespace {
 template <class C>
 using Vector [[gnu::vector_size(32)]] = C;
 
+template <class C>
+constexpr bool kIsFloating = C(0.5) != C(0);
+
 template <int kBytes>
 struct IndexType {
   using Type = int64_t;
@@ -27,7 +30,7 @@ struct IndexType<4> {
 
 template <class C>
 constexpr C lowest() {
-  if constexpr (C(0.5) != 0) {
+  if constexpr (kIsFloating<C>) {
     return -static_cast<C>(__builtin_inf());
   } else {
     return static_cast<C>(C(1) << (sizeof(C) * 8 - 1));
@@ -36,7 +39,7 @@ constexpr C lowest() {
 
 template <class C>
 constexpr C highest() {
-  if constexpr (C(0.5) != 0) {
+  if constexpr (kIsFloating<C>) {
     return static_cast<C>(__builtin_inf());
   } else {
     return static_cast<C>(~lowest<C>());
@@ -90,7 +93,7 @@ struct Extremes {
 
   static I beats(V x, V v) {
     const I further = kLargest ? x > v : x < v;
-    if constexpr (C(0.5) != 0) return further | ((x != x) & (v == v));
+    if constexpr (kIsFloating<C>) return further | ((x != x) & (v == v));
     return further;
   }
   void take(V x, I index) {
@@ -308,7 +311,7 @@ void reduce_as(const HostRows& call, const Operands& o) {
     default:
       break;
   }
-  if constexpr (C(0.5) == 0) {
+  if constexpr (!kIsFloating<C>) {
     using Wide = Plain<typename E::Memory, int64_t>;
     if (call.op == RowsOp::kSum) return reduce<Wide, Totals<int64_t, false>, As<int64_t>>(call, o);
     reduce<Wide, Totals<int64_t, true>, As<int64_t>>(call, o);

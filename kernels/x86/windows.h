@@ -18,8 +18,9 @@ struct Window {
 /// One launch, float32.
 ///
 /// Shapes   x [N, C, H, W] and the result, which lie with their pixels or their channels innermost,
-/// both in one way. Numerics  sums in the order of the window, then divided, as ATen does; -inf for
-/// a maximum of nothing but that, and a NaN is a maximum.
+///          both in one way.
+/// Numerics sums in the order of the window, then divided, as ATen does; -inf for a maximum of
+///          nothing but that, and a NaN is a maximum.
 struct WindowPool {
   struct Plane {
     int64_t images = 0, channels = 0, rows = 0, columns = 0;  ///< strides
