@@ -158,6 +158,10 @@ void Context::run_step(size_t index) {
       return run_row_sum(plan_.steps[index].row_sum);
     case Step::Kind::kByIndex:
       return run_by_index(plan_.steps[index]);
+    case Step::Kind::kHostRows:
+      return run_host_rows(plan_.steps[index].host_rows);
+    case Step::Kind::kWindowPool:
+      return run_window_pool(plan_.steps[index].window_pool);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index]);
     case Step::Kind::kAttention:

@@ -63,6 +63,14 @@ class Context {
   void run_row_sum(const RowSum& sum);
   void run_by_index(const Step& step);
   [[noreturn]] void fail(const Step& step, const std::string& what) const;
+  void run_host_rows(const HostRowsCall& r) {
+    x86::run_host_rows(r.rows, floats(r.x), floats(r.values),
+                       reinterpret_cast<int64_t*>(floats(r.places)), site_.parallel);
+  }
+  void run_window_pool(const WindowPoolCall& w) {
+    x86::run_window_pool(w.pool, floats(w.x), floats(w.out),
+                         reinterpret_cast<int64_t*>(floats(w.places)), site_.parallel);
+  }
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
   at::Tensor holder(StorageId storage) const;

@@ -5,6 +5,7 @@
 #include "fusion/affine_grid.h"
 #include "fusion/batch_norm.h"
 #include "fusion/by_index_nodes.h"
+#include "fusion/composite.h"
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
 #include "fusion/indexed.h"
@@ -12,11 +13,13 @@
 #include "fusion/move_nodes.h"
 #include "fusion/passes.h"
 #include "fusion/pixel_shuffle.h"
+#include "fusion/point_distances.h"
 #include "fusion/recurrence.h"
 #include "fusion/reduction.h"
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
 #include "fusion/scatter.h"
+#include "fusion/window_pool.h"
 
 namespace torchweld {
 namespace {
@@ -109,12 +112,36 @@ std::vector<Node> copying_reshape(Graph* graph, const Node& node) {
   return {std::move(copy)};
 }
 
+/// Storages that a node reads or that leave the block.
+std::set<StorageId> read_storages(const Graph& graph) {
+  std::set<StorageId> read;
+  const auto add = [&](ValueId id) {
+    if (id != kNone) read.insert(graph.value(id).storage);
+  };
+  for (const Node& node : graph.nodes) for_each_input(node, add);
+  for (const ValueId id : graph.outputs) add(id);
+  return read;
+}
+
+/// Whether an operator of several results has but one that is read.
+bool has_one_result(const Graph& graph, const Node& node, const std::set<StorageId>& read) {
+  return std::count_if(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+           return id != kNone && read.contains(graph.value(id).storage);
+         }) <= 1;
+}
+
+/// A maximum's place that nobody reads isn't made.
+void drop_unread_place(const Graph& graph, const std::set<StorageId>& read, Node* node) {
+  if (node->outputs.size() != 2 || node->outputs[1] == kNone) return;
+  if (!read.contains(graph.value(node->outputs[1]).storage)) node->outputs[1] = kNone;
+}
+
 /// What a node is made of, if the target takes all reductions among it: one that is left over
 /// would cost more than the whole operator.
 std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* graph,
-                                                const Node& node) {
+                                                const std::set<StorageId>& read, const Node& node) {
   if (target.rows) {
-    for (const auto rewrite : {row_nodes, move_nodes, scatter_nodes}) {
+    for (const auto rewrite : {row_nodes, composite_nodes, move_nodes, scatter_nodes}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
     return target.blas ? einsum_nodes(graph, node) : std::nullopt;
@@ -126,7 +153,12 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
   }
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);
+  if (!nodes) nodes = composite_nodes(graph, node);
+  if (!nodes) nodes = maximum_of_image(graph, node);
+  if (!nodes) nodes = point_distances(graph, node);
   if (!nodes) return move_nodes(graph, node);
+  if (target.hand_kernels && node.outputs.size() == 2 && has_one_result(*graph, node, read))
+    return nodes;  // an extreme or its place: drop_dead takes the other
   for (const Node& part : *nodes) {
     const auto reduction = as_reduction(*graph, part);
     if (reduction && !is_of_floats(*graph, *reduction)) return std::nullopt;
@@ -137,11 +169,14 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
 }  // namespace
 
 void decompose(Graph* graph, const Target& target) {
+  const std::set<StorageId> read = read_storages(*graph);
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
+    if (target.hand_kernels && node.op.find("max_pool") != std::string::npos)
+      drop_unread_place(*graph, read, &node);
     std::vector<Node> parts;
     const std::string op = node.op;
-    auto rows = nodes_for_rows(target, graph, node);
+    auto rows = nodes_for_rows(target, graph, read, node);
     if (!rows) rows = recurrence_nodes(graph, node, target);
     if (!rows) rows = gated_unit_nodes(graph, node);
     if (!rows) rows = pixel_shuffle_nodes(graph, node);

@@ -10,6 +10,7 @@
 #include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
 #include "fusion/host_matmul.h"
+#include "fusion/host_rows.h"
 #include "fusion/image_conv.h"
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
@@ -21,6 +22,7 @@
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
+#include "fusion/window_pool.h"
 #include "kernels/op_table.h"
 
 namespace torchweld {
@@ -228,9 +230,18 @@ class Emitter {
   }
 
   bool small_sums(NodeId n, Step* step) const {
-    if (!target_.hand_kernels || node(n).outputs.size() != 1 || node(n).outputs[0] == kNone ||
-        !node(n).pure)
-      return false;
+    if (!target_.hand_kernels || !node(n).pure) return false;
+    if (make_host_rows(graph_, node(n), &step->host_rows)) {
+      step->kind = Step::Kind::kHostRows;
+      step->name = name_of_step(step->host_rows);
+      return true;
+    }
+    if (make_window_pool(graph_, node(n), &step->window_pool)) {
+      step->kind = Step::Kind::kWindowPool;
+      step->name = name_of_step(step->window_pool);
+      return true;
+    }
+    if (node(n).outputs.size() != 1 || node(n).outputs[0] == kNone) return false;
     if (make_small_conv(graph_, node(n), &step->conv)) {
       const x86::ConvShape& s = step->conv.shape;
       step->kind = Step::Kind::kSmallConv;

@@ -4,6 +4,7 @@
 #include "fusion/indexed.h"
 #include "fusion/pointwise.h"
 #include "fusion/scatter.h"
+#include "fusion/window_pool.h"
 
 namespace torchweld {
 namespace {
@@ -28,11 +29,14 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
     *why = "no code generator for this device";
     return std::nullopt;
   }
+  WindowPoolCall pooling;  // by hand, each row of the image is read once; by a kernel, each window
+  if (!target.rows && target.hand_kernels &&
+      (is_pooling_by_hand(graph, node, target) || make_window_pool(graph, node, &pooling)))
+    return std::nullopt;
   if (target.rows || target.float_rows) {
     const auto reduction = as_reduction(graph, node);
     if (reduction && (target.rows || is_of_floats(graph, *reduction)))
       return Member{reduction->domain, reduction};
-    if (is_pooling_by_hand(graph, node, target)) return std::nullopt;
     if (auto domain = indexed_domain(graph, node)) {
       if (target.rows || !places_follow_from_data(graph, node))
         return Member{*domain, std::nullopt, true};

@@ -297,6 +297,16 @@ void locate_operands(Plan* plan) {
       b.table = locate(b.table_value);
       if (b.operand_value != kNone) b.operand = locate(b.operand_value);
       for (size_t k = 0; k < b.index_values.size(); ++k) b.index[k] = locate(b.index_values[k]);
+    } else if (step.kind == Step::Kind::kHostRows) {
+      HostRowsCall& r = step.host_rows;
+      r.x = locate(r.x_value);
+      if (r.value_value != kNone) r.values = locate(r.value_value);
+      if (r.place_value != kNone) r.places = locate(r.place_value);
+    } else if (step.kind == Step::Kind::kWindowPool) {
+      WindowPoolCall& w = step.window_pool;
+      w.x = locate(w.x_value);
+      w.out = locate(w.out_value);
+      if (w.place_value != kNone) w.places = locate(w.place_value);
     }
   }
 }

@@ -85,6 +85,45 @@ std::optional<std::vector<Node>> flip_of(Graph* graph, const Node& node, int64_t
   return r.take();
 }
 
+/// im2col: windows of an image, perhaps with zeros around it, are views, and their copy the result.
+std::optional<std::vector<Node>> windows_as_columns(Graph* graph, const Node& node) {
+  const ValueId image = tensor_arg(node, 0);
+  const Value out = graph->value(node.outputs[0]);
+  const auto *kernel = ints_arg(node, 1), *dilation = ints_arg(node, 2),
+             *padding = ints_arg(node, 3), *step = ints_arg(node, 4);
+  for (const auto* list : {kernel, dilation, padding, step}) {
+    if (list == nullptr || list->size() != 2) return std::nullopt;
+  }
+  const size_t rank = graph->value(image).sizes.size();
+  if (!is_contiguous(out) || out.elements() == 0 || (rank != 3 && rank != 4)) return std::nullopt;
+  Rewriter r(graph, node);
+  ValueId padded = image;
+  if ((*padding)[0] != 0 || (*padding)[1] != 0) {
+    std::vector<int64_t> sizes = graph->value(image).sizes;
+    sizes[rank - 2] += 2 * (*padding)[0];
+    sizes[rank - 1] += 2 * (*padding)[1];
+    const Arg::Ints around = {(*padding)[1], (*padding)[1], (*padding)[0], (*padding)[0]};
+    padded = r.call("aten::constant_pad_nd", {tensor(image), {around}, {0.0}},
+                    r.fresh(out.dtype, std::move(sizes)));
+  }
+  Value v = graph->value(padded);
+  const int64_t height = v.sizes[rank - 2], width = v.sizes[rank - 1];
+  const int64_t down = v.strides[rank - 2], right = v.strides[rank - 1];
+  const auto steps = [&](int64_t size, size_t d) {
+    return (size - (*dilation)[d] * ((*kernel)[d] - 1) - 1) / (*step)[d] + 1;
+  };
+  v.sizes.resize(rank - 2);
+  v.strides.resize(rank - 2);
+  v.sizes.insert(v.sizes.end(), {(*kernel)[0], (*kernel)[1], steps(height, 0), steps(width, 1)});
+  v.strides.insert(v.strides.end(), {(*dilation)[0] * down, (*dilation)[1] * right,
+                                     (*step)[0] * down, (*step)[1] * right});
+  if (v.elements() != out.elements()) return std::nullopt;
+  const ValueId y = seen_as(graph, node.outputs[0], v.sizes, contiguous_strides(v.sizes));
+  const ValueId windows = graph->add(std::move(v));
+  r.call("aten::clone", {tensor(windows), {int64_t{0}}}, y);
+  return r.take();
+}
+
 /// Memory that nobody has written: the plan places it, and no step makes it.
 bool makes_no_values(const std::string& op) {
   static const std::set<std::string> names = {"aten::empty.memory_format", "aten::empty_like",
@@ -105,6 +144,7 @@ std::optional<std::vector<Node>> move_nodes(Graph* graph, const Node& node) {
   if (x == kNone || graph->value(x).opaque) return std::nullopt;
   if (node.op == "aten::roll") return flat_roll(graph, node);
   if (node.op == "aten::repeat_interleave.self_int") return flat_repeat_interleave(graph, node);
+  if (node.op == "aten::im2col") return windows_as_columns(graph, node);
   if (node.op == "aten::rot90") return rot90(graph, node);
   if (node.op == "aten::flipud") return flip_of(graph, node, 0);
   if (node.op == "aten::fliplr") return flip_of(graph, node, 1);

@@ -14,8 +14,10 @@
 #include "kernels/kernel.h"
 #include "kernels/spec.h"
 #include "kernels/x86/conv_shape.h"
+#include "kernels/x86/host_rows.h"
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/recurrence.h"
+#include "kernels/x86/windows.h"
 #include "loader/graph.h"
 
 namespace torchweld {
@@ -135,6 +137,20 @@ struct ByIndexCall {
   std::array<Location, ByIndexShape::kMostIndices> index;
 };
 
+/// Rows of integers, truth, places of extremes, running sums: see kernels/x86/host_rows.h.
+struct HostRowsCall {
+  x86::HostRows rows;
+  ValueId x_value = kNone, value_value = kNone, place_value = kNone;  ///< kNone: not wanted
+  Location x, values, places;
+};
+
+/// Poolings of images as they lie, float32: see kernels/x86/windows.h.
+struct WindowPoolCall {
+  x86::WindowPool pool;
+  ValueId x_value = kNone, out_value = kNone, place_value = kNone;  ///< kNone: not wanted
+  Location x, out, places;
+};
+
 /// One element of a plan.
 struct Step {
   enum class Kind : uint8_t {
@@ -146,6 +162,8 @@ struct Step {
     kRecurrence,
     kRowSum,
     kByIndex,
+    kHostRows,
+    kWindowPool,
     kEmbeddingBag,
     kAttention,
     kEager
@@ -169,6 +187,8 @@ struct Step {
   RecurrenceCall recurrence;        ///< kRecurrence
   RowSum row_sum;                   ///< kRowSum
   ByIndexCall by_index;             ///< kByIndex
+  HostRowsCall host_rows;           ///< kHostRows
+  WindowPoolCall window_pool;       ///< kWindowPool
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   AttentionCall attention;          ///< kAttention
   ValueId scratch = kNone;          ///< memory that only this step uses

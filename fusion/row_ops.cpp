@@ -332,7 +332,7 @@ std::optional<std::vector<Node>> row_nodes(Graph* graph, const Node& node) {
 
 std::string why_no_float_rows(const Graph& graph, const Node& node) {
   if (!node.pure || (find_row_op(node.op) == nullptr && !as_reduction(graph, node))) return "";
-  return "its rows are of integers or of more than 2^20 floats, or it asks for places in them";
+  return "its rows are of more than 2^20 floats, or of types that no kernel makes this of";
 }
 
 }  // namespace torchweld

@@ -49,6 +49,18 @@ def repeats():
 
 
 @archive
+def windows_as_columns():
+    def unfold(x):
+        a = F.unfold(x, (3, 2)), F.unfold(x, 2, padding=1, stride=2), F.unfold(x, 2, dilation=(1, 3), padding=(2, 0))
+        b = F.unfold(x[0], (1, 3), stride=(1, 2)), F.unfold(x[:, :1, :, ::2], 2).relu()
+        return a + b
+
+    # LibTorch refuses integers.
+    tensors = [image(dtype) for dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16)]
+    return traced(lambda *xs: tuple(y for x in xs for y in unfold(x)), *tensors)
+
+
+@archive
 def slices_scattered():
     def move(x):
         y = x.flip([0])

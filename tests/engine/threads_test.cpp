@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kModel =
     "def forward(self, x):\n"
     "  y = torch.tanh(torch.linear(x, self.weight, self.bias)) * 2\n"
-    "  if bool(y.sum() > 0):\n    y = torch.cumsum(y, 0)\n"
+    "  if bool(y.sum() > 0):\n    y = torch.logcumsumexp(y, 0)\n"
     "  return torch.relu(y + 1), y.t()\n";
 
 struct Asked {

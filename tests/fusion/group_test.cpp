@@ -106,7 +106,7 @@ TEST(Group, ADiamondAroundAnEagerStepMakesNoCycle) {
   // %1 and %3 must not be one kernel: the running sum between them reads one and feeds the other.
   EXPECT_EQ(planned(R"(graph(%0: f32[4]):
   %1: f32[4] = aten::relu(%0)
-  %2: f32[4] = aten::cumsum(%1, 0, none)
+  %2: f32[4] = aten::logcumsumexp(%1, 0)
   %3: f32[4] = aten::add.Tensor(%1, %2, 1)
   %4: f32[4] = aten::mul.Tensor(%3, %1)
   return %4
@@ -115,8 +115,8 @@ TEST(Group, ADiamondAroundAnEagerStepMakesNoCycle) {
   %1: f32[4] = aten::relu(%0)
   load  %0 in input 0 {1}
   store %1 in arena 0..16 {1}
-step 1: eager aten::cumsum, since not a pointwise operator
-  %2: f32[4] = aten::cumsum(%1, 0, none)
+step 1: eager aten::logcumsumexp, since not a pointwise operator
+  %2: f32[4] = aten::logcumsumexp(%1, 0)
 step 2: fused fused_add_mul_f32 over [4]
   %3: f32[4] = aten::add.Tensor(%1, %2, 1)
   %4: f32[4] = aten::mul.Tensor(%3, %1)
@@ -132,15 +132,15 @@ arena 64 of 64 bytes
 TEST(Group, TwoDiamondsThatCrossMakeNoCycle) {
   EXPECT_EQ(planned(R"(graph(%0: f32[8], %1: f32[8]):
   %2: f32[8] = aten::exp(%0)
-  %3: f32[8] = aten::cumsum(%2, 0, none)
+  %3: f32[8] = aten::logcumsumexp(%2, 0)
   %4: f32[8] = aten::sin(%3)
-  %5: f32[8] = aten::cumsum(%1, 0, none)
+  %5: f32[8] = aten::logcumsumexp(%1, 0)
   %6: f32[8] = aten::mul.Tensor(%5, %2)
   %7: f32[8] = aten::add.Tensor(%6, %4, 1)
   return %7
 )"),
-            R"(step 0: eager aten::cumsum, since not a pointwise operator
-  %5: f32[8] = aten::cumsum(%1, 0, none)
+            R"(step 0: eager aten::logcumsumexp, since not a pointwise operator
+  %5: f32[8] = aten::logcumsumexp(%1, 0)
 step 1: fused fused_exp_mul_f32 over [8]
   %2: f32[8] = aten::exp(%0)
   %6: f32[8] = aten::mul.Tensor(%5, %2)
@@ -149,8 +149,8 @@ step 1: fused fused_exp_mul_f32 over [8]
   store %2 in arena 0..32 {1}
   store %6 in arena 64..96 {1}
   release %5
-step 2: eager aten::cumsum, since not a pointwise operator
-  %3: f32[8] = aten::cumsum(%2, 0, none)
+step 2: eager aten::logcumsumexp, since not a pointwise operator
+  %3: f32[8] = aten::logcumsumexp(%2, 0)
 step 3: fused fused_sin_add_f32 over [8]
   %4: f32[8] = aten::sin(%3)
   %7: f32[8] = aten::add.Tensor(%6, %4, 1)
@@ -250,9 +250,9 @@ TEST(Group, RandomDrawsKeepTheirOrder) {
   // first.
   const Plan made = plan(parse_graph(R"(graph(%0: f32[4]):
   %1: f32[4] = aten::exp(%0)
-  %2: f32[4] = aten::cumsum(%1, 0, none)
+  %2: f32[4] = aten::logcumsumexp(%1, 0)
   %2 = %2 <- aten::normal_(%2, 0.0, 1.0, none) draws
-  %3: f32[4] = aten::cumsum(%0, 0, none)
+  %3: f32[4] = aten::logcumsumexp(%0, 0)
   %3 = %3 <- aten::normal_(%3, 0.0, 1.0, none) draws
   %4: f32[4] = aten::add.Tensor(%1, %3, 1)
   return %2, %4

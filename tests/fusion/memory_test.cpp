@@ -9,7 +9,7 @@ namespace {
 TEST(Memory, BuffersThatDoNotMeetShareTheirPlace) {
   EXPECT_EQ(planned(R"(graph(%0: f32[64]):
   %1: f32[64] = aten::relu(%0)
-  %2: f32[64] = aten::cumsum(%1, 0, none)
+  %2: f32[64] = aten::logcumsumexp(%1, 0)
   %3: f32[64] = aten::relu(%2)
   %4: f32[64] = aten::sort(%3, 0, false)
   return %4
@@ -18,8 +18,8 @@ TEST(Memory, BuffersThatDoNotMeetShareTheirPlace) {
   %1: f32[64] = aten::relu(%0)
   load  %0 in input 0 {1}
   store %1 in arena 0..256 {1}
-step 1: eager aten::cumsum, since not a pointwise operator
-  %2: f32[64] = aten::cumsum(%1, 0, none)
+step 1: eager aten::logcumsumexp, since not a pointwise operator
+  %2: f32[64] = aten::logcumsumexp(%1, 0)
 step 2: fused single_relu_f32 over [64]
   %3: f32[64] = aten::relu(%2)
   load  %2 in eager {1}
@@ -60,10 +60,10 @@ TEST(Memory, WhatLeavesOrIsGivenIsNeverInTheArena) {
 
 TEST(Memory, ResultsOfEagerStepsAreReleasedAfterTheirLastReader) {
   const Plan made = plan(parse_graph(R"(graph(%0: f32[4]):
-  %1: f32[4] = aten::cumsum(%0, 0, none)
-  %2: f32[4] = aten::cumsum(%1, 0, none)
-  %3: f32[4] = aten::cumsum(%1, 0, none)
-  %4: f32[4] = aten::cumsum(%2, 0, none)
+  %1: f32[4] = aten::logcumsumexp(%0, 0)
+  %2: f32[4] = aten::logcumsumexp(%1, 0)
+  %3: f32[4] = aten::logcumsumexp(%1, 0)
+  %4: f32[4] = aten::logcumsumexp(%2, 0)
   return %4
 )"),
                          target());

@@ -22,6 +22,43 @@ TEST(Moves, AFlipIsReadBackwards) {
 )");
 }
 
+TEST(Moves, WindowsAsColumnsAreACopyOfAView) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[1,3,8,9]):
+  %1: f32[1,12,32] = aten::im2col(%0, [2, 2], [1, 1], [0, 0], [2, 1])
+  %3: f32[1,12,25] = aten::im2col(%0, [2, 2], [1, 1], [1, 1], [2, 2])
+  return %1, %3
+)"),
+            R"(kernel single_im2col_f32 rank 5
+  in0: f32[**1*1]
+  %0 = load f32 in0
+  out0: f32[****1] = %0
+kernel single_im2col_f32 rank 3
+  in0: f32[**1]
+  %0 = param i64 0
+  %1 = coord i64 1
+  %2 = sub i64 %1 %0
+  %3 = param i64 1
+  %4 = lt bool %2 %3
+  %5 = const i64 0
+  %6 = le bool %5 %2
+  %7 = and bool %4 %6
+  %8 = coord i64 2
+  %9 = sub i64 %8 %0
+  %10 = param i64 2
+  %11 = lt bool %9 %10
+  %12 = le bool %5 %9
+  %13 = and bool %11 %12
+  %14 = and bool %7 %13
+  %15 = param i64 3
+  %16 = load f32 in0 at %15 if %14
+  out0: f32[**1] = %16
+kernel single_im2col_f32 rank 5
+  in0: f32[**1**]
+  %0 = load f32 in0
+  out0: f32[****1] = %0
+)");
+}
+
 TEST(Moves, ARollWrapsByOneSelectADim) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
   %1: f32[4,30] = aten::roll(%0, [3], [1])
