@@ -36,34 +36,40 @@ bool is_plain_batch_norm(const Graph& graph, const Node& node) {
   return true;
 }
 
-Affine affine_of(const Node& node, Rewriter* r) {
+Affine affine_of(const Graph& graph, const Node& node, Rewriter* r) {
   const ValueId mean = node.args[3].tensor()->id, var = node.args[4].tensor()->id;
+  const DType dtype = graph.value(var).dtype;
+  // ATen's root is correctly rounded here, and what it adds is a fused multiply-add: neither is an
+  // operator of LibTorch's in float32. float64 has the digits to round once.
+  const auto wide = [r](ValueId of) { return tensor(r->setup_cast(of, DType::kF64)); };
+  const auto in_float64 = [r, var, &graph](const char* op, std::vector<Arg> args) {
+    return r->setup(op, std::move(args), DType::kF64, graph.value(var).sizes);
+  };
   const ValueId shifted =
       r->setup("aten::add.Scalar", {tensor(var), node.args[7], {int64_t{1}}}, var);
-  const ValueId deviation = r->setup("aten::sqrt", {tensor(shifted)}, var);
-  ValueId alpha = r->setup("aten::reciprocal", {tensor(deviation)}, var);
+  const ValueId root = r->setup_cast(in_float64("aten::sqrt", {wide(shifted)}), dtype);
+  ValueId alpha = r->setup("aten::reciprocal", {tensor(root)}, var);
   if (!node.args[1].is_none())
     alpha = r->setup("aten::mul.Tensor", {tensor(alpha), node.args[1]}, var);
-  const ValueId moved = r->setup("aten::mul.Tensor", {tensor(mean), tensor(alpha)}, var);
+  const ValueId moved = in_float64("aten::mul.Tensor", {wide(mean), wide(alpha)});
   const ValueId beta =
       node.args[2].is_none()
-          ? r->setup("aten::neg", {tensor(moved)}, var)
-          : r->setup("aten::sub.Tensor", {node.args[2], tensor(moved), {int64_t{1}}}, var);
-  return {alpha, beta};
+          ? in_float64("aten::neg", {tensor(moved)})
+          : in_float64("aten::sub.Tensor",
+                       {wide(node.args[2].tensor()->id), tensor(moved), {int64_t{1}}});
+  return {alpha, r->setup_cast(beta, dtype)};
 }
 
 std::vector<Node> batch_norm(Graph* graph, const Node& node) {
   Rewriter r(graph, node);
-  const auto [alpha, beta] = affine_of(node, &r);
+  const auto [alpha, beta] = affine_of(*graph, node, &r);
   const ValueId out = node.outputs[0];
   const size_t rank = graph->value(out).sizes.size();
-  Value scaled = graph->value(out);
-  scaled.storage = graph->add(Storage{});
-  scaled.offset = 0;
-  graph->storages.back().bytes = graph->storage_of(out).bytes;
-  const ValueId product = graph->add(std::move(scaled));
-  r.call("aten::mul.Tensor", {node.args[0], tensor(by_channel(graph, alpha, rank))}, product);
-  r.call("aten::add.Tensor", {tensor(product), tensor(by_channel(graph, beta, rank)), {int64_t{1}}},
+  r.call("aten::addcmul",
+         {tensor(by_channel(graph, beta, rank)),
+          node.args[0],
+          tensor(by_channel(graph, alpha, rank)),
+          {int64_t{1}}},
          out);
   return r.take();
 }

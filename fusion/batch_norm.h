@@ -16,10 +16,12 @@ struct Affine {
   ValueId alpha = kNone, beta = kNone;  ///< [channels], made by setup nodes
 };
 
-/// Numerics as ATen's kernel: alpha = weight / sqrt(var + eps), beta = bias - mean * alpha.
-Affine affine_of(const Node& node, Rewriter* r);
+/// Numerics bit by bit those of ATen's kernel: alpha = 1 / sqrt(var + eps) * weight, beta = bias -
+/// mean * alpha by a fused multiply-add, as x * alpha + beta is.
+/// Source   aten/src/ATen/native/cpu/batch_norm_kernel.cpp
+Affine affine_of(const Graph& graph, const Node& node, Rewriter* r);
 
-/// Its pointwise nodes.
+/// Its pointwise node.
 std::vector<Node> batch_norm(Graph* graph, const Node& node);
 
 }  // namespace torchweld

@@ -169,7 +169,7 @@ class Packer {
   /// kernel has one: in the weights it would round each of them once more, by the same error at
   /// every pixel, which no mean over pixels evens out.
   void fold(const Node& norm, bool own, Convolution* c, Rewriter* r) {
-    const Affine affine = affine_of(norm, r);
+    const Affine affine = affine_of(graph_, norm, r);
     if (own) {
       c->scale = affine.alpha;
     } else {

@@ -229,5 +229,27 @@ INSTANTIATE_TEST_SUITE_P(
               "torch.rsub(y, 1)\n"}),
     [](const auto& info) { return info.param.name; });
 
+TEST(Numerics, BatchNormIsBitEqualToEager) {
+  at::manual_seed(3);
+  const auto channels = [] { return at::randn({200}); };
+  const ScriptModule module(
+      "def forward(self, x):\n  return torch.batch_norm(x, self.w, self.b, self.m, self.v, False, "
+      "0.1, 1e-05, True), torch.batch_norm(x, None, None, self.m, self.v, False, 0.1, 1e-03, "
+      "True)\n",
+      {{"w", channels()}, {"b", channels()}, {"m", channels()}, {"v", channels().abs() + 0.01}});
+  for (const Numerics numerics : {Numerics::kDefault, Numerics::kExact}) {
+    Options options = blocking();
+    options.numerics = numerics;
+    const Engine engine = module.load(options);
+    for (int i = 0; i < 3; ++i) {
+      const at::Tensor x = at::randn({2, 200, 7, 9}) * 10;
+      const c10::IValue expected = module.run({x}), actual = engine.run({x});
+      EXPECT_TRUE(at::equal(first(expected), first(actual)));
+      EXPECT_TRUE(at::equal(second(expected), second(actual)));
+    }
+    EXPECT_EQ(engine.counters().planned_blocks, 2);
+  }
+}
+
 }  // namespace
 }  // namespace torchweld::testing

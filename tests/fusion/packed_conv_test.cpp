@@ -30,28 +30,28 @@ TEST(PackedConv, TakesBatchNormAndSiluAndStaysChannelsLast) {
 )",
                     packs()),
             R"(step 0: fused single_copy_f32 over [64,64]
-  %23: f32[1,64,8,8]{4096,1,512,64} = aten::clone(%0, 2)
+  %29: f32[1,64,8,8]{4096,1,512,64} = aten::clone(%0, 2)
   load  %0 in input 0 {1,64}
-  store %23 in arena 0..16384 {64,1}
+  store %29 in arena 0..16384 {64,1}
 step 1: library mkldnn::_convolution_pointwise
-  %24: f32[1,64,8,8]{4096,1,512,64} = mkldnn::_convolution_pointwise(%23, %21, %18, [1, 1], [1, 1], [1, 1], 1, "none", floats[], "")
+  %30: f32[1,64,8,8]{4096,1,512,64} = mkldnn::_convolution_pointwise(%29, %27, %24, [1, 1], [1, 1], [1, 1], 1, "none", floats[], "")
 step 2: fused fused_add_relu_f32 over [64,64]
-  %25: f32[1,64,8,8]{4096,1,512,64} = aten::add.Tensor(%24, %0, 1)
-  %26: f32[1,64,8,8]{4096,1,512,64} = aten::relu(%25)
-  load  %24 in eager {64,1}
+  %31: f32[1,64,8,8]{4096,1,512,64} = aten::add.Tensor(%30, %0, 1)
+  %32: f32[1,64,8,8]{4096,1,512,64} = aten::relu(%31)
+  load  %30 in eager {64,1}
   load  %0 in input 0 {1,64}
-  store %26 in arena 0..16384 {64,1}
-  release %24
+  store %32 in arena 0..16384 {64,1}
+  release %30
 step 3: eager aten::max_pool2d, since not a pointwise operator
-  %27: f32[1,64,4,4]{1024,1,256,64} = aten::max_pool2d(%26, [2, 2], [2, 2], [0, 0], [1, 1], false)
+  %33: f32[1,64,4,4]{1024,1,256,64} = aten::max_pool2d(%32, [2, 2], [2, 2], [0, 0], [1, 1], false)
 step 4: library mkldnn::_convolution_pointwise
-  %28: f32[1,64,4,4]{1024,1,256,64} = mkldnn::_convolution_pointwise(%27, %22, %2, [1, 1], [1, 1], [1, 1], 1, "swish", floats[], "")
-  release %27
+  %34: f32[1,64,4,4]{1024,1,256,64} = mkldnn::_convolution_pointwise(%33, %28, %2, [1, 1], [1, 1], [1, 1], 1, "swish", floats[], "")
+  release %33
 step 5: fused single_copy_f32 over [64,16]
-  %12: f32[1,64,4,4] = aten::clone(%28, 0)
-  load  %28 in eager {1,64}
+  %12: f32[1,64,4,4] = aten::clone(%34, 0)
+  load  %34 in eager {1,64}
   store %12 in output of 4096 bytes {16,1}
-  release %28
+  release %34
 return %12 in output of 4096 bytes
 arena 16384 of 32768 bytes
 )");
@@ -83,14 +83,14 @@ TEST(ImageConvStep, TakesBatchNormSummandAndRange) {
 )",
                     by_hand()),
             R"(step 0: conv_64x27x64_hardtanh
-  %20: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%0, %1, %19, [2, 2], [1, 1], [1, 1], 1, %17)
-  %21: f32[1,64,8,8]{4096,1,512,64} = aten::hardtanh(%20, 0, 6)
+  %26: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%0, %1, %25, [2, 2], [1, 1], [1, 1], 1, %19)
+  %27: f32[1,64,8,8]{4096,1,512,64} = aten::hardtanh(%26, 0, 6)
 step 1: conv_64x576x64_add_relu
-  %22: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%21, %2, %3, [1, 1], [1, 1], [1, 1], 1)
-  %23: f32[1,64,8,8]{4096,1,512,64} = aten::add.Tensor(%21, %22, 1)
-  %24: f32[1,64,8,8]{4096,1,512,64} = aten::relu(%23)
+  %28: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%27, %2, %3, [1, 1], [1, 1], [1, 1], 1)
+  %29: f32[1,64,8,8]{4096,1,512,64} = aten::add.Tensor(%27, %28, 1)
+  %30: f32[1,64,8,8]{4096,1,512,64} = aten::relu(%29)
 step 2: avg_pool_1x64x64
-  %26: f32[1,64,1,1]{64,1,64,64} = aten::adaptive_avg_pool2d(%24, [1, 1])
+  %32: f32[1,64,1,1]{64,1,64,64} = aten::adaptive_avg_pool2d(%30, [1, 1])
 return %13 in output of 256 bytes
 arena 58368 of 61888 bytes
 )");
@@ -166,17 +166,17 @@ TEST(ImageConvStep, SignalsAreImagesOfOneRow) {
 )",
                     by_hand()),
             R"(step 0: conv_158x10x32_relu
-  %20: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%0, %1, %19, [5], [0], [1], 1, %17)
-  %21: f32[2,32,79]{2528,1,32} = aten::relu(%20)
+  %26: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%0, %1, %25, [5], [0], [1], 1, %19)
+  %27: f32[2,32,79]{2528,1,32} = aten::relu(%26)
 step 1: conv_158x96x32_add
-  %22: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%21, %2, %4, [1], [4], [4], 1)
-  %23: f32[2,32,79]{2528,1,32} = aten::add.Tensor(%22, %21, 1)
+  %28: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%27, %2, %4, [1], [4], [4], 1)
+  %29: f32[2,32,79]{2528,1,32} = aten::add.Tensor(%28, %27, 1)
 step 2: depthwise_conv_158x5x32
-  %24: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%23, %3, %4, [1], [2], [1], 32)
+  %30: f32[2,32,79]{2528,1,32} = torchweld::conv2d(%29, %3, %4, [1], [2], [1], 32)
 step 3: max_pool_78x2x32
-  %25: f32[2,32,39]{1248,1,32} = aten::max_pool1d(%24, [2], [2], [0], [1], false)
+  %31: f32[2,32,39]{1248,1,32} = aten::max_pool1d(%30, [2], [2], [0], [1], false)
 step 4: avg_pool_2x39x32
-  %27: f32[2,32,1]{32,1,32} = aten::adaptive_avg_pool1d(%25, [1])
+  %33: f32[2,32,1]{32,1,32} = aten::adaptive_avg_pool1d(%31, [1])
 return %13 in output of 256 bytes
 arena 62720 of 92928 bytes
 )");
@@ -266,18 +266,18 @@ TEST(ImageConvStep, TransposedConvolutionsTakeTheSame) {
 )",
                     by_hand()),
             R"(step 0: fused single_copy_f32 over [20,32]
-  %25: f32[1,20,32] = aten::clone(%24, 0)
-  load  %24 in input 0 {1,20}
-  store %25 in arena 2816..5376 {32,1}
+  %31: f32[1,20,32] = aten::clone(%30, 0)
+  load  %30 in input 0 {1,20}
+  store %31 in arena 2816..5376 {32,1}
 step 1: conv_transpose_80x256x48_relu
-  %27: f32[1,48,80]{3840,1,48} = torchweld::conv_transpose2d(%26, %19, %15, [4], [2], [0], 1, [1], %13)
-  %28: f32[1,48,80]{3840,1,48} = aten::relu(%27)
+  %33: f32[1,48,80]{3840,1,48} = torchweld::conv_transpose2d(%32, %25, %21, [4], [2], [0], 1, [1], %15)
+  %34: f32[1,48,80]{3840,1,48} = aten::relu(%33)
 step 2: conv_transpose_320x192x16
-  %30: f32[1,16,16,20]{5120,1,320,16} = torchweld::conv_transpose2d(%29, %23, none, [2, 2], [0, 0], [0, 0], 1, [1, 1])
+  %36: f32[1,16,16,20]{5120,1,320,16} = torchweld::conv_transpose2d(%35, %29, none, [2, 2], [0, 0], [0, 0], 1, [1, 1])
 step 3: fused fused_silu_copy_f32 over [16,320]
-  %31: f32[1,16,16,20]{5120,1,320,16} = aten::silu(%30)
-  %9: f32[1,16,16,20] = aten::clone(%31, 0)
-  load  %30 in arena 0..20480 {1,16}
+  %37: f32[1,16,16,20]{5120,1,320,16} = aten::silu(%36)
+  %9: f32[1,16,16,20] = aten::clone(%37, 0)
+  load  %36 in arena 0..20480 {1,16}
   store %9 in output of 20480 bytes {320,1}
 return %9 in output of 20480 bytes
 arena 35840 of 41216 bytes
