@@ -16,15 +16,13 @@ enum class ByIndex : uint8_t { kRead, kWrite, kAdd, kMultiply, kMax, kMin };
 
 /// A walk over the operand and, at other places, over the table.
 ///
-/// Shapes    the walk has `rank` dims; an element of the table is at its strides over them plus,
-/// for
-///           each index, what it names there times the stride of the dim that it names. Strides are
-///           in elements; the operand's are 0 where it is a number.
+/// Shapes    the walk has `rank` dims; an element of the table is at its strides over them and,
+///           for each index, at what it names there times the stride of the dim that it names.
+///           Strides are in elements; the operand's are 0 where it is a number.
 /// Order     writes to one place come in row-major order, whatever the number of threads; of stored
 ///           ones the last stays.
 /// Numerics  integers wrap around; of bools + is or and * is and. NaN wins as an extreme. Halves
-/// are
-///           read and written only.
+///           are read and written only.
 struct ByIndexShape {
   static constexpr int kMostDims = 8;  ///< one more than a walk has before simplify()
   static constexpr int kMostIndices = 4;

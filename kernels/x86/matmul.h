@@ -50,12 +50,11 @@ struct Clamp {
 
 /// out = clamp(x w * scale + bias + summand), or without what isn't there.
 ///
-/// Shapes   x [m, k], summand and out [m, n] with contiguous rows, strides in elements; scale and
-/// bias
-///          [n]; w packed, or [n, k] with contiguous rows where `panel` is 0. A row of x may be
-///          several stretches, equally long and equally far apart, on a grid of `outer` by `inner`.
-///          `offsets`, of packed weights, says the same element by element, for stretches so short
-///          that a loop over each would wait for the guess of its end.
+/// Shapes   x [m, k], summand and out [m, n] with contiguous rows, strides in elements; scale [n]
+///          and bias [n]; w packed, or [n, k] with contiguous rows where `panel` is 0. A row of x
+///          may be several stretches, equally long and equally far apart, on a grid of `outer` by
+///          `inner`. `offsets`, of packed weights, says the same element by element, for stretches
+///          so short that a loop over each would wait for the guess of its end.
 /// Memory   no alignment asked; `summand` may be `out`, nothing else may overlap it.
 /// Numerics f32 products and sums by fma, in partial sums that are added at the end.
 struct MatmulCall {
