@@ -9,8 +9,9 @@
 namespace torchweld::x86 {
 namespace {
 
-constexpr int64_t kLine = 16;          // floats of a cache's line
-constexpr int64_t kMostAhead = 65536;  // floats that the second cache has room for beside the rest
+constexpr int64_t kLine = 16;           // floats of a cache's line
+constexpr int64_t kFewWeights = 32768;  // that are in the second cache anyway
+constexpr int64_t kMostAhead = 65536;   // floats that the second cache has room for beside the rest
 
 /// The sums of kRows rows by kVectors vectors of columns. They live in registers, which takes loops
 /// that are unrolled before anything else is done to them.
@@ -31,8 +32,8 @@ struct Sums {
     for (V& sum : all) sum = Isa::zero();
   }
   /// To one of the sets, one element of each row, `stride` apart, by a row of w.
-  [[gnu::always_inline]] void add_products(int set, const float* x, int64_t stride,
-                                           const float* w) {
+  template <int kSet>
+  [[gnu::always_inline]] void add_products(const float* x, int64_t stride, const float* w) {
     V b[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) b[v] = Isa::load(w + v * Isa::kLanes);
@@ -41,17 +42,24 @@ struct Sums {
       const V a = Isa::all(x[r * stride]);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        V& sum = all[set * kTiles + r * kVectors + v];
+        V& sum = all[kSet * kTiles + r * kVectors + v];
         sum = Isa::fma(a, b[v], sum);
       }
     }
   }
+  /// To each set from this one on, elements of x that place(set) names by rows of w.
+  template <int kPanel, int kSet, class Place>
+  [[gnu::always_inline]] void add_to_sets(const Place& place, int64_t stride, const float* w) {
+    add_products<kSet>(place(kSet), stride, w + kSet * kPanel);
+    if constexpr (kSet + 1 < kSets) add_to_sets<kPanel, kSet + 1>(place, stride, w);
+  }
   /// All sets into the first.
+  template <int kHalf = kSets / 2>
   [[gnu::always_inline]] void join() {
-#pragma GCC unroll 4
-    for (int half = kSets / 2; half > 0; half /= 2) {
+    if constexpr (kHalf > 0) {
 #pragma GCC unroll 16
-      for (int i = 0; i < half * kTiles; ++i) all[i] = Isa::add(all[i], all[i + half * kTiles]);
+      for (int i = 0; i < kHalf * kTiles; ++i) all[i] = Isa::add(all[i], all[i + kHalf * kTiles]);
+      join<kHalf / 2>();
     }
   }
   [[gnu::always_inline]] void add(const V* others) {
@@ -122,7 +130,7 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
   const int64_t stride = c.x_row_stride;
   const float* const x = c.x + row * stride;
   // Stores wait for their lines in order, and those of the total below behind them.
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; S::kSets == 1 && r < kRows; ++r) {
     const float* out = c.out + (row + r) * c.out_row_stride + column;
     for (int v = 0; v < kVectors; ++v) __builtin_prefetch(out + v * Isa::kLanes);
   }
@@ -143,16 +151,16 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
     int64_t i = 0;
     if constexpr (S::kSets > 1) {
       for (; i + S::kSets <= count; i += S::kSets, w += S::kSets * kPanel) {
-#pragma GCC unroll 8
-        for (int set = 0; set < S::kSets; ++set) {
-          __builtin_prefetch(w + set * kPanel + ahead, 0, 2);
-          sums.add_products(set, place(i + set), stride, w + set * kPanel);
+        if (ahead != 0) {  // few rows have no time to spare for nothing
+          for (int set = 0; set < S::kSets; ++set)
+            __builtin_prefetch(w + set * kPanel + ahead, 0, 2);
         }
+        sums.template add_to_sets<kPanel, 0>([&](int set) { return place(i + set); }, stride, w);
       }
     }
     for (; i < count; ++i, w += kPanel) {
       __builtin_prefetch(w + ahead, 0, 2);
-      sums.add_products(0, place(i), stride, w);
+      sums.template add_products<0>(place(i), stride, w);
     }
   };
   if constexpr (kByOffsets) {
@@ -197,9 +205,11 @@ void matmul_rows(const MatmulCall& c, int64_t rows, int64_t row, int64_t column,
                  int columns, int64_t ahead) {
   if constexpr (kRows > 0) {
     if (rows == kRows) {
-      const auto tile = c.offsets != nullptr ? matmul_tile<Isa, kPanel, kRows, kVectors, true>
-                                             : matmul_tile<Isa, kPanel, kRows, kVectors, false>;
-      tile(c, row, column, w, columns, ahead);
+      if (c.offsets != nullptr) {
+        matmul_tile<Isa, kPanel, kRows, kVectors, true>(c, row, column, w, columns, ahead);
+      } else {
+        matmul_tile<Isa, kPanel, kRows, kVectors, false>(c, row, column, w, columns, ahead);
+      }
     } else {
       matmul_rows<Isa, kPanel, kVectors, kRows - 1>(c, rows, row, column, w, columns, ahead);
     }
@@ -222,7 +232,9 @@ void matmul_columns(const MatmulCall& c, int64_t begin, int64_t end) {
     const int columns = static_cast<int>(left < kWidth ? left : kWidth);
     const float* const next = column + kPanel < c.end ? w + kPanel * c.k : c.ahead;
     // A line of each row of the next panel a tile, if there is room for all of them.
-    const int64_t fetching = next == nullptr ? 0 : kPanel * c.k <= kMostAhead ? kLinesOfRow : 1;
+    const int64_t fetching = next == nullptr || c.k * c.n <= kFewWeights ? 0
+                             : kPanel * c.k <= kMostAhead                ? kLinesOfRow
+                                                                         : 1;
     for (int64_t t = 0, row = begin; t < tiles; ++t) {
       const int64_t rows = least + (t < longer ? 1 : 0);
       const int64_t ahead = t < fetching ? next - w + t * kLine : 0;
