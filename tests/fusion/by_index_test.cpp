@@ -6,18 +6,11 @@
 namespace torchweld::testing {
 namespace {
 
-Target host() {
-  Target on;
-  on.hand_kernels = true;
-  on.float_rows = true;
-  return on;
-}
-
 /// The steps of a graph by their names.
 std::string names(const std::string& inputs, const std::string& nodes) {
   std::string text;
   for (const Step& step :
-       plan(parse_graph("graph(" + inputs + "):\n" + nodes + "\n"), host()).steps)
+       plan(parse_graph("graph(" + inputs + "):\n" + nodes + "\n"), float_rows(true)).steps)
     text += (text.empty() ? "" : ", ") + step.name;
   return text;
 }

@@ -7,14 +7,7 @@ namespace torchweld::testing {
 namespace {
 
 /// The plan's steps on the host, by name, one a line.
-std::string names(std::string_view text) {
-  Target host;
-  host.float_rows = true;
-  std::string all;
-  for (const Step& step : plan(parse_graph(text), host).steps)
-    all += (step.kind == Step::Kind::kFused ? step.spec.name : "eager " + step.name) + "\n";
-  return all;
-}
+std::string names(std::string_view text) { return testing::names(text, float_rows()); }
 
 TEST(Composite, ALossAndWhatComesBeforeItAreOneKernel) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[4,30]):

@@ -6,15 +6,8 @@
 namespace torchweld::testing {
 namespace {
 
-/// The plan's steps, by name, one a line.
-std::string steps(std::string_view text) {
-  Target host;
-  host.float_rows = true;
-  std::string names;
-  for (const Step& step : plan(parse_graph(text), host).steps)
-    names += (step.kind == Step::Kind::kFused ? step.spec.name : "eager " + step.name) + "\n";
-  return names;
-}
+/// The plan's steps on the host, by name, one a line.
+std::string steps(std::string_view text) { return testing::names(text, float_rows()); }
 
 TEST(FloatRows, NormsAndTheirNeighboursAreOneKernel) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[30]):

@@ -6,19 +6,8 @@
 namespace torchweld::testing {
 namespace {
 
-/// The plan's steps, by name, one a line.
-std::string steps(std::string_view text) {
-  Target host;
-  host.float_rows = true;
-  host.hand_kernels = true;
-  std::string names;
-  for (const Step& step : plan(parse_graph(text), host).steps)
-    names += (step.kind == Step::Kind::kFused   ? step.spec.name
-              : step.kind == Step::Kind::kEager ? "eager " + step.name
-                                                : step.name) +
-             "\n";
-  return names;
-}
+/// The plan's steps on the host, by name, one a line.
+std::string steps(std::string_view text) { return testing::names(text, float_rows(true)); }
 
 TEST(HostRows, ExtremesAndTheirPlacesAreOneStep) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30,7]):

@@ -7,13 +7,10 @@ namespace torchweld::testing {
 namespace {
 
 std::string names(const std::string& points, const std::string& mode) {
-  Target host;
-  host.float_rows = true;
-  host.hand_kernels = true;
   const std::string text = "graph(" + points + "):\n  %2: f32[9,7] = aten::cdist(%0, %1, 2.0, " +
                            mode + ")\n  return %2\n";
   std::string all;
-  for (const Step& step : plan(parse_graph(text), host).steps)
+  for (const Step& step : plan(parse_graph(text), float_rows(true)).steps)
     all += (step.kind == Step::Kind::kFused ? to_text(step.spec) : "eager " + step.name + "\n");
   return all;
 }

@@ -63,4 +63,22 @@ inline std::string steps(std::string_view text) {
   return specs;
 }
 
+/// The steps of a plan by name, one a line; kernels by that of their spec.
+inline std::string names(std::string_view text, const Target& on) {
+  std::string all;
+  for (const Step& step : plan(parse_graph(text), on).steps) {
+    const bool fused = step.kind == Step::Kind::kFused, eager = step.kind == Step::Kind::kEager;
+    all += (fused ? step.spec.name : (eager ? "eager " : "") + step.name) + "\n";
+  }
+  return all;
+}
+
+/// A host that takes rows of floats.
+inline Target float_rows(bool hand_kernels = false) {
+  Target host;
+  host.float_rows = true;
+  host.hand_kernels = hand_kernels;
+  return host;
+}
+
 }  // namespace torchweld::testing
