@@ -232,18 +232,19 @@ void place_buffers(Plan* plan, const Target& target) {
 
 void locate_operands(Plan* plan) {
   const auto locate = [&](ValueId id) {
+    if (id == kNone) return Location{};
     const Value& v = plan->graph.value(id);
     return Location{v.storage, v.offset * size_of(v.dtype)};
   };
   const auto locate_by_hand = [&](auto* call) {
     call->x = locate(call->x_value);
     call->out = locate(call->out_value);
-    if (call->bias_value != kNone) call->bias = locate(call->bias_value);
-    if (call->summand_value != kNone) call->summand = locate(call->summand_value);
+    call->bias = locate(call->bias_value);
+    call->summand = locate(call->summand_value);
   };
   for (Step& step : plan->steps) {
     const Node& node = plan->graph.nodes[static_cast<size_t>(step.nodes[0])];
-    if (step.scratch != kNone) step.scratch_at = locate(step.scratch);
+    step.scratch_at = locate(step.scratch);
     if (step.kind == Step::Kind::kFused || step.has_tail()) {
       for (const ValueId id : step.has_tail() ? step.tail_reads : step.reads)
         step.operands.push_back(locate(id));
@@ -254,28 +255,28 @@ void locate_operands(Plan* plan) {
     } else if (step.kind == Step::Kind::kImageConv) {
       ImageConv& c = step.image_conv;
       locate_by_hand(&c);
-      if (c.scale_value != kNone) c.scale = locate(c.scale_value);
+      c.scale = locate(c.scale_value);
     } else if (step.kind == Step::Kind::kMatmul) {
       Matmul& m = step.matmul;
       m.a = locate(m.a_value);
       m.b = locate(m.b_value);
       m.out = locate(m.out_value);
-      if (m.c_value != kNone) m.c = locate(m.c_value);
-      if (m.bias_value != kNone) m.bias = locate(m.bias_value);
+      m.c = locate(m.c_value);
+      m.bias = locate(m.bias_value);
     } else if (step.kind == Step::Kind::kEmbeddingBag) {
       EmbeddingBagCall& b = step.bag;
       b.table = locate(b.table_value);
       b.indices = locate(b.indices_value);
       b.offsets = locate(b.offsets_value);
       b.out = locate(b.out_value);
-      if (b.weights_value != kNone) b.weights = locate(b.weights_value);
+      b.weights = locate(b.weights_value);
     } else if (step.kind == Step::Kind::kAttention) {
       AttentionCall& a = step.attention;
       a.q = locate(a.q_value);
       a.k = locate(a.k_value);
       a.v = locate(a.v_value);
       a.out = locate(a.out_value);
-      if (a.mask_value != kNone) a.mask = locate(a.mask_value);
+      a.mask = locate(a.mask_value);
     } else if (step.kind == Step::Kind::kSmallConv) {
       step.conv.x = locate(node.args[0].tensor()->id);
       step.conv.out = locate(node.outputs[0]);
@@ -286,7 +287,6 @@ void locate_operands(Plan* plan) {
       r.h = locate(r.h_value);
       r.y = locate(r.y_value);
       r.h_out = locate(r.h_out_value);
-      if (r.c_value == kNone) continue;
       r.c = locate(r.c_value);
       r.c_out = locate(r.c_out_value);
     } else if (step.kind == Step::Kind::kRowSum) {
@@ -295,18 +295,18 @@ void locate_operands(Plan* plan) {
     } else if (step.kind == Step::Kind::kByIndex) {
       ByIndexCall& b = step.by_index;
       b.table = locate(b.table_value);
-      if (b.operand_value != kNone) b.operand = locate(b.operand_value);
+      b.operand = locate(b.operand_value);
       for (size_t k = 0; k < b.index_values.size(); ++k) b.index[k] = locate(b.index_values[k]);
     } else if (step.kind == Step::Kind::kHostRows) {
       HostRowsCall& r = step.host_rows;
       r.x = locate(r.x_value);
-      if (r.value_value != kNone) r.values = locate(r.value_value);
-      if (r.place_value != kNone) r.places = locate(r.place_value);
+      r.values = locate(r.value_value);
+      r.places = locate(r.place_value);
     } else if (step.kind == Step::Kind::kWindowPool) {
       WindowPoolCall& w = step.window_pool;
       w.x = locate(w.x_value);
       w.out = locate(w.out_value);
-      if (w.place_value != kNone) w.places = locate(w.place_value);
+      w.places = locate(w.place_value);
     }
   }
 }
