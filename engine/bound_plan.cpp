@@ -1,5 +1,6 @@
 #include "engine/bound_plan.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ Target target_for(const Runtime& runtime, const Options& options) {
   Target target;
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
   target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
+  target.threads = at::get_num_threads();
   target.fuses = runtime.backend() != nullptr;
   target.rows = target.fuses && runtime.backend()->takes_rows();
   target.float_rows = target.fuses && runtime.backend()->takes_float_rows() && !exact;

@@ -15,6 +15,7 @@ namespace torchweld {
 struct Target {
   Rounding rounding = Rounding::kDefault;
   bool hand_kernels = false;  ///< hand-written kernels for products, convolutions, sums are there
+  int threads = 1;            ///< LibTorch's, which decide in what order it sums
   bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
 
   bool rows = false;  ///< the code generator takes rows, gathers and scatters

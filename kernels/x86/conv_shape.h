@@ -13,6 +13,16 @@ enum class ImageOp : uint8_t {
   kTransposed,   ///< each pixel adds a multiple of each filter, stride apart, to the result
 };
 
+/// In which order a sum's products are added. Those of packed weights can be split as LibTorch's
+/// libraries split them, so that they round alike: a deep model amplifies the last bits.
+struct SummationOrder {
+  /// Elements of each stretch of a row that are added before the next ones of the first stretch;
+  /// 0: as many as MKL takes of one stretch, else all.
+  int64_t piece = 0;
+  bool is_split = true;    ///< each piece is summed by itself
+  bool from_bias = false;  ///< the first sum starts from the bias; otherwise it is added then
+};
+
 /// Over two spatial dimensions; a 1-d convolution has height 1.
 struct ConvShape {
   ImageOp op = ImageOp::kConvolution;
@@ -25,6 +35,7 @@ struct ConvShape {
           x_width_stride = 0;   ///< elements
   bool counts_padding = false;  ///< divide by the number of all taps
   int64_t groups = 1;           ///< kConvolution
+  SummationOrder order;         ///< kConvolution
 
   int64_t positions() const { return batch * out_height * out_width; }
   int64_t pixels() const { return kernel_height * kernel_width; }

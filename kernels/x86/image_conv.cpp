@@ -99,8 +99,14 @@ MatmulCall row_product(const ImageConvCall& c) {
   m.summand_row_stride = m.out_row_stride = s.out_channels;
   m.outer = s.kernel_height;
   m.outer_stride = s.dilation_height * s.x_height_stride;
-  const bool one_stretch =
-      s.groups == 1 && s.dilation_width == 1 && s.x_width_stride == s.in_channels;
+  const int64_t seen = s.in_channels / s.groups;
+  const bool whole = s.pixels() > 1 && (s.order.piece == 0 || s.order.piece >= seen);
+  m.order = s.order;
+  if (whole) m.order.piece = seen;
+  // Neighbouring taps are one where all of their channels are summed together.
+  const bool one_stretch = (whole || s.pixels() == 1) && s.groups == 1 && s.dilation_width == 1 &&
+                           s.x_width_stride == s.in_channels;
+  if (one_stretch) m.order.piece *= s.kernel_width;
   if (!one_stretch) m.inner = s.kernel_width;
   m.inner_stride = s.dilation_width * s.x_width_stride;
   return m;
@@ -112,10 +118,16 @@ class Offsets {
   explicit Offsets(const MatmulCall& c) {
     const int64_t stretches = c.outer * c.inner;
     if (c.k > kMost || stretches == 1 || c.k >= kShort * stretches) return;
-    for (int64_t i = 0; i < c.k; ++i) {
-      const int64_t stretch = i / (c.k / stretches), at = i % (c.k / stretches);
-      of_row_[i] = static_cast<int32_t>(stretch / c.inner * c.outer_stride +
-                                        stretch % c.inner * c.inner_stride + at);
+    int32_t* to = of_row_;
+    const int64_t stretch = c.k / stretches;
+    for (int64_t first = 0; first < stretch; first += c.order.piece) {
+      for (int64_t o = 0; o < c.outer; ++o) {
+        for (int64_t i = 0; i < c.inner; ++i) {
+          const int64_t from = o * c.outer_stride + i * c.inner_stride;
+          for (int64_t at = first; at < std::min(first + c.order.piece, stretch); ++at)
+            *to++ = static_cast<int32_t>(from + at);
+        }
+      }
     }
     is_used_ = true;
   }

@@ -14,6 +14,8 @@ std::optional<Isa> host_isa() {
   return wide ? Isa::kAvx512 : Isa::kAvx2;
 }
 
+bool is_amd() { return asmjit::CpuInfo::host().isVendor("AMD"); }
+
 bool multiplies(DType type) {
   const auto& has = asmjit::CpuInfo::host().features().x86();
   switch (type) {

@@ -15,6 +15,9 @@ enum class Isa {
 /// The best one that this machine has; nullopt when it has neither.
 std::optional<Isa> host_isa();
 
+/// Whether AMD made the processor, for which MKL has code of its own.
+bool is_amd();
+
 /// Whether this machine has instructions for products of a floating type.
 bool multiplies(DType type);
 

@@ -11,6 +11,18 @@
 
 namespace torchweld::x86 {
 
+namespace {
+
+/// Where the i-th of the packed rows begins.
+int64_t place_of(const MatrixLayout& m, int64_t i) {
+  const int64_t outer = m.k / m.inner, piece = m.piece > 0 ? m.piece : m.inner;
+  const int64_t first = i / (piece * outer) * piece, width = std::min(piece, m.inner - first);
+  const int64_t at = i - first * outer;
+  return at / width * m.stride_k + (first + at % width) * m.stride_inner;
+}
+
+}  // namespace
+
 void pack_into(const float* w, const MatrixLayout& layout, int64_t panel, float* to) {
   const int64_t k = layout.k, n = layout.n;
   if (layout.inner == 1 && layout.stride_k == 1)
@@ -18,8 +30,7 @@ void pack_into(const float* w, const MatrixLayout& layout, int64_t panel, float*
   for (int64_t column = 0; column < n; column += panel) {
     const int64_t count = std::min(panel, n - column);
     for (int64_t i = 0; i < k; ++i, to += panel) {
-      const float* row = w + i / layout.inner * layout.stride_k +
-                         i % layout.inner * layout.stride_inner + column * layout.stride_n;
+      const float* row = w + place_of(layout, i) + column * layout.stride_n;
       if (layout.stride_n == 1) {
         std::memcpy(to, row, static_cast<size_t>(count) * sizeof(float));
       } else {
@@ -50,9 +61,12 @@ PackedMatrix pack(const float* w, const MatrixLayout& layout) {
 }
 
 void matmul(const MatmulCall& call) {
-  static const bool wide = host_isa() == Isa::kAvx512;
+  static const bool wide = host_isa() == Isa::kAvx512, amd = is_amd();
+  const bool as_mkl = call.order.piece == 0 && call.outer * call.inner == 1;
   if (call.panel == 0) {
     dot_avx2(call);
+  } else if (call.m == 1 && as_mkl && amd) {
+    wide ? row_avx512(call) : row_avx2(call);
   } else {
     wide ? matmul_avx512(call) : matmul_avx2(call);
   }
@@ -86,9 +100,14 @@ void matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& 
 }
 
 bool is_best_in_place(int64_t m, int64_t k, int64_t n, bool contiguous_rows) {
-  // A panel of eight wastes half of it on four columns. Long rows hide what it takes to add up the
-  // lanes, and large weights need no copy; with more rows of x, packed ones are read less often.
-  return contiguous_rows && (n <= 4 ? k >= 8 : k >= 256 && m <= 2);
+  if (!contiguous_rows) return false;
+  if (n <= 4) return k >= 8;  // a panel of eight wastes half of it on four columns
+  // Packed, one row of x takes the order of MKL's sums, and less time while the weights stay in a
+  // cache. Otherwise long rows hide what it takes to add up the lanes, and large weights need no
+  // copy; with more rows of x, packed ones are read less often.
+  constexpr int64_t kCached = int64_t{4} << 20;
+  if (m == 1 && is_amd()) return k * n > kCached;
+  return k >= 256 && m <= 2;
 }
 
 }  // namespace torchweld::x86

@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 
+#include "kernels/x86/conv_shape.h"
 #include "kernels/x86/share_out.h"
 
 namespace torchweld::x86 {
@@ -24,11 +25,13 @@ struct PackedMatrix {
 };
 
 /// A matrix [k, n] as it lies, with its strides in elements. Its rows are two dims, the inner one
-/// `inner` long: those of a convolution's weight are taps and, within, channels.
+/// `inner` long: those of a convolution's weight are taps and, within, channels. Packed, they come
+/// `piece` of the inner dim at a time, with all of the outer one.
 struct MatrixLayout {
   int64_t k = 0, n = 0;
   int64_t stride_k = 0, stride_n = 0;
   int64_t inner = 1, stride_inner = 0;
+  int64_t piece = 0;  ///< 0: the inner dim whole
   auto operator<=>(const MatrixLayout&) const = default;
 };
 
@@ -56,11 +59,12 @@ struct Clamp {
 ///          `inner`. `offsets`, of packed weights, says the same element by element, for stretches
 ///          so short that a loop over each would wait for the guess of its end.
 /// Memory   no alignment asked; `summand` may be `out`, nothing else may overlap it.
-/// Numerics f32 products and sums by fma, in partial sums that are added at the end.
+/// Numerics f32 products and sums by fma, of packed weights in the order asked for.
 struct MatmulCall {
   const float* x = nullptr;
   int64_t m = 0, x_row_stride = 0;
   int64_t outer = 1, outer_stride = 0, inner = 1, inner_stride = 0;  ///< of packed weights only
+  SummationOrder order;                                              ///< of packed weights only
   const int32_t* offsets = nullptr;  ///< [k], of a row's elements from its first one
   const float* w = nullptr;
   int64_t k = 0, n = 0;

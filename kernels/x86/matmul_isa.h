@@ -10,6 +10,9 @@ namespace torchweld::x86 {
 
 void matmul_avx2(const MatmulCall& call);  ///< of packed weights
 void matmul_avx512(const MatmulCall& call);
+/// One row of one stretch, of packed weights, summed as MKL does on AMD processors.
+void row_avx2(const MatmulCall& call);
+void row_avx512(const MatmulCall& call);
 /// Of weights as they are, on both: memory is the limit.
 void dot_avx2(const MatmulCall& call);
 

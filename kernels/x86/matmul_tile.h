@@ -17,12 +17,15 @@ constexpr int64_t kMostAhead = 65536;   // floats that the second cache has room
 /// that are unrolled before anything else is done to them.
 ///
 /// Those of one vector depend on each other for four cycles and two can start every cycle, so a
-/// tile with few of them keeps kSets independent ones over k.
+/// tile of few rows keeps kSets independent ones over k. With more, the order is the one asked for.
 template <class Isa, int kRows, int kVectors>
 struct Sums {
   using V = typename Isa::V;
   static constexpr int kTiles = kRows * kVectors;
-  static constexpr int kSets = kTiles >= 8 ? 1 : kTiles >= 3 ? 2 : kTiles == 2 ? 4 : 8;
+  static constexpr int kSets = kRows >= 4 || kTiles >= 8 ? 1
+                               : kTiles >= 3             ? 2
+                               : kTiles == 2             ? 4
+                                                         : 8;
   V all[kSets * kTiles];
 
   [[gnu::always_inline]] V& at(int r, int v) { return all[r * kVectors + v]; }
@@ -43,7 +46,7 @@ struct Sums {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         V& sum = all[kSet * kTiles + r * kVectors + v];
-        sum = Isa::fma(a, b[v], sum);
+        sum = Isa::add_product(sum, a, b[v]);
       }
     }
   }
@@ -66,6 +69,15 @@ struct Sums {
 #pragma GCC unroll 16
     for (int i = 0; i < kTiles; ++i) all[i] = Isa::add(all[i], others[i]);
   }
+  /// To each row the same, of which the first `columns` exist.
+  [[gnu::always_inline]] void add_to_rows(const float* row, int columns) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const V value = Isa::load_first(row + v * Isa::kLanes, columns - v * Isa::kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) at(r, v) = Isa::add(at(r, v), value);
+    }
+  }
   [[gnu::always_inline]] void copy_to(V* to) const {
 #pragma GCC unroll 16
     for (int i = 0; i < kTiles; ++i) to[i] = all[i];
@@ -74,8 +86,9 @@ struct Sums {
 
 /// What follows the sums, on their way to memory; `left`: columns that exist, unless all do.
 template <class Isa, bool kWhole, int kRows, int kVectors>
-[[gnu::always_inline]] inline void finish(const MatmulCall& c, Sums<Isa, kRows, kVectors> sum,
-                                          int64_t row, int64_t column, int left) {
+[[gnu::always_inline]] inline void finish(const MatmulCall& c, const float* bias,
+                                          Sums<Isa, kRows, kVectors> sum, int64_t row,
+                                          int64_t column, int left) {
   using V = typename Isa::V;
   constexpr int kLanes = Isa::kLanes;
   const auto load = [left](const float* p, int v) {
@@ -84,13 +97,13 @@ template <class Isa, bool kWhole, int kRows, int kVectors>
   if (c.scale != nullptr) {
     for (int v = 0; v < kVectors; ++v) {
       const V scale = load(c.scale + column, v);
-      const V bias = c.bias == nullptr ? Isa::zero() : load(c.bias + column, v);
-      for (int r = 0; r < kRows; ++r) sum.at(r, v) = Isa::fma(sum.at(r, v), scale, bias);
+      const V shift = bias == nullptr ? Isa::zero() : load(bias + column, v);
+      for (int r = 0; r < kRows; ++r) sum.at(r, v) = Isa::fma(sum.at(r, v), scale, shift);
     }
-  } else if (c.bias != nullptr) {
+  } else if (bias != nullptr) {
     for (int v = 0; v < kVectors; ++v) {
-      const V bias = load(c.bias + column, v);
-      for (int r = 0; r < kRows; ++r) sum.at(r, v) = Isa::add(sum.at(r, v), bias);
+      const V of_column = load(bias + column, v);
+      for (int r = 0; r < kRows; ++r) sum.at(r, v) = Isa::add(sum.at(r, v), of_column);
     }
   }
   if (c.summand != nullptr) {
@@ -118,15 +131,19 @@ template <class Isa, bool kWhole, int kRows, int kVectors>
   }
 }
 
-/// kRows rows by kVectors vectors of columns, of which the first `columns` exist.
-///
-/// Blocks of k are summed by themselves, so that the error grows with the block and the number of
-/// blocks, not with k. `ahead`: how far from each row of w a line lies that is wanted soon.
+/// How many products in a row MKL sums by themselves, of k for each element of a matrix.
+/// Source  measured, MKL 2024 on AVX-512.
+inline int64_t mkl_partial_sum(int64_t k) {
+  constexpr int64_t kMost = 192;
+  return k <= kMost || k >= 2 * kMost ? kMost : k / 2;
+}
+
+/// kRows rows by kVectors vectors of columns, of which the first `columns` exist. `ahead`: how far
+/// from each row of w a line lies that is wanted soon.
 template <class Isa, int kPanel, int kRows, int kVectors, bool kByOffsets>
 void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns,
                  int64_t ahead) {
   using S = Sums<Isa, kRows, kVectors>;
-  constexpr int64_t kBlock = 128;
   const int64_t stride = c.x_row_stride;
   const float* const x = c.x + row * stride;
   // Stores wait for their lines in order, and those of the total below behind them.
@@ -136,13 +153,23 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
   }
   S sums;
   sums.clear();
+  bool needs_bias = c.bias != nullptr && c.scale == nullptr;
+  if (needs_bias && c.order.from_bias) {
+    sums.add_to_rows(c.bias + column, columns);
+    needs_bias = false;
+  }
   typename Isa::V total[S::kTiles];
   bool has_total = false;
-  const auto end_block = [&]() __attribute__((always_inline)) {
+  const auto end_partial_sum = [&]() __attribute__((always_inline)) {
     sums.join();
-    if (has_total) sums.add(total);
+    if (has_total) {
+      sums.add(total);
+    } else if (needs_bias) {
+      sums.add_to_rows(c.bias + column, columns);
+      needs_bias = false;
+    }
     sums.copy_to(total);
-    asm volatile("" : "+m"(total));  // in memory: the registers are the next block's
+    asm volatile("" : "+m"(total));  // in memory: the registers are the next sums'
     has_total = true;
     sums.clear();
   };
@@ -158,44 +185,52 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
         sums.template add_to_sets<kPanel, 0>([&](int set) { return place(i + set); }, stride, w);
       }
     }
+    for (; S::kSets == 1 && i + 4 <= count; i += 4) {
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j, w += kPanel) {
+        __builtin_prefetch(w + ahead, 0, 2);
+        sums.template add_products<0>(place(i + j), stride, w);
+      }
+    }
     for (; i < count; ++i, w += kPanel) {
       __builtin_prefetch(w + ahead, 0, 2);
       sums.template add_products<0>(place(i), stride, w);
     }
   };
   if constexpr (kByOffsets) {
-    for (int64_t k = 0; k < c.k; k += kBlock) {
-      if (k > 0) end_block();
+    const int64_t stretches = c.outer * c.inner;
+    const int64_t piece = c.order.piece * stretches < c.k ? c.order.piece * stretches : c.k;
+    for (int64_t k = 0; k < c.k; k += piece) {
+      if (k > 0 && c.order.is_split) end_partial_sum();
       const int32_t* const offsets = c.offsets + k;
-      add(c.k - k < kBlock ? c.k - k : kBlock, [=](int64_t i) { return x + offsets[i]; });
+      add(c.k - k < piece ? c.k - k : piece, [=](int64_t i) { return x + offsets[i]; });
     }
   } else {
     const int64_t stretches = c.outer * c.inner;
     const int64_t stretch = stretches == 1 ? c.k : c.k / stretches;  // a division takes long
-    int64_t left = kBlock;                                           // of the block
-    for (int64_t o = 0; o < c.outer; ++o) {
-      for (int64_t i = 0; i < c.inner; ++i) {
-        const float* from = x + o * c.outer_stride + i * c.inner_stride;
-        for (int64_t k = 0; k < stretch;) {
-          if (left == 0) {
-            end_block();
-            left = kBlock;
-          }
-          const int64_t count = stretch - k < left ? stretch - k : left;
+    const bool as_mkl = c.order.piece == 0;
+    const int64_t piece = !as_mkl          ? c.order.piece
+                          : stretches == 1 ? S::kSets * mkl_partial_sum(c.k)
+                                           : stretch;
+    const int64_t joins = as_mkl ? 2 : 0;  // so few go with the last piece
+    for (int64_t first = 0; first < stretch;) {
+      if (first > 0 && c.order.is_split) end_partial_sum();
+      const int64_t left = stretch - first, count = left <= piece + joins ? left : piece;
+      for (int64_t o = 0; o < c.outer; ++o) {
+        const float* from = x + first + o * c.outer_stride;
+        for (int64_t i = 0; i < c.inner; ++i, from += c.inner_stride)
           add(count, [from](int64_t at) { return from + at; });
-          from += count;
-          k += count;
-          left -= count;
-        }
       }
+      first += count;
     }
   }
   sums.join();
   if (has_total) sums.add(total);
+  const float* const bias = needs_bias || c.scale != nullptr ? c.bias : nullptr;
   if (columns >= kVectors * Isa::kLanes) {
-    finish<Isa, true>(c, sums, row, column, columns);
+    finish<Isa, true>(c, bias, sums, row, column, columns);
   } else {
-    finish<Isa, false>(c, sums, row, column, columns);
+    finish<Isa, false>(c, bias, sums, row, column, columns);
   }
 }
 
