@@ -86,6 +86,7 @@ class VirtualRuntime final : public Runtime {
         backend_(
             cuda::make_backend(std::shared_ptr<cuda::Device>(device, [](cuda::Device*) {}), cache)),
         embedding_bag_(backend_->compiler()),
+        regions_(backend_->compiler()),
         attention_(backend_->compiler()),
         blas_(device) {}
 
@@ -94,6 +95,7 @@ class VirtualRuntime final : public Runtime {
   bool multiplies(DType type) const override { return type != DType::kF64; }
   cuda::Blas* blas() const override { return &blas_; }
   cuda::EmbeddingBag* embedding_bag() const override { return &embedding_bag_; }
+  cuda::Regions* regions() const override { return &regions_; }
   AttentionKernels* attention() const override { return &attention_; }
   LaunchSite site() const override { return {}; }
 
@@ -128,6 +130,7 @@ class VirtualRuntime final : public Runtime {
   VirtualDevice* device_;
   std::shared_ptr<cuda::CudaBackend> backend_;
   mutable cuda::EmbeddingBag embedding_bag_;
+  mutable cuda::Regions regions_;
   mutable cuda::Attention attention_;
   mutable QueuedBlas blas_;
 };
