@@ -59,13 +59,12 @@ struct Real {
   }
 };
 
-constexpr int64_t kFarthest = int64_t{1} << 30;  // beyond every image
+constexpr int64_t kFarthest = int64_t{1} << 29;  // beyond every image
 
-/// A whole number: NaN is 0, what is too large the farthest.
-int64_t clamped(double x) {
-  return std::isnan(x) ? 0
-                       : static_cast<int64_t>(std::clamp(x, -static_cast<double>(kFarthest),
-                                                         static_cast<double>(kFarthest)));
+/// A whole number: NaN is 0, what is too large the most.
+int64_t clamped(double x, int64_t most) {
+  const auto limit = static_cast<double>(most);
+  return std::isnan(x) ? 0 : static_cast<int64_t>(std::clamp(x, -limit, limit));
 }
 
 /// The samples of one region along one dim of the image.
@@ -78,8 +77,9 @@ class Samples {
     if (!s.aligned && length.value < 1) length = Real<T>(1);  // written so that NaN stays
     bin_ = length / Real<T>(static_cast<double>(cells));
     // Endless cells have no samples, as those have none whose ends are the wrong way round.
-    const int64_t pixels =
-        bin_.value < std::numeric_limits<float>::infinity() ? clamped(std::ceil(bin_.value)) : 0;
+    const int64_t pixels = bin_.value < std::numeric_limits<float>::infinity()
+                               ? clamped(std::ceil(bin_.value), 2 * kFarthest)
+                               : 0;
     count_ = sampled_ ? s.sampling : pixels;
   }
 
@@ -143,8 +143,8 @@ struct Covered {
     const Real<T> bin = Real<T>(static_cast<double>(std::max<int64_t>(to - from + 1, 1))) /
                         Real<T>(static_cast<double>(cells));
     const auto edge = [&](int64_t i) { return (Real<T>(static_cast<double>(i)) * bin).value; };
-    begin = std::clamp<int64_t>(clamped(std::floor(edge(index))) + from, 0, size);
-    end = std::clamp<int64_t>(clamped(std::ceil(edge(index + 1))) + from, 0, size);
+    begin = std::clamp<int64_t>(clamped(std::floor(edge(index)), 2 * kFarthest) + from, 0, size);
+    end = std::clamp<int64_t>(clamped(std::ceil(edge(index + 1)), 2 * kFarthest) + from, 0, size);
   }
 };
 
@@ -222,7 +222,7 @@ class Regions {
 
   void pool(int64_t region, const T* image, T* out, int32_t* places) const {
     const auto side = [&](int64_t which) {
-      return clamped(std::round((corner(region, which) * Real<T>(s_.scale)).value));
+      return clamped(std::round((corner(region, which) * Real<T>(s_.scale)).value), kFarthest);
     };
     const int64_t left = side(1), top = side(2), right = side(3), bottom = side(4);
     for_each_cell(image, [&](const T* channel, int64_t row, int64_t column) {

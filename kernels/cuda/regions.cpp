@@ -66,13 +66,13 @@ bool Regions::accepts(const RegionShape& shape, std::string* why) {
   };
   if (shape.dtype != DType::kF32 && shape.dtype != DType::kF64 && shape.dtype != DType::kF16)
     return refuse("regions are of float32, float64 or float16");
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max() / 2;
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max() / 4;
   // Each factor first, so that no product overflows.
   if (std::max({shape.images, shape.height, shape.width, shape.channels, shape.out_height,
                 shape.out_width, shape.sampling}) > kMost ||
       shape.height * shape.width > kMost || shape.out_height * shape.out_width > kMost ||
       shape.out_height * shape.out_width * shape.channels > kMost)
-    return refuse("regions of images of more than 2^30 pixels, or cells");
+    return refuse("regions of images of more than 2^29 pixels, or cells");
   return true;
 }
 

@@ -47,13 +47,13 @@ INLINE Real<T> load_real(const void* base, i64 at) {
   return {widen(static_cast<const T*>(base)[at])};
 }
 
-constexpr i32 kFarthest = 1 << 30;  // beyond every image, and sums of two fit an i32
+constexpr i32 kFarthest = 1 << 29;  // beyond every image, and what lies between two fits an i32
 
-/// A whole number as an i32: NaN is 0, what is too large the farthest.
+/// A whole number as an i32: NaN is 0, what is too large the most.
 template <class T>
-INLINE i32 clamped(T x) {
-  if (x >= kFarthest) return kFarthest;
-  if (x <= -kFarthest) return -kFarthest;
+INLINE i32 clamped(T x, i32 most) {
+  if (x >= most) return most;
+  if (x <= -most) return -most;
   return x == x ? static_cast<i32>(x) : 0;
 }
 
@@ -97,7 +97,7 @@ struct Samples {
     bin = length / Real<T>::of(cells);
     cell = start + Real<T>::of(index) * bin;
     // Endless cells have no samples, as those have none whose ends are the wrong way round.
-    const i32 pixels = bin.value < infinity() ? clamped(prim::ceil(bin.value)) : 0;
+    const i32 pixels = bin.value < infinity() ? clamped(prim::ceil(bin.value), 2 * kFarthest) : 0;
     count = a.sampling > 0 ? a.sampling : pixels;
     begin = 0;
     end = count;
@@ -192,8 +192,10 @@ struct Covered {
   INLINE Covered(i32 from, i32 to, i32 cells, i32 index, i32 size) {
     const i32 length = to - from + 1 > 1 ? to - from + 1 : 1;
     const Real<T> bin = Real<T>::of(static_cast<Compute<T>>(length)) / Real<T>::of(cells);
-    begin = within(clamped(prim::floor((Real<T>::of(index) * bin).value)), from, size);
-    end = within(clamped(prim::ceil((Real<T>::of(index + 1) * bin).value)), from, size);
+    begin =
+        within(clamped(prim::floor((Real<T>::of(index) * bin).value), 2 * kFarthest), from, size);
+    end = within(clamped(prim::ceil((Real<T>::of(index + 1) * bin).value), 2 * kFarthest), from,
+                 size);
   }
 
  private:
@@ -223,7 +225,7 @@ INLINE void roi_pool(const RegionArguments& a) {
     i32 place = -1;
     if (cell.image != nullptr) {
       const auto corner = [&](int which) {
-        return clamped(round_half_away((cell.corner(a, which) * scale).value));
+        return clamped(round_half_away((cell.corner(a, which) * scale).value), kFarthest);
       };
       const Covered<T> columns(corner(1), corner(3), a.out_width, cell.column, a.width);
       const Covered<T> rows(corner(2), corner(4), a.out_height, cell.row, a.height);
