@@ -40,6 +40,8 @@ Target target_for(const Runtime& runtime, const Options& options) {
   target.packed_convolutions = runtime.has_packed_convolutions() && !exact;
   target.embedding_bag = runtime.embedding_bag() != nullptr || target.hand_kernels;
   target.regions = runtime.regions() != nullptr;
+  target.cudnn = runtime.has_cudnn() && !exact;
+  target.cudnn_tf32 = target.cudnn && runtime.convolves_in_tf32();
   target.attention = exact ? nullptr : runtime.attention();
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {

@@ -103,6 +103,12 @@ class CudaRuntime final : public Runtime {
   cuda::Blas* blas() const override { return blas_.get(); }
   cuda::EmbeddingBag* embedding_bag() const override { return embedding_bag_.get(); }
   cuda::Regions* regions() const override { return regions_.get(); }
+  bool has_cudnn() const override {
+    return at::Context::hasCuDNN() && at::globalContext().userEnabledCuDNN();
+  }
+  bool convolves_in_tf32() const override {
+    return at::globalContext().allowTF32CuDNN(at::Float32Op::CONV);
+  }
   AttentionKernels* attention() const override { return attention_.get(); }
   bool multiplies(DType type) const override { return type != DType::kF64; }
   bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
