@@ -41,6 +41,9 @@ Target target_for(const Runtime& runtime, const Options& options) {
   target.tf32 = target.blas && options.precision == Precision::kTF32;
   target.packed_convolutions = runtime.has_packed_convolutions() && !exact;
   target.embedding_bag = runtime.embedding_bag() != nullptr || target.hand_kernels;
+  target.regions = runtime.regions() != nullptr;
+  target.cudnn = runtime.has_cudnn() && !exact;
+  target.cudnn_tf32 = target.cudnn && runtime.convolves_in_tf32();
   target.attention = exact ? nullptr : runtime.attention();
   target.can_compile = [backend = runtime.backend()](const KernelSpec& spec,
                                                      const Geometry& geometry, std::string* why) {
@@ -86,6 +89,8 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
       packed_[i] = pack_weight(step, setup_results);
     } else if (step.kind == Step::Kind::kEmbeddingBag && runtime_->embedding_bag() != nullptr) {
       runtime_->embedding_bag()->prepare(step.bag.shape);
+    } else if (step.kind == Step::Kind::kRegions) {
+      runtime_->regions()->prepare(step.regions.shape);
     } else if (step.kind == Step::Kind::kAttention) {
       runtime_->attention()->prepare(step.attention.shape);
     } else if (step.kind == Step::Kind::kEager) {

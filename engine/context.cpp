@@ -164,6 +164,8 @@ void Context::run_step(size_t index) {
       return run_window_pool(plan_.steps[index].window_pool);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index]);
+    case Step::Kind::kRegions:
+      return run_regions(plan_.steps[index]);
     case Step::Kind::kAttention:
       return run_attention(plan_.steps[index]);
     case Step::Kind::kEager:

@@ -55,6 +55,7 @@ class Context {
   x86::AfterRows tail_of(size_t index);
   void run_matmul(const Step& step);
   void run_embedding_bag(const Step& step);
+  void run_regions(const Step& step);
   void run_attention(const Step& step);
   void run_host_matmul(size_t index);
   void run_small_conv(size_t index);

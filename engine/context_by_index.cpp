@@ -46,4 +46,11 @@ void Context::run_embedding_bag(const Step& step) {
   }
 }
 
+void Context::run_regions(const Step& step) {
+  const RegionsCall& r = step.regions;
+  RegionPointers pointers{address(r.images), address(r.regions), address(r.out)};
+  if (r.places.buffer != kNone) pointers.places = reinterpret_cast<int32_t*>(address(r.places));
+  bound_.runtime().regions()->launch(r.shape, pointers, static_cast<cuda::Stream>(site_.stream));
+}
+
 }  // namespace torchweld

@@ -13,7 +13,10 @@
 #include "kernels/cuda/backend.h"
 #include "kernels/cuda/cublaslt.h"
 #include "kernels/cuda/driver_device.h"
+#include "kernels/cuda/regions.h"
 #include "kernels/cuda/shared_library.h"
+#include "kernels/cuda/suppression.h"
+#include "loader/torchvision_ops.h"
 #include "torchweld/error.h"
 
 namespace torchweld {
@@ -51,6 +54,34 @@ class BlasOnDevice final : public cuda::Blas {
   std::shared_ptr<cuda::Blas> blas_;
 };
 
+/// torchvision's operators as the interpreter and eager steps call them.
+class DetectionOnDevice final : public DetectionKernels {
+ public:
+  DetectionOnDevice(c10::Device device, const std::shared_ptr<cuda::Compiler>& compiler,
+                    std::shared_ptr<cuda::Regions> regions)
+      : device_(device), regions_(std::move(regions)), suppression_(compiler) {}
+
+  bool accepts(const RegionShape& shape, std::string* why) const override {
+    return cuda::Regions::accepts(shape, why);
+  }
+  void run(const RegionShape& shape, const RegionPointers& pointers) const override {
+    regions_->launch(shape, pointers, stream());
+  }
+  void run(const SuppressionShape& shape, const SuppressionPointers& pointers) const override {
+    suppression_.launch(shape, pointers, stream());
+  }
+
+ private:
+  cuda::Stream stream() const {
+    return static_cast<cuda::Stream>(guard_.getStream(device_).native_handle());
+  }
+
+  c10::Device device_;
+  c10::impl::VirtualGuardImpl guard_{c10::DeviceType::CUDA};
+  std::shared_ptr<cuda::Regions> regions_;
+  mutable cuda::Suppression suppression_;
+};
+
 class CudaRuntime final : public Runtime {
  public:
   explicit CudaRuntime(c10::Device device)
@@ -58,16 +89,26 @@ class CudaRuntime final : public Runtime {
         driver_(cuda::driver_device(device.index())),
         backend_(cuda::make_backend(driver_)),
         embedding_bag_(std::make_unique<cuda::EmbeddingBag>(backend_->compiler())),
+        regions_(std::make_shared<cuda::Regions>(backend_->compiler())),
         attention_(std::make_unique<cuda::Attention>(backend_->compiler())) {
     open_libtorch_cuda();
     guard_.emplace(c10::DeviceType::CUDA);
     blas_ = std::make_shared<BlasOnDevice>(device_, driver_);
+    set_detection_kernels(
+        device_, std::make_shared<DetectionOnDevice>(device_, backend_->compiler(), regions_));
   }
 
   Backend* backend() const override { return backend_.get(); }
   bool has_hand_kernels() const override { return false; }
   cuda::Blas* blas() const override { return blas_.get(); }
   cuda::EmbeddingBag* embedding_bag() const override { return embedding_bag_.get(); }
+  cuda::Regions* regions() const override { return regions_.get(); }
+  bool has_cudnn() const override {
+    return at::Context::hasCuDNN() && at::globalContext().userEnabledCuDNN();
+  }
+  bool convolves_in_tf32() const override {
+    return at::globalContext().allowTF32CuDNN(at::Float32Op::CONV);
+  }
   AttentionKernels* attention() const override { return attention_.get(); }
   bool multiplies(DType type) const override { return type != DType::kF64; }
   bool allows_tf32() const override { return at::globalContext().allowTF32CuBLAS(); }
@@ -88,6 +129,7 @@ class CudaRuntime final : public Runtime {
   std::shared_ptr<cuda::Device> driver_;
   std::shared_ptr<cuda::CudaBackend> backend_;
   std::unique_ptr<cuda::EmbeddingBag> embedding_bag_;
+  std::shared_ptr<cuda::Regions> regions_;
   std::unique_ptr<cuda::Attention> attention_;
   std::shared_ptr<cuda::Blas> blas_;
   std::optional<c10::impl::VirtualGuardImpl> guard_;

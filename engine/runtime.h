@@ -11,6 +11,7 @@
 #include "kernels/attention.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/embedding_bag.h"
+#include "kernels/cuda/regions.h"
 #include "kernels/kernel.h"
 
 namespace torchweld {
@@ -33,6 +34,12 @@ class Runtime {
   virtual cuda::Blas* blas() const { return nullptr; }
   /// The device's kernel for embedding_bag; null on the host.
   virtual cuda::EmbeddingBag* embedding_bag() const { return nullptr; }
+  /// The device's kernel for roi_align and roi_pool; null on the host.
+  virtual cuda::Regions* regions() const { return nullptr; }
+  /// Whether LibTorch's cuDNN operators for convolutions run here.
+  virtual bool has_cudnn() const { return false; }
+  /// Whether LibTorch's settings let their float32 convolutions run in TF32 now.
+  virtual bool convolves_in_tf32() const { return false; }
   /// The kernels for attention; null where LibTorch's operators run it.
   virtual AttentionKernels* attention() const { return nullptr; }
   /// Whether LibTorch's settings let float32 products run in TF32 now.

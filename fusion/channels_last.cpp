@@ -5,6 +5,7 @@
 #include <string>
 
 #include "fusion/batch_norm.h"
+#include "fusion/cudnn_conv.h"
 #include "fusion/image_conv.h"
 #include "fusion/node_args.h"
 #include "fusion/packed_conv.h"
@@ -48,7 +49,7 @@ bool lies_the_same(const Value& image) {
 
 class Relayout {
  public:
-  explicit Relayout(Graph* graph) : graph_(*graph) {}
+  Relayout(Graph* graph, bool cudnn) : graph_(*graph), cudnn_(cudnn) {}
 
   int64_t run() {
     std::vector<Node> nodes = std::move(graph_.nodes);
@@ -58,7 +59,8 @@ class Relayout {
       if (&node == &nodes.back() && graph_.ending.kind != Ending::Kind::kReturn)
         lay_outputs_as_recorded();
       name_mean_a_pooling(&node);
-      const bool is_packed = is_packed_convolution(node);
+      const bool is_packed =
+          cudnn_ ? is_channels_last_cudnn(graph_, node) : is_packed_convolution(node);
       const ValueId image = is_packed ? kNone : follows(node);
       if (is_packed) {
         take_packed(std::move(node));
@@ -148,13 +150,13 @@ class Relayout {
   ValueId channels_last(ValueId id, const Node& reader) {
     if (const Image* image = image_of(id)) return image->channels_last;
     // The own kernel goes from pixel to pixel by any stride.
-    const bool any_pixels = reader.op != kPackedConv;
+    const bool any_pixels = !cudnn_ && reader.op != kPackedConv;
     if (any_pixels && relaid(id) != kNone && value(relaid(id)).strides[1] == 1) return relaid(id);
     lay_as_recorded(id);
     const Value& v = value(id);
     const std::vector<int64_t> strides = channels_last_strides(v.sizes);
     if (v.strides == strides || (any_pixels && v.strides[1] == 1) || lies_the_same(v) ||
-        v.sizes[1] < kFewestCopiedChannels)
+        (!cudnn_ && v.sizes[1] < kFewestCopiedChannels))
       return id;
     const auto known = copies_.find(id);
     if (known != copies_.end()) return known->second;
@@ -200,6 +202,7 @@ class Relayout {
 
   void take_packed(Node node) {
     node.args[0] = tensor(channels_last(tensor_arg(node, 0), node));
+    if (node.op == kCudnnAddRelu) node.args[2] = tensor(channels_last(tensor_arg(node, 2), node));
     const ValueId recorded = node.outputs[0];
     make_channels_last(std::move(node), recorded);
   }
@@ -308,6 +311,7 @@ class Relayout {
   }
 
   Graph& graph_;
+  bool cudnn_;
   std::map<StorageId, Image> images_;  // by the recorded value's storage
   std::map<ValueId, ValueId> copies_, relaid_;
   int64_t copied_ = 0;
@@ -315,6 +319,8 @@ class Relayout {
 
 }  // namespace
 
-int64_t use_channels_last(Graph* graph) { return Relayout(graph).run(); }
+int64_t use_channels_last(Graph* graph) { return Relayout(graph, false).run(); }
+
+int64_t use_channels_last_around_cudnn(Graph* graph) { return Relayout(graph, true).run(); }
 
 }  // namespace torchweld

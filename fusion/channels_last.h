@@ -13,4 +13,7 @@ namespace torchweld {
 /// are copied.
 int64_t use_channels_last(Graph* graph);
 
+/// The same around what `use_cudnn` prepared.
+int64_t use_channels_last_around_cudnn(Graph* graph);
+
 }  // namespace torchweld

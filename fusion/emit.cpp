@@ -19,6 +19,7 @@
 #include "fusion/recurrence.h"
 #include "fusion/recurrent_layers.h"
 #include "fusion/reduction.h"
+#include "fusion/regions.h"
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
 #include "fusion/small_conv.h"
@@ -138,6 +139,11 @@ class Emitter {
       step.kind = Step::Kind::kEmbeddingBag;
       step.name = name_of_step(step.bag);
       step.makes = {step.bag.out_value};
+      return step;
+    }
+    if (target_.regions && make_regions(graph_, node(n), &step.regions, &why_not)) {
+      step.kind = Step::Kind::kRegions;
+      step.name = name_of_step(step.regions);
       return step;
     }
     if (node(n).op == kAttentionOp &&

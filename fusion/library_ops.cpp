@@ -22,6 +22,8 @@ bool is_library_op(const std::string& op) {
                                                         "aten::conv_transpose1d",
                                                         "aten::conv_transpose2d",
                                                         "aten::conv_transpose3d",
+                                                        "aten::cudnn_convolution_relu",
+                                                        "aten::cudnn_convolution_add_relu",
                                                         "aten::scaled_dot_product_attention",
                                                         "mkldnn::_convolution_pointwise",
                                                         "aten::lstm",

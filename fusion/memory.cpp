@@ -270,6 +270,12 @@ void locate_operands(Plan* plan) {
       b.offsets = locate(b.offsets_value);
       b.out = locate(b.out_value);
       b.weights = locate(b.weights_value);
+    } else if (step.kind == Step::Kind::kRegions) {
+      RegionsCall& r = step.regions;
+      r.images = locate(r.images_value);
+      r.regions = locate(r.regions_value);
+      r.out = locate(r.out_value);
+      r.places = locate(r.places_value);
     } else if (step.kind == Step::Kind::kAttention) {
       AttentionCall& a = step.attention;
       a.q = locate(a.q_value);

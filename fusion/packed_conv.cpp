@@ -173,27 +173,9 @@ class Packer {
     if (own) {
       c->scale = affine.alpha;
     } else {
-      scale_weight(affine.alpha, c, r);
+      c->weight = scaled_weight(&graph_, c->weight, affine, r);
     }
-    if (c->bias == kNone) {
-      c->bias = affine.beta;
-      return;
-    }
-    const ValueId scaled =
-        r->setup("aten::mul.Tensor", {tensor(c->bias), tensor(affine.alpha)}, c->bias);
-    c->bias =
-        r->setup("aten::add.Tensor", {tensor(scaled), tensor(affine.beta), {int64_t{1}}}, c->bias);
-  }
-
-  void scale_weight(ValueId by, Convolution* c, Rewriter* r) {
-    Arg::Ints sizes(graph_.value(c->weight).sizes.size(), 1);
-    sizes[0] = -1;
-    const ValueId by_output = r->setup("aten::view", {tensor(by), {std::move(sizes)}}, by);
-    const ValueId scaled_weight =
-        r->setup("aten::mul.Tensor", {tensor(c->weight), tensor(by_output)}, c->weight);
-    // LibTorch's result lies as its operand does.
-    graph_.values[static_cast<size_t>(scaled_weight)].strides = graph_.value(c->weight).strides;
-    c->weight = scaled_weight;
+    c->bias = folded_bias(c->bias, affine, r);
   }
 
   Node own_call(const Convolution& c, ValueId out, Rewriter* r) const {

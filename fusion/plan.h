@@ -12,6 +12,7 @@
 #include "kernels/cuda/blas.h"
 #include "kernels/embedding_bag.h"
 #include "kernels/kernel.h"
+#include "kernels/regions.h"
 #include "kernels/spec.h"
 #include "kernels/x86/conv_shape.h"
 #include "kernels/x86/host_rows.h"
@@ -85,6 +86,13 @@ struct EmbeddingBagCall {
   ValueId table_value = kNone, indices_value = kNone, offsets_value = kNone;
   ValueId weights_value = kNone, out_value = kNone;
   Location table, indices, offsets, weights, out;  ///< weights.buffer is kNone where all are 1
+};
+
+/// Regions of images by the device's own kernel.
+struct RegionsCall {
+  RegionShape shape;
+  ValueId images_value = kNone, regions_value = kNone, out_value = kNone, places_value = kNone;
+  Location images, regions, out, places;  ///< places.buffer is kNone where there are none
 };
 
 /// Attention by the device's own kernel.
@@ -165,6 +173,7 @@ struct Step {
     kHostRows,
     kWindowPool,
     kEmbeddingBag,
+    kRegions,
     kAttention,
     kEager
   };
@@ -190,6 +199,7 @@ struct Step {
   HostRowsCall host_rows;           ///< kHostRows
   WindowPoolCall window_pool;       ///< kWindowPool
   EmbeddingBagCall bag;             ///< kEmbeddingBag
+  RegionsCall regions;              ///< kRegions
   AttentionCall attention;          ///< kAttention
   ValueId scratch = kNone;          ///< memory that only this step uses
   Location scratch_at;              ///< its place; buffer is kNone when there is none

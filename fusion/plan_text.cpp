@@ -39,6 +39,7 @@ class Printer {
     if (s.kind == Step::Kind::kRecurrence) text += recurrence_operands(s.recurrence);
     if (s.kind == Step::Kind::kMatmul) text += matmul_operands(s.matmul);
     if (s.kind == Step::Kind::kEmbeddingBag) text += bag_operands(s.bag);
+    if (s.kind == Step::Kind::kRegions) text += regions_operands(s.regions);
     if (s.kind == Step::Kind::kAttention) text += attention_operands(s.attention);
     for (const StorageId r : plan_.releases[index]) text += fmt::format("  release {}\n", names(r));
     return text;
@@ -100,6 +101,13 @@ class Printer {
                                    location(b.indices), location(b.offsets));
     if (b.weights.buffer != kNone) text += fmt::format(", weights in {}", location(b.weights));
     return text + fmt::format("\n  out in {}\n", location(b.out));
+  }
+
+  std::string regions_operands(const RegionsCall& r) const {
+    std::string text = fmt::format("  images in {}, regions in {}\n  out in {}", location(r.images),
+                                   location(r.regions), location(r.out));
+    if (r.places.buffer != kNone) text += fmt::format(", places in {}", location(r.places));
+    return text + "\n";
   }
 
   std::string attention_operands(const AttentionCall& a) const {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "fusion/attention.h"
+#include "fusion/cudnn_conv.h"
 #include "fusion/epilogue.h"
 #include "fusion/masked_write.h"
 #include "fusion/merge_products.h"
@@ -54,6 +55,7 @@ Plan plan(Graph graph, const Target& target) {
   narrow_products(&graph, target);
   recognise_attention(&graph, target);
   pack_convolutions(&graph, target);
+  use_cudnn(&graph, target);
   decompose(&graph, target);
   simplify(&graph, target);
   drop_dead(&graph);

@@ -36,6 +36,10 @@ struct Target {
   /// Of each buffer, in bytes: a cache line and the widest vector on the host.
   int64_t arena_alignment = 64;
   bool embedding_bag = false;  ///< a kernel for embedding_bag is there
+  bool regions = false;        ///< a kernel for roi_align and roi_pool is there
+  /// LibTorch's cuDNN operators are there, and batch norm may be folded into their weights.
+  bool cudnn = false;
+  bool cudnn_tf32 = false;  ///< LibTorch's settings let its float32 convolutions run in TF32
   /// LibTorch's oneDNN operators are there, and batch norm may be folded into their weights.
   bool packed_convolutions = false;
   const AttentionKernels* attention = nullptr;  ///< null where LibTorch's operators run it

@@ -101,10 +101,17 @@ def detection_nms():
     return scripted(Detector(), torch.randn(1, 3, 32, 32))
 
 
+def with_images(boxes, features):
+    """Boxes [K, 4] as regions [K, 5], of one image after the other."""
+    images = torch.arange(boxes.size(0), device=boxes.device) % features.size(0)
+    return torch.cat([images.to(boxes.dtype).unsqueeze(1), boxes], 1)
+
+
 @archive
 def detection_roi_align():
     class Heads(nn.Module):
-        def forward(self, features, rois):
+        def forward(self, features, boxes):
+            rois = with_images(boxes, features)
             aligned = torch.ops.torchvision.roi_align(features, rois, 0.5, 3, 3, 2, False)
             adaptive = torch.ops.torchvision.roi_align(features, rois, 1.0, 2, 4, -1, True)
             pooled, where = torch.ops.torchvision.roi_pool(features, rois, 0.5, 3, 2)
@@ -112,8 +119,36 @@ def detection_roi_align():
 
     features = torch.randn(2, 3, 12, 10)
     corners = torch.rand(5, 2) * 8
-    rois = torch.cat([torch.tensor([[0.0], [1], [1], [0], [0]]), corners, corners + torch.rand(5, 2) * 10], 1)
-    return scripted(Heads(), features, rois)
+    return scripted(Heads(), features, torch.cat([corners, corners + torch.rand(5, 2) * 10], 1))
+
+
+@archive
+def detection_regions():
+    class Regions(nn.Module):
+        def forward(self, features, boxes):
+            rois = with_images(boxes, features)
+            results = []
+            for sampling in [0, 1, 3]:
+                for aligned in [False, True]:
+                    results.append(torch.ops.torchvision.roi_align(features, rois, 0.5, 3, 2, sampling, aligned))
+            wide, wide_rois = features.double(), rois.double()
+            results.append(torch.ops.torchvision.roi_align(wide, wide_rois, 0.7, 2, 2, 0, True))
+            halves, half_rois = features.half(), rois.half()
+            results.append(torch.ops.torchvision.roi_align(halves, half_rois, 0.7, 2, 2, 2, True).float())
+            last = features.contiguous(memory_format=torch.channels_last)
+            results.append(torch.ops.torchvision.roi_align(last, rois, 1.0, 2, 2, 2, True))
+            for scale in [0.5, 1.0]:
+                results += torch.ops.torchvision.roi_pool(features, rois, scale, 2, 3)
+            results += torch.ops.torchvision.roi_pool(wide, wide_rois, 0.7, 3, 3)
+            results += torch.ops.torchvision.roi_pool(halves, half_rois, 0.7, 3, 3)
+            results.append(torch.ops.torchvision.roi_align(features, rois[:0], 1.0, 2, 2, 2, True))
+            results += torch.ops.torchvision.roi_pool(features, rois[:0], 1.0, 2, 2)
+            return results
+
+    # Inside of the image, across its edges, beyond them, around all of it, of one point, the wrong way round.
+    boxes = [[1, 1, 7, 6], [-3, -4, 2.5, 1.5], [6, 8, 30, 40], [50, 60, 70, 80], [-40, -40, 50, 60], [5, 5, 5, 5],
+             [7, 6, 2, 1], [0.3, 2.7, 5.2, 9.9], [-90, -90, -50, -50], [0.5, 0.5, 3.5, 3.5]]  # fmt: skip
+    return scripted(Regions(), torch.randn(2, 3, 12, 10), torch.tensor(boxes))
 
 
 @archive

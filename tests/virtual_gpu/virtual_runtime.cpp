@@ -1,5 +1,6 @@
 #include "tests/virtual_gpu/virtual_runtime.h"
 
+#include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/TensorImpl.h>
@@ -12,6 +13,7 @@
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/backend.h"
 #include "tests/virtual_gpu/host_blas.h"
+#include "tests/virtual_gpu/host_cudnn.h"
 #include "torchweld/error.h"
 
 namespace torchweld::virtual_gpu {
@@ -86,6 +88,7 @@ class VirtualRuntime final : public Runtime {
         backend_(
             cuda::make_backend(std::shared_ptr<cuda::Device>(device, [](cuda::Device*) {}), cache)),
         embedding_bag_(backend_->compiler()),
+        regions_(backend_->compiler()),
         attention_(backend_->compiler()),
         blas_(device) {}
 
@@ -94,6 +97,11 @@ class VirtualRuntime final : public Runtime {
   bool multiplies(DType type) const override { return type != DType::kF64; }
   cuda::Blas* blas() const override { return &blas_; }
   cuda::EmbeddingBag* embedding_bag() const override { return &embedding_bag_; }
+  cuda::Regions* regions() const override { return &regions_; }
+  bool has_cudnn() const override { return true; }
+  bool convolves_in_tf32() const override {
+    return at::globalContext().allowTF32CuDNN(at::Float32Op::CONV);
+  }
   AttentionKernels* attention() const override { return &attention_; }
   LaunchSite site() const override { return {}; }
 
@@ -128,6 +136,7 @@ class VirtualRuntime final : public Runtime {
   VirtualDevice* device_;
   std::shared_ptr<cuda::CudaBackend> backend_;
   mutable cuda::EmbeddingBag embedding_bag_;
+  mutable cuda::Regions regions_;
   mutable cuda::Attention attention_;
   mutable QueuedBlas blas_;
 };
@@ -137,6 +146,7 @@ class VirtualRuntime final : public Runtime {
 VirtualDevice& virtual_device() {
   // Never destroyed: tensors of other statics may outlive everything here.
   static VirtualDevice* const device = [] {
+    register_host_cudnn();
     c10::SetCPUAllocator(new AdoptingAllocator, /*priority=*/1);
     return new VirtualDevice;
   }();

@@ -6,8 +6,10 @@
 #include <thread>
 
 #include "kernels/cuda/nvrtc.h"
+#include "kernels/cuda/regions.h"
 #include "kernels/cuda/skeleton_headers.h"
 #include "kernels/cuda/source.h"
+#include "kernels/cuda/suppression.h"
 #include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/cuda/device.h"
 
@@ -37,6 +39,11 @@ std::vector<cuda::Source> sources() {
           all.push_back(cuda::source_of(s.c.spec, s.schedule));
       }
     }
+  }
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kF64}) {
+    all.push_back(cuda::Regions::source_of({dtype, RegionMode::kAlign}));
+    all.push_back(cuda::Regions::source_of({dtype, RegionMode::kPool}));
+    all.push_back(cuda::Suppression::source_of(dtype));
   }
   return all;
 }
