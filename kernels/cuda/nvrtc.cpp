@@ -158,8 +158,8 @@ std::vector<std::string> options_of(const CompileRequest& request) {
   const int newest = nvrtc().architectures.back();
   const bool newer = request.capability > newest;
   std::vector<std::string> options = {
-      fmt::format("--gpu-architecture={}_{}", newer ? "compute" : "sm",
-                  newer ? newest : request.capability),
+      fmt::format("--gpu-architecture={}_{}{}", newer ? "compute" : "sm",
+                  newer ? newest : request.capability, request.for_it_alone ? "a" : ""),
       "--std=c++17",
       "--fmad=false",
       "--ptxas-options=-v",
