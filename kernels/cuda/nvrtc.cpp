@@ -162,6 +162,7 @@ std::vector<std::string> options_of(const CompileRequest& request) {
                   newer ? newest : request.capability, request.for_it_alone ? "a" : ""),
       "--std=c++17",
       "--fmad=false",
+      "--minimal",  // no declarations of textures, surfaces and the runtime: nothing here uses them
       "--ptxas-options=-v",
   };
   if (request.line_numbers) options.emplace_back("--generate-line-info");
