@@ -47,9 +47,20 @@ export TORCHWELD_ARCHIVES="$here/archives"
 export TORCHWELD_CACHE="${TORCHWELD_CACHE:-$here/cache}"
 results=${1:-$here/results}
 mkdir -p "$results"
-gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)
-printf '{"gpu": "%s", "torchweld": "%s", "date": "%s"}\n' "$gpu" "$("$here/bin/torchweld" --version)" \
-  "$(date -u +%F)" >"$results/machine.json"
+TORCHWELD_VERSION=$("$here/bin/torchweld" --version) python3 - "$results/machine.json" <<'PY'
+import importlib.metadata, json, os, subprocess, sys, time
+
+query = ["name", "driver_version", "memory.total", "compute_cap"]
+gpus = subprocess.run(
+    ["nvidia-smi", "--query-gpu=" + ",".join(query), "--format=csv,noheader"],
+    capture_output=True, text=True, check=True).stdout.strip().splitlines()
+packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()
+            if (d.metadata["Name"] or "").startswith(("torch", "nvidia-"))}
+with open(sys.argv[1], "w") as file:
+    json.dump({"gpus": [dict(zip(query, gpu.split(", "))) for gpu in gpus],
+               "torchweld": os.environ["TORCHWELD_VERSION"], "packages": packages,
+               "date": time.strftime("%Y-%m-%d", time.gmtime())}, file, indent=1)
+PY
 END
 cat >"$bundle/run-tests" <<'END'
 #!/bin/sh

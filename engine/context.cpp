@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "engine/nvtx.h"
+#include "engine/step_errors.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
 #include "kernels/x86/small_conv.h"
@@ -88,7 +89,11 @@ void Context::run(const std::vector<const at::Tensor*>& leaves, const AfterStep*
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
     {
       const NvtxRange range(plan_.steps[i].name.c_str());
-      run_step(i);
+      try {
+        run_step(i);
+      } catch (const Error& error) {
+        rethrow_at_step(plan_, i, error);
+      }
     }
     if (after_step != nullptr) (*after_step)(i, *this);
     for (const StorageId s : plan_.releases[i]) holders_[static_cast<size_t>(s)].reset();

@@ -81,7 +81,7 @@ bool is_channels_last(const Value& v) {
 
 bool make_pooling(const Graph& graph, const Node& node, ImageConv* out) {
   const auto pooling = pooling_of(graph, node);
-  if (!pooling || pooling->divisor != 0) return false;
+  if (!pooling || !pooling->by_steps || pooling->divisor != 0) return false;
   const Value& x = graph.value(pooling->source);
   const Value& y = graph.value(node.outputs[0]);
   if (!is_channels_last(x) || !is_channels_last(y) || pooling->steps.size() + 2 != x.sizes.size() ||

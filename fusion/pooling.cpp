@@ -51,8 +51,7 @@ std::optional<Pooling> plain_pooling(const Graph& graph, const Node& node, bool 
   if (!window) return std::nullopt;
   const auto steps = window_arg(node, 2, dims, *window), before = window_arg(node, 3, dims, zeros);
   const auto spreads = averages ? std::optional(ones) : window_arg(node, 4, dims, ones);
-  const bool rounds_up = averages && flag_arg(node, 4);  // then divisors differ at the end
-  if (!steps || !before || !spreads || rounds_up) return std::nullopt;
+  if (!steps || !before || !spreads) return std::nullopt;
   p.steps = *steps;
   p.before = *before;
   p.spreads = *spreads;
@@ -62,8 +61,21 @@ std::optional<Pooling> plain_pooling(const Graph& graph, const Node& node, bool 
       if (const auto* d = std::get_if<int64_t>(&node.args[6].value))
         p.divisor = static_cast<double>(*d);
     }
+    // With ceil_mode the last windows reach past the padding, which counts no further.
+    const bool rounds_up = flag_arg(node, 4);
+    if (rounds_up && (dims == 1 || (p.counts_padding && p.divisor == 0))) return std::nullopt;
+    p.by_steps = !rounds_up;
   }
   return finished(graph, node, std::move(p), *window);
+}
+
+/// The longest of `to` windows over `in` elements: they begin at o * in / to and end at
+/// (o + 1) * in / to, rounded up (ATen/native/AdaptivePooling.h).
+int64_t longest_window(int64_t in, int64_t to) {
+  int64_t longest = 0;
+  for (int64_t o = 0; o < to; ++o)
+    longest = std::max(longest, ((o + 1) * in + to - 1) / to - o * in / to);
+  return longest;
 }
 
 std::optional<Pooling> adaptive_pooling(const Graph& graph, const Node& node, size_t dims) {
@@ -76,14 +88,30 @@ std::optional<Pooling> adaptive_pooling(const Graph& graph, const Node& node, si
   for (size_t k = 0; k < dims && x.sizes.size() > dims; ++k) {
     const int64_t in = x.sizes[x.sizes.size() - dims + k],
                   to = out.sizes[out.sizes.size() - dims + k];
-    if (to == 0 || in % to != 0) return std::nullopt;
-    window.push_back(in / to);
+    if (to == 0 || in == 0) return std::nullopt;
+    window.push_back(longest_window(in, to));
+    p.steps.push_back(in % to == 0 ? in / to : Pooling::kUneven);
+    if (in % to != 0) p.by_steps = p.counts_padding = false;
   }
-  if (window.size() != dims) return std::nullopt;
-  p.steps = window;
+  // Poolings of signals are relaid as those that kernels by hand take (channels_last.cpp).
+  if (window.size() != dims || (dims == 1 && !p.by_steps)) return std::nullopt;
   p.spreads.assign(dims, 1);
   p.before.assign(dims, 0);
   return finished(graph, node, std::move(p), window);
+}
+
+/// Where the adaptive window after `past` more ones begins along window dim k, rounded up or down.
+int16_t adaptive_place(const Graph& graph, const Pooling& p, size_t k, int64_t past, bool up,
+                       IndexedKernel* kernel) {
+  const Value& x = graph.value(p.source);
+  const size_t dim = x.sizes.size() - p.steps.size() + k;
+  const int64_t in = x.sizes[dim], to = p.domain.sizes[dim];
+  BodyBuilder& b = kernel->body();
+  const int16_t scaled = b.emit(Prim::kMul, DType::kI64, kernel->coord(dim), kernel->number(in));
+  const int64_t more = past * in + (up ? to - 1 : 0);
+  const int16_t moved =
+      more == 0 ? scaled : b.emit(Prim::kAdd, DType::kI64, scaled, kernel->number(more));
+  return b.emit(Prim::kDiv, DType::kI64, moved, kernel->number(to));
 }
 
 /// Whether a place along window dim k lies in the source; -1 where it always does.
@@ -92,9 +120,15 @@ int16_t lies_inside(const Graph& graph, const Pooling& p, size_t k, IndexedKerne
   const size_t dims = p.steps.size(), dim = x.sizes.size() - dims + k;
   const int64_t extent = x.sizes[dim], outs = p.domain.sizes[dim],
                 taps = p.domain.sizes[x.sizes.size() + k];
+  BodyBuilder& b = kernel->body();
+  if (p.steps[k] == Pooling::kUneven) {
+    const int16_t at =
+        b.emit(Prim::kAdd, DType::kI64, adaptive_place(graph, p, k, 0, false, kernel),
+               kernel->coord(x.sizes.size() + k));
+    return b.emit(Prim::kLt, DType::kBool, at, adaptive_place(graph, p, k, 1, true, kernel));
+  }
   const int64_t last = (outs - 1) * p.steps[k] + (taps - 1) * p.spreads[k] - p.before[k];
   if (p.before[k] == 0 && last < extent) return -1;
-  BodyBuilder& b = kernel->body();
   const auto times = [&](int16_t at, int64_t by) {
     return b.emit(Prim::kMul, DType::kI64, at, kernel->number(by));
   };
@@ -125,7 +159,7 @@ int16_t emit_pooling(const Graph& graph, const Pooling& p, IndexedKernel* kernel
   const size_t dims = p.steps.size(), first = x.sizes.size() - dims;
   std::vector<int64_t> strides = x.strides;
   int64_t moved = 0;
-  int16_t inside = -1;
+  int16_t inside = -1, begin = -1;
   for (size_t k = 0; k < dims; ++k) {
     const int64_t stride = x.strides[first + k];
     strides[first + k] = stride * p.steps[k];
@@ -133,8 +167,14 @@ int16_t emit_pooling(const Graph& graph, const Pooling& p, IndexedKernel* kernel
     moved -= stride * p.before[k];
     const int16_t here = lies_inside(graph, p, k, kernel);
     if (here >= 0) inside = inside < 0 ? here : b.emit(Prim::kAnd, DType::kBool, inside, here);
+    if (p.steps[k] != Pooling::kUneven) continue;
+    const int16_t place =
+        b.emit(Prim::kMul, DType::kI64, adaptive_place(graph, p, k, 0, false, kernel),
+               kernel->number(stride));
+    begin = begin < 0 ? place : b.emit(Prim::kAdd, DType::kI64, begin, place);
   }
-  const int16_t offset = moved == 0 ? int16_t{-1} : kernel->number(moved);
+  // Only adaptive windows begin where no stride leads, and those have no padding before them.
+  const int16_t offset = moved == 0 ? begin : kernel->number(moved);
   const int16_t value = kernel->load(p.source, strides, offset, inside);
   const DType type = b.type_of(value);
   if (!p.averages) {

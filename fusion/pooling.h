@@ -10,18 +10,21 @@
 namespace torchweld {
 
 /// Shapes   `domain` is the result's dims and then the window's, which are the row. Element (o, k)
-///          of a window dim reads the source at o * step + k * spread - before.
+///          of a window dim reads the source at o * step + k * spread - before, or, where the step
+///          is kUneven, k after the place that adaptive pooling begins at.
 struct Pooling {
+  static constexpr int64_t kUneven = 0;
   ValueId source = kNone;
   Domain domain;
   bool averages = false;       ///< else the largest
   bool counts_padding = true;  ///< divide by the window's size, not by what lies inside
+  bool by_steps = true;        ///< no adaptive windows of two lengths, no average with ceil_mode
   double divisor = 0;          ///< 0: as counts_padding says
   std::vector<int64_t> steps, spreads, before;  ///< by window dim
 };
 
-/// max_pool1d to 3d, avg_pool1d to 3d without ceil_mode, and adaptive average pooling whose windows
-/// are all alike. A window may reach past the end.
+/// max_pool1d to 3d, avg_pool1d to 3d (not with ceil_mode where padding counts), and adaptive
+/// average pooling; of signals only those by steps. A window may reach past the end.
 std::optional<Pooling> pooling_of(const Graph& graph, const Node& node);
 
 int16_t emit_pooling(const Graph& graph, const Pooling& pooling, IndexedKernel* kernel);

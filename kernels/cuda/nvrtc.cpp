@@ -158,10 +158,11 @@ std::vector<std::string> options_of(const CompileRequest& request) {
   const int newest = nvrtc().architectures.back();
   const bool newer = request.capability > newest;
   std::vector<std::string> options = {
-      fmt::format("--gpu-architecture={}_{}", newer ? "compute" : "sm",
-                  newer ? newest : request.capability),
+      fmt::format("--gpu-architecture={}_{}{}", newer ? "compute" : "sm",
+                  newer ? newest : request.capability, request.for_it_alone ? "a" : ""),
       "--std=c++17",
       "--fmad=false",
+      "--minimal",  // no declarations of textures, surfaces and the runtime: nothing here uses them
       "--ptxas-options=-v",
   };
   if (request.line_numbers) options.emplace_back("--generate-line-info");

@@ -23,6 +23,7 @@ struct CompileRequest {
   std::string source;
   std::vector<Header> headers;
   int capability = 90;        ///< the device's; code for it, or PTX where NVRTC is older than it
+  bool for_it_alone = false;  ///< "sm_90a": may use what later architectures lack
   bool line_numbers = false;  ///< PTX and machine code name source lines
 };
 

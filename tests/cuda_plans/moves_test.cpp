@@ -29,6 +29,24 @@ TEST_P(WithoutLibTorch, NoStepIsLeft) {
   EXPECT_TRUE(how.host_reads.empty()) << how.host_reads.front();
 }
 
+// Adaptive windows of two lengths, windows past the end, images with their channels innermost.
+TEST(AveragesOfWindows, AreKernels) {
+  Options options;
+  options.planning = Planning::kBlocking;
+  options.runtime = virtual_gpu::virtual_runtime();
+  const Engine engine = load(archive_path("poolings/adaptive"), options);
+  int averages = 0;
+  for (const ExplainedBlock& block :
+       engine.explain(archive_inputs("poolings/adaptive").inputs).blocks) {
+    for (const ExplainedStep& step : block.steps) {
+      if (step.name.find("adaptive_avg_pool") == std::string::npos) continue;
+      ++averages;
+      EXPECT_EQ(step.kind, StepKind::kFused) << step.name << ": " << step.reason;
+    }
+  }
+  EXPECT_GT(averages, 10);
+}
+
 std::vector<std::string> names() {
   std::vector<std::string> all;
   for (const char* group : {"moves", "resizes", "scatters", "bags", "einsums", "recurrence"}) {

@@ -80,23 +80,27 @@ class Functions : public ::testing::Test {
 
 cuda::Image* Functions::image_ = nullptr;
 
+// The documented errors are those of the real approximations, which are better than what the device
+// draws.
 TEST_F(Functions, FloatsAreWithinTheirDocumentedError) {
+  device_.set_jitter(false);
   for (const Function& f : kFunctions) expect_close<float>(f, std::string(f.name) + "_f32", 0);
 }
 
 TEST_F(Functions, DoublesAreWithinTheirDocumentedError) {
+  device_.set_jitter(false);
   for (const Function& f : kFunctions) expect_close<double>(f, std::string(f.name) + "_f64", 1);
 }
 
 TEST_F(Functions, ApproximateInstructionsMayBeUlpsAway) {
-  device_.set_jitter(true);
   const auto x = inputs<float>();
-  const auto jittered = run("exp_f32", x);
+  const auto jittered = run("exp_f32", x), again = run("exp_f32", x);
   device_.set_jitter(false);
   const auto exact = run("exp_f32", x);
   int different = 0;
   for (size_t i = 0; i < x.size(); ++i) {
     different += jittered[i] != exact[i] && !std::isnan(exact[i]) ? 1 : 0;
+    EXPECT_TRUE(jittered[i] == again[i] || std::isnan(exact[i]));
     if (std::isfinite(exact[i])) {
       EXPECT_NEAR(jittered[i], exact[i], 4e-7 * std::fabs(exact[i]));
     }

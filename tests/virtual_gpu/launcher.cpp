@@ -42,17 +42,29 @@ uint64_t Launcher::random() {
   return random_ = random_ == 0 ? 1 : random_;
 }
 
-template <class T>
-T Launcher::perturbed(T value) {
-  if (!options_.jitter || !std::isfinite(value) || value == 0) return value;
-  const int ulps = static_cast<int>(random() % 5) - 2;
-  for (int k = 0; k < std::abs(ulps); ++k)
-    value = std::nextafter(value, ulps > 0 ? T(INFINITY) : T(-INFINITY));
+template <class T, class Wide>
+T Launcher::drawn_within(Wide exact, double ulps, uint64_t operands) const {
+  const auto nearest = static_cast<T>(exact);
+  if (!options_.jitter || !std::isfinite(nearest) || nearest == 0) return nearest;
+  uint64_t drawn = operands ^ options_.seed * 0x9e3779b97f4a7c15ull;
+  for (int k = 0; k < 2; ++k) drawn = (drawn ^ drawn >> 32) * 0xd6e8feb86659fd93ull;
+  const int steps = static_cast<int>((drawn >> 33) % 5) - 2;
+  const T away = steps > 0 ? T(INFINITY) : T(-INFINITY);
+  const Wide most = ulps * std::fabs(Wide{std::nextafter(nearest, away)} - Wide{nearest});
+  T value = nearest;
+  for (int k = 0; k < std::abs(steps); ++k) {
+    const T next = std::nextafter(value, away);
+    if (std::isfinite(next) && std::fabs(Wide{next} - exact) <= most) value = next;
+  }
   return value;
 }
 
-float Launcher::jittered(float value) { return perturbed(value); }
-double Launcher::jittered(double value) { return perturbed(value); }
+float Launcher::jittered(double exact, double ulps, uint64_t operands) const {
+  return drawn_within<float>(exact, ulps, operands);
+}
+double Launcher::jittered(long double exact, double ulps, uint64_t operands) const {
+  return drawn_within<double>(exact, ulps, operands);
+}
 
 void Launcher::run(const cuda::Dim3& grid, const cuda::Dim3& block, int64_t shared_bytes,
                    std::vector<char> parameters) {

@@ -14,8 +14,8 @@
 namespace torchweld::virtual_gpu {
 
 struct LaunchOptions {
-  uint64_t seed = 1;    ///< of the order of blocks and warps, and of jitter
-  bool jitter = false;  ///< approximate instructions are up to two ulps off
+  uint64_t seed = 1;   ///< of the order of blocks and warps, and of jitter
+  bool jitter = true;  ///< approximate instructions are up to two ulps off
   int64_t most_instructions = int64_t{4} << 30;  ///< of warps; past it the kernel probably hangs
   std::vector<std::string>* reports =
       nullptr;  ///< where the checker's findings go; null: they throw
@@ -36,8 +36,11 @@ class Launcher {
   char* touch(Warp& w, const Instruction& i, Space space, uint64_t address, int bytes, Touch how,
               int lane);
   Statistics& statistics() { return *statistics_; }
-  float jittered(float value);
-  double jittered(double value);
+  /// What an approximate instruction gives: a value within `ulps`, at most two, of the exact one.
+  /// Which one follows from `operands`, a number made of the instruction and what it is given: as
+  /// on a device, equal operands have equal results, in whatever order threads come.
+  float jittered(double exact, double ulps, uint64_t operands) const;
+  double jittered(long double exact, double ulps, uint64_t operands) const;
   void forget_shared(const char* at, int bytes);
   void arrive_shared(Warp& w, const Instruction& i, const char* at, int bytes, int lane);
 
@@ -65,8 +68,8 @@ class Launcher {
                      int lane);
   Allocation* allocation_at(const Instruction& i, uint64_t address, int bytes);
   uint64_t random();
-  template <class T>
-  T perturbed(T value);
+  template <class T, class Wide>
+  T drawn_within(Wide exact, double ulps, uint64_t operands) const;
 
   const Kernel& kernel_;
   MemoryMap* memory_;

@@ -59,6 +59,7 @@ class VirtualDevice final : public cuda::Device {
 
   /// The n-th call of the device from now fails with Error kDevice.
   void fail_after(int calls);
+  /// On at first. Off, approximate instructions are exact: where bits are compared.
   void set_jitter(bool on) { options_.jitter = on; }
   void set_most_instructions(int64_t n) { options_.most_instructions = n; }
   /// Findings are kept instead of thrown from now on.

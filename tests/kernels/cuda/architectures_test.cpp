@@ -1,15 +1,18 @@
 // Kernels of every skeleton compile for other architectures, without a warning or a spill.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <mutex>
 #include <thread>
 
+#include "kernels/cuda/attention.h"
 #include "kernels/cuda/nvrtc.h"
 #include "kernels/cuda/regions.h"
 #include "kernels/cuda/skeleton_headers.h"
 #include "kernels/cuda/source.h"
 #include "kernels/cuda/suppression.h"
+#include "tests/kernels/attention_case.h"
 #include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/cuda/device.h"
 
@@ -20,7 +23,8 @@ namespace {
 /// the skeleton that would be chosen.
 std::vector<cuda::Source> sources() {
   std::vector<cuda::Source> all;
-  for (const DType dtype : {DType::kF32, DType::kF16, DType::kF64, DType::kI64, DType::kU8}) {
+  for (const DType dtype :
+       {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI64, DType::kU8}) {
     std::vector<Case> cases = {reductions_case(dtype, 7, 130), running_sum_case(dtype, 7, 130),
                                pooling_case(dtype, 2, 9, 11)};
     if (is_floating(dtype)) {
@@ -48,7 +52,16 @@ std::vector<cuda::Source> sources() {
   return all;
 }
 
-class CudaArchitectures : public testing::TestWithParam<int> {};
+struct Architecture {
+  int capability;
+  bool for_it_alone = false;
+};
+
+std::string name_of_architecture(const testing::TestParamInfo<Architecture>& info) {
+  return fmt::format("sm_{}{}", info.param.capability, info.param.for_it_alone ? "a" : "");
+}
+
+class CudaArchitectures : public testing::TestWithParam<Architecture> {};
 
 TEST_P(CudaArchitectures, CompileCleanly) {
   const std::vector<cuda::Source> all = sources();
@@ -61,7 +74,8 @@ TEST_P(CudaArchitectures, CompileCleanly) {
       request.name = all[i].entries.front() + ".cu";
       request.source = all[i].text;
       request.headers = cuda::skeleton_headers();
-      request.capability = GetParam();
+      request.capability = GetParam().capability;
+      request.for_it_alone = GetParam().for_it_alone;
       const cuda::Compiled compiled = cuda::compile(request);
       const std::scoped_lock lock(mutex);
       EXPECT_FALSE(compiled.image.cubin.empty()) << request.name;
@@ -76,7 +90,34 @@ TEST_P(CudaArchitectures, CompileCleanly) {
   other.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(Capabilities, CudaArchitectures, testing::Values(80, 100));
+// The kernels that are not made from specs: head sizes of either tiling, with and without a mask.
+// attention_test.cpp has those for sm_90.
+class CudaAttentionArchitectures : public testing::TestWithParam<int> {};
+
+TEST_P(CudaAttentionArchitectures, SpillNothing) {
+  cuda::CacheOptions options;
+  options.on_disk = false;
+  const auto backend = cuda::make_backend(make_virtual_device(GetParam()), options);
+  cuda::Attention attention(backend->compiler());
+  const AttentionCase cases[] = {make_call(DType::kF32, 64, 9, 9, DType::kOther, false),
+                                 make_call(DType::kF16, 80, 9, 9, DType::kBool, false),
+                                 make_call(DType::kBF16, 128, 9, 9, DType::kOther, true)};
+  const auto check = [&](const AttentionCase& c) {
+    const cuda::Resources resources = attention.resources(c.shape);
+    EXPECT_GT(resources.registers, 0);
+    EXPECT_EQ(resources.spill_bytes, 0) << c.shape.head_size;
+  };
+  std::thread other([&] { check(cases[0]); });
+  check(cases[1]);
+  check(cases[2]);
+  other.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(Capabilities, CudaArchitectures,
+                         testing::Values(Architecture{80}, Architecture{90, true},
+                                         Architecture{100}),
+                         name_of_architecture);
+INSTANTIATE_TEST_SUITE_P(Capabilities, CudaAttentionArchitectures, testing::Values(80, 100));
 
 }  // namespace
 }  // namespace torchweld

@@ -10,8 +10,10 @@
 
 namespace torchweld {
 
-std::shared_ptr<cuda::Device> make_virtual_device(int capability) {
-  return std::make_shared<virtual_gpu::VirtualDevice>(1, capability);
+std::shared_ptr<cuda::Device> make_virtual_device(int capability, bool jitter) {
+  auto device = std::make_shared<virtual_gpu::VirtualDevice>(1, capability);
+  device->set_jitter(jitter);
+  return device;
 }
 
 Traffic take_traffic(cuda::Device& device) {

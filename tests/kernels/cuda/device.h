@@ -18,7 +18,8 @@ struct Traffic {
 };
 
 /// A virtual GPU of this compute capability; it reports races and accesses out of bounds as errors.
-std::shared_ptr<cuda::Device> make_virtual_device(int capability = 90);
+/// jitter  approximate instructions are up to two ulps off
+std::shared_ptr<cuda::Device> make_virtual_device(int capability = 90, bool jitter = true);
 Traffic take_traffic(cuda::Device& device);
 
 /// The back end of all tests of this process, with nothing on disk.

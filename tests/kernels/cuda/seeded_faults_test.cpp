@@ -120,7 +120,7 @@ std::vector<Fault> faults() {
 }
 
 /// The case on the skeleton as its files are, or with the fault in them: what is reported.
-std::string outcome(const Fault& fault, bool seeded) {
+std::string outcome(const Fault& fault, bool seeded, bool jitter = true) {
   cuda::Schedule schedule;
   if (cuda::schedule_as(fault.skeleton, fault.c.spec, fault.c.geometry, &schedule) ==
       cuda::Fit::kNone)
@@ -138,7 +138,7 @@ std::string outcome(const Fault& fault, bool seeded) {
   }
   cuda::Compiled compiled = cuda::compile(request);
   try {
-    const auto device = make_virtual_device();
+    const auto device = make_virtual_device(90, jitter);
     const cuda::CudaKernel kernel(device, fault.c.spec, schedule, std::move(source),
                                   {std::move(compiled.image), std::move(compiled.kernels)});
     return difference(fault.c, kernel, *device);
@@ -154,6 +154,25 @@ TEST_P(CudaSeededFault, IsFound) {
   const Fault& fault = all[GetParam()];
   EXPECT_EQ(outcome(fault, false), "") << fault.what;
   EXPECT_NE(outcome(fault, true), "") << fault.what << " was not found";
+}
+
+// A whole number that an approximate quotient may just miss. Exact approximations would hide it.
+TEST(CudaJitter, ShowsAnAnswerThatHangsOnAnApproximation) {
+  CaseBuilder b("whole_quotient", {500});
+  const int16_t x = b.load(DType::kF32), y = b.load(DType::kF32, {}, 4);
+  const int16_t quotient = b.body().emit(Prim::kDiv, DType::kF32, x, y);
+  b.store(b.body().emit(Prim::kFloor, DType::kF32, quotient), DType::kF32);
+  b.fill(0, [](int64_t i) { return 3.0 * static_cast<double>(i + 1); });
+  b.fill(1, [](int64_t) { return 3.0; });
+  const Fault fault = {"a quotient that is approximate",
+                       "primitives.cuh",
+                       "return a / b; }                      ",
+                       "return __fdividef(a, b); }",
+                       Skeleton::kPointwise,
+                       b.finish()};
+  EXPECT_EQ(outcome(fault, false), "");
+  EXPECT_EQ(outcome(fault, true, /*jitter=*/false), "");
+  EXPECT_NE(outcome(fault, true), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CudaSeededFault, ::testing::Range(size_t{0}, faults().size()));
