@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/x86/image_mean.h"
 #include "kernels/x86/matmul_isa.h"
 
 namespace torchweld::x86 {
@@ -206,6 +207,8 @@ void channel_rows(const ImageConvCall& c, int64_t begin, int64_t end) {
   const ConvShape& s = c.shape;
   if (s.op == ImageOp::kMaxPool) {
     channel_rows<Isa, ImageOp::kMaxPool, 0, 0>(c, begin, end);
+  } else if (is_mean_of_image(s)) {
+    for (int64_t b = begin; b < end; ++b) image_mean<Isa>(c, b);
   } else if (s.op == ImageOp::kAveragePool) {
     channel_rows<Isa, ImageOp::kAveragePool, 0, 0>(c, begin, end);
   } else if (s.dilation_width == 1 && s.stride_width == 1) {

@@ -16,11 +16,18 @@ enum class ImageOp : uint8_t {
 /// In which order a sum's products are added. Those of packed weights can be split as LibTorch's
 /// libraries split them, so that they round alike: a deep model amplifies the last bits.
 struct SummationOrder {
-  /// Elements of each stretch of a row that are added before the next ones of the first stretch;
-  /// 0: as many as MKL takes of one stretch, else all.
+  enum class Split : uint8_t {
+    kMkl,     ///< as MKL splits so many products, where the row is one stretch or has offsets
+    kPieces,  ///< each piece is summed by itself
+    kNone,
+  };
+  /// Elements of each stretch of a row that come before the next ones of the first stretch; 0: all.
   int64_t piece = 0;
-  bool is_split = true;    ///< each piece is summed by itself
+  Split split = Split::kMkl;
   bool from_bias = false;  ///< the first sum starts from the bias; otherwise it is added then
+  /// As MKL does on AMD processors with few positions of a convolution: products are rounded before
+  /// they are added, one by one, to the bias. Of rows of one stretch.
+  bool rounds_products = false;
 };
 
 /// Over two spatial dimensions; a 1-d convolution has height 1.

@@ -29,6 +29,10 @@ bool needs_copy(const ConvShape& s) {
          padded_width(s) > s.in_width || (s.x_channel_stride != 1 && s.in_channels != 1);
 }
 
+int64_t padded_floats(const ConvShape& s) {
+  return needs_copy(s) ? s.batch * padded_height(s) * padded_width(s) * s.in_channels : 0;
+}
+
 /// One row of the padded image, at `to`.
 void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float* to) {
   const int64_t width = padded_width(s), channels = s.in_channels;
@@ -112,32 +116,30 @@ MatmulCall row_product(const ImageConvCall& c) {
   return m;
 }
 
-/// Where the elements of a row lie, if its stretches are short and it has few.
-class Offsets {
- public:
-  explicit Offsets(const MatmulCall& c) {
-    const int64_t stretches = c.outer * c.inner;
-    if (c.k > kMost || stretches == 1 || c.k >= kShort * stretches) return;
-    int32_t* to = of_row_;
-    const int64_t stretch = c.k / stretches;
-    for (int64_t first = 0; first < stretch; first += c.order.piece) {
-      for (int64_t o = 0; o < c.outer; ++o) {
-        for (int64_t i = 0; i < c.inner; ++i) {
-          const int64_t from = o * c.outer_stride + i * c.inner_stride;
-          for (int64_t at = first; at < std::min(first + c.order.piece, stretch); ++at)
-            *to++ = static_cast<int32_t>(from + at);
-        }
+/// Room for offsets, if they may be wanted.
+int64_t offsets_of(const ConvShape& s) {
+  return s.op == ImageOp::kConvolution && s.pixels() > 1 ? s.taps() : 0;
+}
+
+/// Whether stretches are so short that a loop over each would wait for the guess of its end.
+bool takes_offsets(const ConvShape& s, const MatmulCall& c) {
+  constexpr int64_t kShort = 64;
+  return offsets_of(s) > 0 && c.outer * c.inner > 1 && c.order.piece < kShort;
+}
+
+/// Where the elements of a row lie, in the order of the sums.
+void find_offsets(const MatmulCall& c, int32_t* to) {
+  const int64_t stretch = c.k / (c.outer * c.inner);
+  for (int64_t first = 0; first < stretch; first += c.order.piece) {
+    const int64_t end = std::min(first + c.order.piece, stretch);
+    for (int64_t o = 0; o < c.outer; ++o) {
+      for (int64_t i = 0; i < c.inner; ++i) {
+        for (int64_t at = first; at < end; ++at)
+          *to++ = static_cast<int32_t>(o * c.outer_stride + i * c.inner_stride + at);
       }
     }
-    is_used_ = true;
   }
-  const int32_t* get() const { return is_used_ ? of_row_ : nullptr; }
-
- private:
-  static constexpr int64_t kMost = 512, kShort = 64;
-  int32_t of_row_[kMost];
-  bool is_used_ = false;
-};
+}
 
 /// Every pixel is a row of one product.
 bool is_matrix(const ConvShape& s) {
@@ -157,7 +159,8 @@ void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCa
   m->m = std::min(pieces.width, s.out_width - begin);
 }
 
-void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
+void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
+           const AfterRows& after) {
   const ConvShape& s = c.shape;
   MatmulCall product = row_product(c);
   if (is_matrix(s)) {
@@ -165,8 +168,10 @@ void dense(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& a
     product.m = s.positions();
     return matmul(product, parallel, after);
   }
-  const Offsets offsets(product);
-  product.offsets = offsets.get();
+  if (takes_offsets(s, product)) {
+    find_offsets(product, offsets);
+    product.offsets = offsets;
+  }
   // All pieces by one panel of the weights, which stays in the cache, then by the next.
   const Pieces pieces = pieces_of(s, static_cast<bool>(after));
   const int64_t group_columns = s.out_channels / s.groups, seen = s.in_channels / s.groups;
@@ -232,7 +237,7 @@ void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRo
 
 int64_t image_conv_scratch_floats(const ConvShape& shape) {
   const ConvShape s = shape.op == ImageOp::kTransposed ? windows_of_transposed(shape) : shape;
-  return needs_copy(s) ? s.batch * padded_height(s) * padded_width(s) * s.in_channels : 0;
+  return padded_floats(s) + offsets_of(s);
 }
 
 void image_conv(const ImageConvCall& call, const SplitWork& parallel, const AfterRows& after) {
@@ -243,7 +248,8 @@ void image_conv(const ImageConvCall& call, const SplitWork& parallel, const Afte
     return transposed(call, image, parallel, after);
   }
   if (call.shape.op != ImageOp::kConvolution) return by_channel(call, parallel, after);
-  dense(needs_copy(call.shape) ? padded(call, parallel) : call, parallel, after);
+  int32_t* const offsets = reinterpret_cast<int32_t*>(call.scratch + padded_floats(call.shape));
+  dense(needs_copy(call.shape) ? padded(call, parallel) : call, offsets, parallel, after);
 }
 
 }  // namespace torchweld::x86

@@ -62,9 +62,12 @@ PackedMatrix pack(const float* w, const MatrixLayout& layout) {
 
 void matmul(const MatmulCall& call) {
   static const bool wide = host_isa() == Isa::kAvx512, amd = is_amd();
-  const bool as_mkl = call.order.piece == 0 && call.outer * call.inner == 1;
+  const bool as_mkl =
+      call.order.split == SummationOrder::Split::kMkl && call.outer * call.inner == 1;
   if (call.panel == 0) {
     dot_avx2(call);
+  } else if (call.order.rounds_products && amd) {
+    wide ? rounded_avx512(call) : rounded_avx2(call);
   } else if (call.m == 1 && as_mkl && amd) {
     wide ? row_avx512(call) : row_avx2(call);
   } else {

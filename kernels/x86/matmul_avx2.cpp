@@ -113,6 +113,16 @@ void matmul_avx2(const MatmulCall& call) {
   }
 }
 
+void rounded_avx2(const MatmulCall& call) {
+  if (call.panel == 8) {
+    rounded_columns<Avx2, 8, 1>(call);
+  } else if (call.panel == 16) {
+    rounded_columns<Avx2, 16, 2>(call);
+  } else {
+    rounded_columns<Avx2, 32, 2>(call);
+  }
+}
+
 void row_avx2(const MatmulCall& call) {
   if (call.panel == 8) {
     row_columns<Avx2, 8, 1>(call);

@@ -82,6 +82,16 @@ void matmul_avx512(const MatmulCall& call) {
   }
 }
 
+void rounded_avx512(const MatmulCall& call) {
+  if (call.panel == 8) {
+    rounded_avx2(call);
+  } else if (call.panel == 16) {
+    rounded_columns<Avx512, 16, 1>(call);
+  } else {
+    rounded_columns<Avx512, 32, 2>(call);
+  }
+}
+
 void row_avx512(const MatmulCall& call) {
   if (call.panel == 8) {
     row_avx2(call);

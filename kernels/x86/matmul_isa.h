@@ -13,6 +13,9 @@ void matmul_avx512(const MatmulCall& call);
 /// One row of one stretch, of packed weights, summed as MKL does on AMD processors.
 void row_avx2(const MatmulCall& call);
 void row_avx512(const MatmulCall& call);
+/// Rows of one stretch, of packed weights, where the order rounds products.
+void rounded_avx2(const MatmulCall& call);
+void rounded_avx512(const MatmulCall& call);
 /// Of weights as they are, on both: memory is the limit.
 void dot_avx2(const MatmulCall& call);
 

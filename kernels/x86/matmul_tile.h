@@ -17,13 +17,13 @@ constexpr int64_t kMostAhead = 65536;   // floats that the second cache has room
 /// that are unrolled before anything else is done to them.
 ///
 /// Those of one vector depend on each other for four cycles and two can start every cycle, so a
-/// tile of few rows keeps kSets independent ones over k. With more, the order is the one asked for.
+/// tile of one row keeps kSets independent ones over k. With more, the order is the one asked for.
 template <class Isa, int kRows, int kVectors>
 struct Sums {
   using V = typename Isa::V;
   static constexpr int kTiles = kRows * kVectors;
-  static constexpr int kSets = kRows >= 4 || kTiles >= 8 ? 1
-                               : kTiles >= 3             ? 2
+  static constexpr int kSets = kRows >= 2 || kTiles >= 4 ? 1
+                               : kTiles == 3             ? 2
                                : kTiles == 2             ? 4
                                                          : 8;
   V all[kSets * kTiles];
@@ -197,24 +197,26 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
       sums.template add_products<0>(place(i), stride, w);
     }
   };
+  using Split = SummationOrder::Split;
+  const int64_t stretches = c.outer * c.inner;
+  const bool as_mkl = c.order.split == Split::kMkl && (kByOffsets || stretches == 1);
+  const bool splits = as_mkl || c.order.split == Split::kPieces;
+  const int64_t joins = as_mkl ? 2 : 0;  // so few go with the last piece
   if constexpr (kByOffsets) {
-    const int64_t stretches = c.outer * c.inner;
-    const int64_t piece = c.order.piece * stretches < c.k ? c.order.piece * stretches : c.k;
-    for (int64_t k = 0; k < c.k; k += piece) {
-      if (k > 0 && c.order.is_split) end_partial_sum();
-      const int32_t* const offsets = c.offsets + k;
-      add(c.k - k < piece ? c.k - k : piece, [=](int64_t i) { return x + offsets[i]; });
+    const int64_t piece = as_mkl ? mkl_partial_sum(c.k) : splits ? c.order.piece * stretches : c.k;
+    for (int64_t k = 0; k < c.k;) {
+      if (k > 0) end_partial_sum();
+      const int64_t left = c.k - k, count = left <= piece + joins ? left : piece;
+      add(count, [offsets = c.offsets + k, x](int64_t i) { return x + offsets[i]; });
+      k += count;
     }
   } else {
-    const int64_t stretches = c.outer * c.inner;
     const int64_t stretch = stretches == 1 ? c.k : c.k / stretches;  // a division takes long
-    const bool as_mkl = c.order.piece == 0;
-    const int64_t piece = !as_mkl          ? c.order.piece
-                          : stretches == 1 ? S::kSets * mkl_partial_sum(c.k)
-                                           : stretch;
-    const int64_t joins = as_mkl ? 2 : 0;  // so few go with the last piece
+    const int64_t piece = as_mkl               ? S::kSets * mkl_partial_sum(c.k)
+                          : c.order.piece == 0 ? stretch
+                                               : c.order.piece;
     for (int64_t first = 0; first < stretch;) {
-      if (first > 0 && c.order.is_split) end_partial_sum();
+      if (first > 0 && splits) end_partial_sum();
       const int64_t left = stretch - first, count = left <= piece + joins ? left : piece;
       for (int64_t o = 0; o < c.outer; ++o) {
         const float* from = x + first + o * c.outer_stride;

@@ -1,5 +1,5 @@
-// One row times packed weights, as MKL sums it on AMD processors. Included by the two files that
-// are compiled for one instruction set each; see matmul_isa.h.
+// One row or few times packed weights, as MKL sums them on AMD processors. Included by the two
+// files that are compiled for one instruction set each; see matmul_isa.h.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,61 @@ void row_columns(const MatmulCall& c) {
     } else {
       row_tile<Isa, kPanel, kVectors>(c, column, w,
                                       static_cast<int>(left < kWidth ? left : kWidth));
+    }
+  }
+}
+
+/// kRows rows by kVectors vectors of columns, of which the first `columns` exist.
+template <class Isa, int kPanel, int kRows, int kVectors>
+void rounded_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns) {
+  using V = typename Isa::V;
+  const float* x = c.x + row * c.x_row_stride;
+  Sums<Isa, kRows, kVectors> sums;
+  sums.clear();
+  const bool starts = c.bias != nullptr && c.scale == nullptr;
+  if (starts) sums.add_to_rows(c.bias + column, columns);
+  for (int64_t k = 0; k < c.k; ++k, ++x, w += kPanel) {
+    V b[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) b[v] = Isa::load(w + v * Isa::kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const V a = Isa::all(x[r * c.x_row_stride]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        sums.at(r, v) = Isa::add(sums.at(r, v), Isa::rounded_product(a, b[v]));
+    }
+  }
+  const float* const bias = starts ? nullptr : c.bias;
+  if (columns >= kVectors * Isa::kLanes) {
+    finish<Isa, true>(c, bias, sums, row, column, columns);
+  } else {
+    finish<Isa, false>(c, bias, sums, row, column, columns);
+  }
+}
+
+template <class Isa, int kPanel, int kVectors, int kRows>
+void rounded_rows(const MatmulCall& c, int64_t rows, int64_t row, int64_t column, const float* w,
+                  int columns) {
+  if constexpr (kRows > 0) {
+    if (rows == kRows) {
+      rounded_tile<Isa, kPanel, kRows, kVectors>(c, row, column, w, columns);
+    } else {
+      rounded_rows<Isa, kPanel, kVectors, kRows - 1>(c, rows, row, column, w, columns);
+    }
+  }
+}
+
+template <class Isa, int kPanel, int kVectors>
+void rounded_columns(const MatmulCall& c) {
+  constexpr int kWidth = kVectors * Isa::kLanes, kRows = 4;
+  for (int64_t column = c.begin; column < c.end; column += kWidth) {
+    const float* w = c.w + column / kPanel * kPanel * c.k + column % kPanel;
+    const int64_t left = c.n - column;
+    const int columns = static_cast<int>(left < kWidth ? left : kWidth);
+    for (int64_t row = 0; row < c.m; row += kRows) {
+      const int64_t rows = c.m - row < kRows ? c.m - row : kRows;
+      rounded_rows<Isa, kPanel, kVectors, kRows>(c, rows, row, column, w, columns);
     }
   }
 }

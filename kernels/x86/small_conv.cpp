@@ -75,6 +75,7 @@ void small_conv(const ConvShape& s, const float* x, const PackedMatrix& w, const
   call.set(w);
   call.x = rows;
   call.m = s.positions();
+  call.order.rounds_products = call.m > 1;
   call.x_row_stride = row_stride;
   call.bias = bias;
   call.out = product;

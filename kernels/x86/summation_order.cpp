@@ -36,12 +36,13 @@ int64_t one_tap_channels(const ConvShape& s) {
 }  // namespace
 
 SummationOrder libtorch_order(const ConvShape& s, int threads) {
-  const bool wide = host_isa() == Isa::kAvx512;
-  if (s.pixels() > 1)
-    return wide ? SummationOrder{.piece = 16}
-                : SummationOrder{.piece = 8, .is_split = false, .from_bias = true};
-  if (!takes_onednn(s, threads)) return {};
-  return {.piece = wide ? one_tap_channels(s) : 128, .from_bias = true};
+  using Split = SummationOrder::Split;
+  const bool wide = host_isa() == Isa::kAvx512, one_tap = s.pixels() == 1;
+  if (!takes_onednn(s, threads)) return one_tap ? SummationOrder{} : SummationOrder{.piece = 1};
+  if (one_tap)
+    return {.piece = wide ? one_tap_channels(s) : 128, .split = Split::kPieces, .from_bias = true};
+  return wide ? SummationOrder{.piece = 16, .split = Split::kPieces}
+              : SummationOrder{.piece = 8, .split = Split::kNone, .from_bias = true};
 }
 
 }  // namespace torchweld::x86

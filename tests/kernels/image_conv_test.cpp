@@ -176,8 +176,12 @@ constexpr Window kWindows[] = {{1, 1, 0, 1}, {1, 2, 0, 1}, {3, 1, 1, 1}, {3, 2, 
                                {3, 1, 2, 2}, {5, 2, 2, 1}, {2, 2, 0, 1}, {3, 3, 0, 1}};
 const Clamp kClamps[] = {{}, Clamp::relu(), {0, 6}};
 
-constexpr SummationOrder kOrders[] = {
-    {}, {.piece = 8}, {.piece = 16, .from_bias = true}, {.piece = 8, .is_split = false}};
+using Split = SummationOrder::Split;
+constexpr SummationOrder kOrders[] = {{},
+                                      {.piece = 1},
+                                      {.piece = 8, .split = Split::kPieces},
+                                      {.piece = 16, .split = Split::kPieces, .from_bias = true},
+                                      {.piece = 8, .split = Split::kNone}};
 
 /// On the calling thread by the best instruction set, and in pieces.
 void expect_both(Case* c) {
@@ -205,7 +209,7 @@ TEST(ImageConv, ConvolutionsMatchPlainLoops) {
     for (const int64_t channels : {1, 3, 16, 37}) {
       for (const int64_t filters : {8, 16, 40, 300}) {
         ConvShape s = shape_of(ImageOp::kConvolution, 1 + i % 2, 7, 9, channels, filters, window);
-        s.order = kOrders[i % 4];
+        s.order = kOrders[i % 5];
         Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3], i % 4 < 2}, i % 5 == 0);
         expect_both(&c);
         if (HasFatalFailure()) return;
@@ -248,7 +252,7 @@ TEST(ImageConv, GroupsSeeTheirChannels) {
         ConvShape s = shape_of(ImageOp::kConvolution, 1 + i % 2, 7, 9, groups * (2 + i % 7),
                                groups * filters, window);
         s.groups = groups;
-        s.order = kOrders[i % 4];
+        s.order = kOrders[i % 5];
         Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3]});
         expect_both(&c);
         if (HasFatalFailure()) return;
@@ -270,7 +274,7 @@ TEST(ImageConv, ImagesOfOneRowMatchPlainLoops) {
         ConvShape s = shape_of(op, 1 + i % 2, 16, 401, in, channels, window);
         s.in_height = s.out_height = s.kernel_height = s.stride_height = s.dilation_height = 1;
         s.pad_height = 0;
-        s.order = kOrders[i % 4];
+        s.order = kOrders[i % 5];
         Case c(s, {op == ImageOp::kDepthwise, i % 3 == 0, kClamps[i % 3]});
         expect_both(&c);
         if (HasFatalFailure()) return;

@@ -137,7 +137,10 @@ TEST(Matmul, MatchesFloat64) {
           const Product product({m, k, n}, kernel, {n % 2 == 0, m % 3 == 0, clamps[k % 3], scaled});
           run(kernel, product.call);
           product.expect_float64();
-          if (m != 1 || kernel == Kernel::kInPlace) continue;
+          if (kernel == Kernel::kInPlace) continue;
+          (kernel == Kernel::kAvx512 ? rounded_avx512 : rounded_avx2)(product.call);
+          product.expect_float64();
+          if (m != 1) continue;
           (kernel == Kernel::kAvx512 ? row_avx512 : row_avx2)(product.call);
           product.expect_float64();
         }
@@ -192,6 +195,25 @@ TEST(Matmul, OneRowIsSummedAsMklDoesOnAmd) {
         }
         const float sum = (sums[0] + sums[2]) + (sums[1] + sums[3]);
         ASSERT_EQ(product.out.at(0, j), sum + product.bias.at(0, j)) << j << " of " << k;
+      }
+    }
+  }
+}
+
+TEST(Matmul, FewPositionsAreSummedAsMklDoesOnAmd) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  for (const Kernel kernel : kernels()) {
+    if (kernel == Kernel::kInPlace) continue;
+    const Product product({7, 203, 72}, kernel, {true, false});
+    (kernel == Kernel::kAvx512 ? rounded_avx512 : rounded_avx2)(product.call);
+    for (int64_t i = 0; i < 7; ++i) {
+      for (int64_t j = 0; j < 72; ++j) {
+        float sum = product.bias.at(0, j);
+        for (int64_t k = 0; k < 203; ++k) {
+          const volatile float rounded = product.x.at(i, k) * product.w.at(j, k);
+          sum += rounded;
+        }
+        ASSERT_EQ(product.out.at(i, j), sum) << i << ", " << j;
       }
     }
   }
