@@ -171,6 +171,8 @@ bool places_follow_from_data(const Graph& graph, const Node& node) {
 }
 
 bool reads_in_place(const Node& node, ValueId operand) {
+  if (const auto maxima = argument_of_maxima(node))
+    return tensor_arg(node, *maxima) == operand && tensor_arg(node, 0) != operand;
   const IndexedRow* row = find_move(node.op);
   const uint32_t in_place = row != nullptr              ? row->in_place
                             : node.op == "aten::gather" ? uint32_t{1} << 2

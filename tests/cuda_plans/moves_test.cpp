@@ -49,7 +49,8 @@ TEST(AveragesOfWindows, AreKernels) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const char* group : {"moves", "resizes", "scatters", "bags", "einsums", "recurrence"}) {
+  for (const char* group :
+       {"moves", "resizes", "scatters", "bags", "einsums", "recurrence", "poolings"}) {
     const std::vector<std::string> some = archive_names(group);
     all.insert(all.end(), some.begin(), some.end());
   }
