@@ -19,9 +19,8 @@ struct Pooling {
   bool averages = false;       ///< else the largest
   ValueId largest = kNone;     ///< where set, the result is the largest's places, not its values
   bool counts_padding = true;  ///< divide by the window's size, not by what lies inside
-  bool by_steps =
-      true;            ///< no adaptive windows of two lengths or maxima, no average with ceil_mode
-  double divisor = 0;  ///< 0: as counts_padding says
+  bool by_steps = true;        ///< not adaptive with two lengths or maxima, not with ceil_mode
+  double divisor = 0;          ///< 0: as counts_padding says
   std::vector<int64_t> steps, spreads, before;  ///< by window dim
 };
 
