@@ -28,7 +28,7 @@ bool keeps_layout(const Graph& graph, const Node& node) {
       "aten::upsample_nearest2d", "aten::upsample_bilinear2d"};
   if (names.contains(node.op.substr(0, node.op.find('.')))) return true;
   const auto pooling = pooling_of(graph, node);
-  return pooling && pooling->steps.size() == 1 && pooling->divisor == 0;
+  return pooling && pooling->by_steps && pooling->steps.size() == 1 && pooling->divisor == 0;
 }
 
 /// LibTorch's results of these lie the same way however their first operand does.

@@ -14,6 +14,7 @@
 #include "fusion/passes.h"
 #include "fusion/pixel_shuffle.h"
 #include "fusion/point_distances.h"
+#include "fusion/pooling.h"
 #include "fusion/recurrence.h"
 #include "fusion/reduction.h"
 #include "fusion/rewriter.h"
@@ -141,7 +142,8 @@ void drop_unread_place(const Graph& graph, const std::set<StorageId>& read, Node
 std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* graph,
                                                 const std::set<StorageId>& read, const Node& node) {
   if (target.rows) {
-    for (const auto rewrite : {row_nodes, composite_nodes, move_nodes, scatter_nodes}) {
+    for (const auto rewrite :
+         {row_nodes, composite_nodes, move_nodes, scatter_nodes, maxima_and_places}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
     return target.blas ? einsum_nodes(graph, node) : std::nullopt;

@@ -15,29 +15,27 @@ namespace {
 
 std::vector<int64_t> zeros(size_t n) { return std::vector<int64_t>(n, 0); }
 
-/// What kernels take of gathers: one index of int64.
-std::optional<Gather> kernel_gather(const Graph& graph, const Node& node) {
-  auto g = gather_of(graph, node);
-  const bool plain =
-      g && g->named.size() == 1 && graph.value(g->named[0].index).dtype == DType::kI64;
-  return plain ? std::move(g) : std::nullopt;
-}
-
 int16_t emit_gather(const Graph& graph, const Node& node, const Gather& g, IndexedKernel* kernel) {
   BodyBuilder& b = kernel->body();
   const Value& source = graph.value(g.source);
-  const auto& [index, dim, index_strides] = g.named[0];
-  const int16_t raw = reads_in_place(node, index) ? kernel->here(index)
-                                                  : kernel->load(index, index_strides, -1, -1);
   const int16_t zero = b.constant_int(DType::kI64, 0);
-  const int16_t extent = kernel->number(source.sizes[dim]);
-  const int16_t negative = b.emit(Prim::kLt, DType::kBool, raw, zero);
-  const int16_t at = b.emit(Prim::kSelect, DType::kI64, negative,
-                            b.emit(Prim::kAdd, DType::kI64, raw, extent), raw);
-  const int16_t inside = b.emit(Prim::kAnd, DType::kBool, b.emit(Prim::kLe, DType::kBool, zero, at),
-                                b.emit(Prim::kLt, DType::kBool, at, extent));
-  const int16_t offset = b.emit(Prim::kMul, DType::kI64, at, kernel->number(source.strides[dim]));
-  return kernel->load(g.source, g.source_strides, offset, inside);
+  int16_t offset = -1, all = -1;
+  for (const auto& [index, dim, index_strides] : g.named) {
+    const int16_t named = reads_in_place(node, index) ? kernel->here(index)
+                                                      : kernel->load(index, index_strides, -1, -1);
+    const int16_t raw = b.cast(named, DType::kI64);
+    const int16_t extent = kernel->number(source.sizes[dim]);
+    const int16_t negative = b.emit(Prim::kLt, DType::kBool, raw, zero);
+    const int16_t at = b.emit(Prim::kSelect, DType::kI64, negative,
+                              b.emit(Prim::kAdd, DType::kI64, raw, extent), raw);
+    const int16_t inside =
+        b.emit(Prim::kAnd, DType::kBool, b.emit(Prim::kLe, DType::kBool, zero, at),
+               b.emit(Prim::kLt, DType::kBool, at, extent));
+    const int16_t moved = b.emit(Prim::kMul, DType::kI64, at, kernel->number(source.strides[dim]));
+    offset = offset < 0 ? moved : b.emit(Prim::kAdd, DType::kI64, offset, moved);
+    all = all < 0 ? inside : b.emit(Prim::kAnd, DType::kBool, all, inside);
+  }
+  return kernel->load(g.source, g.source_strides, offset, all);
 }
 
 /// Constant pads: the source's place is the result's minus what stands before it.
@@ -161,7 +159,7 @@ std::optional<Domain> indexed_domain(const Graph& graph, const Node& node) {
   if (const auto pool = pooling_of(graph, node)) return pool->domain;
   const Domain domain{graph.value(node.outputs[0]).sizes, {}};
   const IndexedRow* row = find_row(graph, node);
-  const bool known = (row != nullptr && row->takes(graph, node)) || kernel_gather(graph, node) ||
+  const bool known = (row != nullptr && row->takes(graph, node)) || gather_of(graph, node) ||
                      pad_of(graph, node) || concatenation_of(graph, node);
   return known ? std::optional(domain) : std::nullopt;
 }
@@ -171,6 +169,8 @@ bool places_follow_from_data(const Graph& graph, const Node& node) {
 }
 
 bool reads_in_place(const Node& node, ValueId operand) {
+  if (const auto maxima = argument_of_maxima(node))
+    return tensor_arg(node, *maxima) == operand && tensor_arg(node, 0) != operand;
   const IndexedRow* row = find_move(node.op);
   const uint32_t in_place = row != nullptr              ? row->in_place
                             : node.op == "aten::gather" ? uint32_t{1} << 2
@@ -184,7 +184,7 @@ bool reads_in_place(const Node& node, ValueId operand) {
 int16_t emit_indexed(const Graph& graph, const Node& node, IndexedKernel* kernel) {
   if (const IndexedRow* row = find_row(graph, node)) return row->emit(graph, node, kernel);
   if (const auto pool = pooling_of(graph, node)) return emit_pooling(graph, *pool, kernel);
-  if (const auto g = kernel_gather(graph, node)) return emit_gather(graph, node, *g, kernel);
+  if (const auto g = gather_of(graph, node)) return emit_gather(graph, node, *g, kernel);
   if (const auto pad = pad_of(graph, node)) return emit_pad(graph, node, *pad, kernel);
   return emit_concatenation(graph, *concatenation_of(graph, node), kernel);
 }

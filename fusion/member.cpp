@@ -63,8 +63,12 @@ std::vector<int64_t> strides_of_result(const Graph& graph, const Domain& domain,
 
 std::vector<int64_t> strides_of_operand(const Graph& graph, const Domain& domain, const Node& node,
                                         ValueId operand, bool reduces) {
-  if (const auto scatter = kernel_scatter(graph, node))
-    return operand == scatter->named[0].index ? scatter->named[0].strides : scatter->source_strides;
+  if (const auto scatter = kernel_scatter(graph, node)) {
+    for (const NamedDim& named : scatter->named) {
+      if (operand == named.index) return named.strides;
+    }
+    return scatter->source_strides;
+  }
   const std::vector<int64_t>& sizes = reduces ? domain.sizes : graph.value(result_of(node)).sizes;
   return strides_in(domain, sizes, graph.value(operand));
 }

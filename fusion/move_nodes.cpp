@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "fusion/gather.h"
 #include "fusion/moves.h"
 #include "fusion/node_args.h"
 #include "fusion/resize.h"
@@ -138,7 +139,8 @@ std::optional<std::vector<Node>> move_nodes(Graph* graph, const Node& node) {
   if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
   const Value& out = graph->value(node.outputs[0]);
   if (out.opaque) return std::nullopt;
-  const bool moves = find_move(node.op) != nullptr || find_resize(node.op) != nullptr;
+  const bool moves = find_move(node.op) != nullptr || find_resize(node.op) != nullptr ||
+                     gather_of(*graph, node).has_value();
   if ((moves && out.elements() == 0) || makes_no_values(node.op)) return std::vector<Node>{};
   const ValueId x = tensor_arg(node, 0);
   if (x == kNone || graph->value(x).opaque) return std::nullopt;

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "fusion/attention.h"
+#include "fusion/byte_products.h"
 #include "fusion/cudnn_conv.h"
 #include "fusion/epilogue.h"
 #include "fusion/masked_write.h"
@@ -57,6 +58,7 @@ Plan plan(Graph graph, const Target& target) {
   pack_convolutions(&graph, target);
   use_cudnn(&graph, target);
   decompose(&graph, target);
+  widen_bytes_in_products(&graph, target);
   simplify(&graph, target);
   drop_dead(&graph);
   merge_products(&graph, target);

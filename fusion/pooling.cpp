@@ -4,9 +4,13 @@
 #include <limits>
 
 #include "fusion/node_args.h"
+#include "fusion/rewriter.h"
 
 namespace torchweld {
 namespace {
+
+/// Nodes that make places of maxima: the arguments of a maximum pooling, and then the maxima.
+constexpr const char* kPlaces = "torchweld::places_of_";
 
 /// An int list argument of `dims` entries; one entry stands for all, none for `missing`.
 std::optional<std::vector<int64_t>> window_arg(const Node& node, size_t i, size_t dims,
@@ -31,7 +35,8 @@ std::optional<Pooling> finished(const Graph& graph, const Node& node, Pooling p,
                                 const std::vector<int64_t>& window) {
   const Value& x = graph.value(p.source);
   const Value& out = graph.value(node.outputs[0]);
-  if (!is_floating(x.dtype) || out.dtype != x.dtype || out.sizes.size() != x.sizes.size() ||
+  const DType made = p.largest == kNone ? x.dtype : DType::kI64;
+  if (!is_floating(x.dtype) || out.dtype != made || out.sizes.size() != x.sizes.size() ||
       x.sizes.size() < window.size() + 1)
     return std::nullopt;
   p.domain.sizes = out.sizes;
@@ -46,6 +51,7 @@ std::optional<Pooling> plain_pooling(const Graph& graph, const Node& node, bool 
   Pooling p;
   p.averages = averages;
   p.source = node.args[0].tensor()->id;
+  if (const auto maxima = argument_of_maxima(node)) p.largest = tensor_arg(node, *maxima);
   const std::vector<int64_t> ones(dims, 1), zeros(dims, 0);
   const auto window = window_arg(node, 1, dims, ones);
   if (!window) return std::nullopt;
@@ -62,9 +68,7 @@ std::optional<Pooling> plain_pooling(const Graph& graph, const Node& node, bool 
         p.divisor = static_cast<double>(*d);
     }
     // With ceil_mode the last windows reach past the padding, which counts no further.
-    const bool rounds_up = flag_arg(node, 4);
-    if (rounds_up && (dims == 1 || (p.counts_padding && p.divisor == 0))) return std::nullopt;
-    p.by_steps = !rounds_up;
+    p.by_steps = !flag_arg(node, 4);
   }
   return finished(graph, node, std::move(p), *window);
 }
@@ -78,10 +82,13 @@ int64_t longest_window(int64_t in, int64_t to) {
   return longest;
 }
 
-std::optional<Pooling> adaptive_pooling(const Graph& graph, const Node& node, size_t dims) {
+std::optional<Pooling> adaptive_pooling(const Graph& graph, const Node& node, bool averages,
+                                        size_t dims) {
   Pooling p;
-  p.averages = true;
+  p.averages = averages;
+  p.by_steps = averages;
   p.source = node.args[0].tensor()->id;
+  if (const auto maxima = argument_of_maxima(node)) p.largest = tensor_arg(node, *maxima);
   const Value& x = graph.value(p.source);
   const Value& out = graph.value(node.outputs[0]);
   std::vector<int64_t> window;
@@ -93,8 +100,7 @@ std::optional<Pooling> adaptive_pooling(const Graph& graph, const Node& node, si
     p.steps.push_back(in % to == 0 ? in / to : Pooling::kUneven);
     if (in % to != 0) p.by_steps = p.counts_padding = false;
   }
-  // Poolings of signals are relaid as those that kernels by hand take (channels_last.cpp).
-  if (window.size() != dims || (dims == 1 && !p.by_steps)) return std::nullopt;
+  if (window.size() != dims) return std::nullopt;
   p.spreads.assign(dims, 1);
   p.before.assign(dims, 0);
   return finished(graph, node, std::move(p), window);
@@ -114,46 +120,74 @@ int16_t adaptive_place(const Graph& graph, const Pooling& p, size_t k, int64_t p
   return b.emit(Prim::kDiv, DType::kI64, moved, kernel->number(to));
 }
 
-/// Whether a place along window dim k lies in the source; -1 where it always does.
-int16_t lies_inside(const Graph& graph, const Pooling& p, size_t k, IndexedKernel* kernel) {
-  const Value& x = graph.value(p.source);
-  const size_t dims = p.steps.size(), dim = x.sizes.size() - dims + k;
-  const int64_t extent = x.sizes[dim], outs = p.domain.sizes[dim],
-                taps = p.domain.sizes[x.sizes.size() + k];
+/// Where the element is read along window dim k; it may lie outside.
+int16_t place_in_source(const Graph& graph, const Pooling& p, size_t k, IndexedKernel* kernel) {
+  const size_t rank = graph.value(p.source).sizes.size(), dim = rank - p.steps.size() + k;
   BodyBuilder& b = kernel->body();
-  if (p.steps[k] == Pooling::kUneven) {
-    const int16_t at =
-        b.emit(Prim::kAdd, DType::kI64, adaptive_place(graph, p, k, 0, false, kernel),
-               kernel->coord(x.sizes.size() + k));
-    return b.emit(Prim::kLt, DType::kBool, at, adaptive_place(graph, p, k, 1, true, kernel));
-  }
-  const int64_t last = (outs - 1) * p.steps[k] + (taps - 1) * p.spreads[k] - p.before[k];
-  if (p.before[k] == 0 && last < extent) return -1;
+  if (p.steps[k] == Pooling::kUneven)
+    return b.emit(Prim::kAdd, DType::kI64, adaptive_place(graph, p, k, 0, false, kernel),
+                  kernel->coord(rank + k));
   const auto times = [&](int16_t at, int64_t by) {
     return b.emit(Prim::kMul, DType::kI64, at, kernel->number(by));
   };
   const int16_t sum = b.emit(Prim::kAdd, DType::kI64, times(kernel->coord(dim), p.steps[k]),
-                             times(kernel->coord(x.sizes.size() + k), p.spreads[k]));
-  const int16_t at = b.emit(Prim::kSub, DType::kI64, sum, kernel->number(p.before[k]));
+                             times(kernel->coord(rank + k), p.spreads[k]));
+  return b.emit(Prim::kSub, DType::kI64, sum, kernel->number(p.before[k]));
+}
+
+/// Where the last window along window dim k ends.
+int64_t end_of_windows(const Graph& graph, const Pooling& p, size_t k) {
+  const size_t rank = graph.value(p.source).sizes.size();
+  const int64_t outs = p.domain.sizes[rank - p.steps.size() + k], taps = p.domain.sizes[rank + k];
+  return (outs - 1) * p.steps[k] + (taps - 1) * p.spreads[k] - p.before[k] + 1;
+}
+
+/// Whether a place along window dim k lies in the source; -1 where it always does.
+int16_t lies_inside(const Graph& graph, const Pooling& p, size_t k, IndexedKernel* kernel) {
+  const Value& x = graph.value(p.source);
+  const int64_t extent = x.sizes[x.sizes.size() - p.steps.size() + k];
+  BodyBuilder& b = kernel->body();
+  if (p.steps[k] == Pooling::kUneven)
+    return b.emit(Prim::kLt, DType::kBool, place_in_source(graph, p, k, kernel),
+                  adaptive_place(graph, p, k, 1, true, kernel));
+  if (p.before[k] == 0 && end_of_windows(graph, p, k) <= extent) return -1;
+  const int16_t at = place_in_source(graph, p, k, kernel);
   return b.emit(Prim::kAnd, DType::kBool,
                 b.emit(Prim::kLe, DType::kBool, b.constant_int(DType::kI64, 0), at),
                 b.emit(Prim::kLt, DType::kBool, at, kernel->number(extent)));
 }
 
-}  // namespace
-
-std::optional<Pooling> pooling_of(const Graph& graph, const Node& node) {
-  if (node.args.empty() || node.args[0].tensor() == nullptr) return std::nullopt;
-  if (const size_t dims = dims_of(node.op, "aten::max_pool"))
-    return plain_pooling(graph, node, false, dims);
-  if (const size_t dims = dims_of(node.op, "aten::avg_pool"))
-    return plain_pooling(graph, node, true, dims);
-  if (const size_t dims = dims_of(node.op, "aten::adaptive_avg_pool"))
-    return adaptive_pooling(graph, node, dims);
-  return std::nullopt;
+/// What the sum of a window is divided by where padding counts: its elements but those that lie
+/// past the padding, where ceil_mode puts some.
+int16_t window_size(const Graph& graph, const Pooling& p, IndexedKernel* kernel) {
+  const Value& x = graph.value(p.source);
+  const size_t rank = x.sizes.size(), dims = p.steps.size();
+  BodyBuilder& b = kernel->body();
+  int64_t whole = 1;
+  int16_t cut = -1;
+  for (size_t k = 0; k < dims; ++k) {
+    const size_t dim = rank - dims + k;
+    const int64_t taps = p.domain.sizes[rank + k], padded = x.sizes[dim] + 2 * p.before[k];
+    if (end_of_windows(graph, p, k) + p.before[k] <= padded) {
+      whole *= taps;
+      continue;
+    }
+    const int16_t begin =
+        b.emit(Prim::kMul, DType::kI64, kernel->coord(dim), kernel->number(p.steps[k]));
+    const int16_t rest = b.emit(Prim::kSub, DType::kI64, kernel->number(padded), begin);
+    const int16_t size = b.emit(Prim::kMin, DType::kI64, rest, kernel->number(taps));
+    cut = cut < 0 ? size : b.emit(Prim::kMul, DType::kI64, cut, size);
+  }
+  return cut < 0 ? kernel->number(whole)
+                 : b.emit(Prim::kMul, DType::kI64, cut, kernel->number(whole));
 }
 
-int16_t emit_pooling(const Graph& graph, const Pooling& p, IndexedKernel* kernel) {
+/// One element that a window reads: 0 where that is not `inside`, which is -1 where all are.
+struct Tap {
+  int16_t value, inside;
+};
+
+Tap load_tap(const Graph& graph, const Pooling& p, IndexedKernel* kernel) {
   BodyBuilder& b = kernel->body();
   const Value& x = graph.value(p.source);
   const size_t dims = p.steps.size(), first = x.sizes.size() - dims;
@@ -175,7 +209,90 @@ int16_t emit_pooling(const Graph& graph, const Pooling& p, IndexedKernel* kernel
   }
   // Only adaptive windows begin where no stride leads, and those have no padding before them.
   const int16_t offset = moved == 0 ? begin : kernel->number(moved);
-  const int16_t value = kernel->load(p.source, strides, offset, inside);
+  return {kernel->load(p.source, strides, offset, inside), inside};
+}
+
+/// Where in its plane of the source the largest stands: the first of equal ones, but the last of
+/// NaN (ATen/native/cpu/MaxPoolKernel.cpp). So the places of NaN count downwards from 0, and the
+/// smallest is the answer, without its sign.
+int16_t emit_places(const Graph& graph, const Pooling& p, const Tap& tap, IndexedKernel* kernel) {
+  BodyBuilder& b = kernel->body();
+  const Value& x = graph.value(p.source);
+  const size_t dims = p.steps.size(), first = x.sizes.size() - dims;
+  int16_t place = place_in_source(graph, p, 0, kernel);
+  for (size_t k = 1; k < dims; ++k) {
+    const int16_t rows = b.emit(Prim::kMul, DType::kI64, place, kernel->number(x.sizes[first + k]));
+    place = b.emit(Prim::kAdd, DType::kI64, rows, place_in_source(graph, p, k, kernel));
+  }
+  const int16_t zero = b.constant_int(DType::kI64, 0);
+  const int16_t is_nan = b.emit(Prim::kNe, DType::kBool, tap.value, tap.value);
+  int16_t counts = b.emit(Prim::kOr, DType::kBool, is_nan,
+                          b.emit(Prim::kEq, DType::kBool, tap.value, kernel->here(p.largest)));
+  if (tap.inside >= 0) counts = b.emit(Prim::kAnd, DType::kBool, counts, tap.inside);
+  const int16_t rank = b.emit(Prim::kSelect, DType::kI64, is_nan,
+                              b.emit(Prim::kSub, DType::kI64, zero, place), place);
+  const int16_t last = b.constant_int(DType::kI64, std::numeric_limits<int64_t>::max());
+  const int16_t best =
+      b.emit(Prim::kSmallest, DType::kI64, b.emit(Prim::kSelect, DType::kI64, counts, rank, last));
+  return b.emit(Prim::kMax, DType::kI64, best, b.emit(Prim::kSub, DType::kI64, zero, best));
+}
+
+/// "aten::max_pool2d" of "aten::max_pool2d_with_indices", an adaptive one itself; empty where no
+/// kernel makes the places.
+std::string op_of_maxima(const std::string& op) {
+  if (op == "aten::max_pool1d_with_indices") return "aten::max_pool1d";
+  if (op == "aten::max_pool2d_with_indices") return "aten::max_pool2d";
+  return op == "aten::adaptive_max_pool1d" || op == "aten::adaptive_max_pool2d" ? op : "";
+}
+
+std::optional<Pooling> pooling_named(const Graph& graph, const Node& node, const std::string& op) {
+  if (const size_t dims = dims_of(op, "aten::max_pool"))
+    return plain_pooling(graph, node, false, dims);
+  if (const size_t dims = dims_of(op, "aten::avg_pool"))
+    return plain_pooling(graph, node, true, dims);
+  if (const size_t dims = dims_of(op, "aten::adaptive_avg_pool"))
+    return adaptive_pooling(graph, node, true, dims);
+  if (const size_t dims = dims_of(op, "aten::adaptive_max_pool"))
+    return adaptive_pooling(graph, node, false, dims);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Pooling> pooling_of(const Graph& graph, const Node& node) {
+  if (node.args.empty() || node.args[0].tensor() == nullptr) return std::nullopt;
+  if (!node.op.starts_with(kPlaces)) return pooling_named(graph, node, node.op);
+  return pooling_named(graph, node, "aten::" + node.op.substr(std::string(kPlaces).size()));
+}
+
+std::optional<size_t> argument_of_maxima(const Node& node) {
+  return node.op.starts_with(kPlaces) ? std::optional(node.args.size() - 1) : std::nullopt;
+}
+
+std::optional<std::vector<Node>> maxima_and_places(Graph* graph, const Node& node) {
+  const std::string op = op_of_maxima(node.op);
+  if (op.empty() || !node.pure || node.outputs.size() != 2 || node.outputs[0] == kNone)
+    return std::nullopt;
+  Node maxima = node;
+  maxima.op = op;
+  maxima.part_of = node.op;
+  maxima.outputs.pop_back();
+  const Value& x = graph->value(tensor_arg(node, 0));
+  if (x.opaque || graph->value(node.outputs[0]).opaque ||
+      graph->value(node.outputs[0]).elements() == 0 || !pooling_of(*graph, maxima))
+    return std::nullopt;
+  if (node.outputs[1] == kNone) return std::vector<Node>{std::move(maxima)};
+  Node places = maxima;
+  places.op = kPlaces + op.substr(std::string("aten::").size());
+  places.args.push_back(tensor(node.outputs[0]));
+  places.outputs = {node.outputs[1]};
+  return std::vector<Node>{std::move(maxima), std::move(places)};
+}
+
+int16_t emit_pooling(const Graph& graph, const Pooling& p, IndexedKernel* kernel) {
+  BodyBuilder& b = kernel->body();
+  const auto [value, inside] = load_tap(graph, p, kernel);
+  if (p.largest != kNone) return emit_places(graph, p, {value, inside}, kernel);
   const DType type = b.type_of(value);
   if (!p.averages) {
     const int16_t lowest = b.constant(type, -std::numeric_limits<double>::infinity());
@@ -183,14 +300,15 @@ int16_t emit_pooling(const Graph& graph, const Pooling& p, IndexedKernel* kernel
     return b.emit(Prim::kLargest, type, counted);
   }
   const int16_t total = b.emit(Prim::kSum, type, value);
-  if (p.divisor == 0 && !p.counts_padding && inside >= 0)
+  int16_t divisor = -1;
+  if (p.divisor != 0) {
+    divisor = kernel->number(static_cast<int64_t>(p.divisor));
+  } else if (!p.counts_padding && inside >= 0) {
     return b.emit(Prim::kDiv, type, total, b.emit(Prim::kSum, type, b.cast(inside, type)));
-  double divisor = p.divisor;
-  for (size_t k = 0; p.divisor == 0 && k < dims; ++k)
-    divisor =
-        (divisor == 0 ? 1 : divisor) * static_cast<double>(p.domain.sizes[x.sizes.size() + k]);
-  return b.emit(Prim::kDiv, type, total,
-                b.cast(kernel->number(static_cast<int64_t>(divisor)), type));
+  } else {
+    divisor = window_size(graph, p, kernel);
+  }
+  return b.emit(Prim::kDiv, type, total, b.cast(divisor, type));
 }
 
 }  // namespace torchweld

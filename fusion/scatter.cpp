@@ -162,7 +162,7 @@ std::optional<Scatter> scatter_of(const Graph& graph, const Node& node) {
 
 std::optional<Scatter> kernel_scatter(const Graph& graph, const Node& node) {
   auto s = scatter_of(graph, node);
-  if (!s || s->named.size() != 1) return std::nullopt;
+  if (!s) return std::nullopt;
   if (s->how != ByIndex::kWrite && s->how != ByIndex::kAdd) return std::nullopt;
   const Value& target = graph.value(s->target);
   const bool bytes = s->accumulates() && size_of(target.dtype) == 1;
@@ -174,18 +174,23 @@ ScatteredValue emit_scatter(const Graph& graph, const Scatter& s, IndexedKernel*
   const Value& target = graph.value(s.target);
   const DType type = compute_type(target.dtype);
   const int16_t zero = b.constant_int(DType::kI64, 0);
-  const auto& [index, dim, index_strides] = s.named[0];
-  const int16_t extent = kernel->number(target.sizes[dim]);
-  int16_t at = b.cast(kernel->load(index, index_strides, -1, -1), DType::kI64);
-  if (s.wraps) {
-    const int16_t negative = b.emit(Prim::kLt, DType::kBool, at, zero);
-    at = b.emit(Prim::kSelect, DType::kI64, negative, b.emit(Prim::kAdd, DType::kI64, at, extent),
-                at);
-  }
   ScatteredValue out;
-  out.predicate = b.emit(Prim::kAnd, DType::kBool, b.emit(Prim::kLe, DType::kBool, zero, at),
-                         b.emit(Prim::kLt, DType::kBool, at, extent));
-  out.offset = b.emit(Prim::kMul, DType::kI64, at, kernel->number(target.strides[dim]));
+  for (const auto& [index, dim, index_strides] : s.named) {
+    const int16_t extent = kernel->number(target.sizes[dim]);
+    int16_t at = b.cast(kernel->load(index, index_strides, -1, -1), DType::kI64);
+    if (s.wraps) {
+      const int16_t negative = b.emit(Prim::kLt, DType::kBool, at, zero);
+      at = b.emit(Prim::kSelect, DType::kI64, negative, b.emit(Prim::kAdd, DType::kI64, at, extent),
+                  at);
+    }
+    const int16_t inside =
+        b.emit(Prim::kAnd, DType::kBool, b.emit(Prim::kLe, DType::kBool, zero, at),
+               b.emit(Prim::kLt, DType::kBool, at, extent));
+    const int16_t moved = b.emit(Prim::kMul, DType::kI64, at, kernel->number(target.strides[dim]));
+    out.predicate =
+        out.predicate < 0 ? inside : b.emit(Prim::kAnd, DType::kBool, out.predicate, inside);
+    out.offset = out.offset < 0 ? moved : b.emit(Prim::kAdd, DType::kI64, out.offset, moved);
+  }
   out.value = s.source == kNone ? b.constant(type, s.number)
                                 : kernel->load(s.source, s.source_strides, -1, -1);
   if (s.factor != 1) out.value = b.emit(Prim::kMul, type, out.value, b.constant(type, s.factor));

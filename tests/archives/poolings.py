@@ -85,6 +85,65 @@ def adaptive():
     return over(pool, 2, 12, 9, 15)
 
 
+def with_ties(*sizes):
+    """With windows of equal maxima, of several NaN, and of nothing but -inf."""
+    x = (torch.randn(sizes) * 2).round()
+    x[..., :3, 2:7] = float("nan")
+    x[..., 4:, 8:14] = -float("inf")
+    x.view(-1)[11::31] = float("nan")
+    return x
+
+
+@archive
+def places():
+    """Where maxima stand: the first of equal ones, the last of NaN."""
+
+    def pool(x):
+        windows = ((3, 2, 1), (2, 1, 0), ((3, 2), (2, 1), (1, 0), (2, 3)))
+        pooled = [y for window in windows for y in F.max_pool2d(x, *window, ceil_mode=True, return_indices=True)]
+        for size in ((4, 6), (2, 17), 1):
+            pooled += F.adaptive_max_pool2d(x, size, return_indices=True)
+        return (*pooled, F.max_pool2d(x, 2, return_indices=True)[1])
+
+    x = with_ties(2, 6, 9, 19)
+
+    def forward(x):
+        views = [x, x.to(memory_format=torch.channels_last), x[1], x.bfloat16(), x.double()]
+        return tuple(y for view in views for y in pool(view))
+
+    return traced(forward, x)
+
+
+@archive
+def places_in_signals():
+    def forward(x):
+        results = []
+        for y in (x, x[0], x.transpose(1, 2).contiguous().transpose(1, 2), x.half()):
+            results += F.max_pool1d(y, 3, 2, 1, return_indices=True)
+            results += F.max_pool1d(y, 2, 3, 0, 4, ceil_mode=True, return_indices=True)
+            results += F.adaptive_max_pool1d(y, 7, return_indices=True)
+        return tuple(results)
+
+    return traced(forward, with_ties(2, 6, 37))
+
+
+@archive
+def past_the_end():
+    """Averages whose last windows reach past the padding, which then counts no further."""
+
+    def forward(x, y):
+        results = []
+        for z in (x, x.transpose(1, 2).contiguous().transpose(1, 2), x.half(), x.double()):
+            results += [F.avg_pool1d(z, 4, 3, 1, ceil_mode=True), F.avg_pool1d(z, 3, 5, 1, ceil_mode=True)]
+            results += [F.adaptive_avg_pool1d(z, 7), F.adaptive_avg_pool1d(z, 50)]
+        for z in (y, y.to(memory_format=torch.channels_last), y.bfloat16(), y.double()):
+            results += [F.avg_pool2d(z, (2, 3), (2, 4), (1, 0), ceil_mode=True)]
+            results += [torch.relu(F.avg_pool2d(z, 5, 4, 2, ceil_mode=True))]
+        return tuple(results)
+
+    return traced(forward, images(2, 6, 38), images(2, 5, 11, 22))
+
+
 @archive
 def signals():
     def forward(x):

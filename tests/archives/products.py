@@ -230,6 +230,41 @@ def weights_of_bytes_for_halves():
 
 
 @archive
+def weights_of_bytes_of_one_row():
+    class Layers(nn.Module):
+        """Signed bytes with a bias, unsigned ones with zero points, and both ways to multiply."""
+
+        def __init__(self, dtype):
+            super().__init__()
+            self.first, self.bias = Bytes(dtype), nn.Parameter(torch.randn(320, dtype=dtype))
+            self.register_buffer("weight", torch.randint(0, 256, (304, 320), dtype=torch.uint8))
+            self.register_buffer("zero", torch.randint(96, 160, (304, 1), dtype=torch.uint8))
+            self.register_buffer("scale", (torch.rand(304, 1) / 512).to(dtype))
+
+        def widened(self, x):
+            return (self.weight.to(x.dtype) - self.zero) * self.scale
+
+        def forward(self, x):
+            y = F.gelu(F.linear(x, self.first.weight.to(x.dtype) * self.first.scale[:, None], self.bias))
+            return torch.addmm(self.bias[:304], y[0], self.widened(x).t()), y @ self.widened(x).t() + x[..., :1]
+
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.floats, self.halves = Layers(torch.float32), Layers(torch.bfloat16)
+
+        def forward(self, x):
+            return self.floats(x), self.halves(x.bfloat16())
+
+    return traced(Both(), torch.randn(1, 1, 256))
+
+
+@archive
+def weights_of_bytes_of_more_rows():
+    return traced(Bytes(torch.float32), torch.randn(5, 256))
+
+
+@archive
 def weights_of_packed_bytes():
     class Packed(nn.Module):
         def __init__(self):

