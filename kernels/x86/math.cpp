@@ -91,10 +91,10 @@ Math::Reduced Math::reduce_exp(const Vec& r) const {
   return {r, n};
 }
 
-// exp(r) - 1 for |r| <= ln(2) / 2.
+// exp(r) - 1 for |r| <= ln(2) / 2: Sleef's, so that exp has the bits of ATen's vectors.
 Vec Math::exp_poly(const Vec& r) const {
-  const Vec p = poly(r, {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f,
-                         1.6666665459e-1f, 5.0000001201e-1f});
+  const Vec p = poly(r, {1.98527617612853646e-4f, 1.39304355252534151e-3f, 8.33336077630519867e-3f,
+                         4.16664853692054749e-2f, 1.66666671633720398e-1f, 0.5f});
   fma_in_place(p, mul(r, r), r);
   return p;
 }

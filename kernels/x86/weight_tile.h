@@ -19,9 +19,9 @@ template <class Isa>
   const V n = Isa::round(Isa::mul(x, Isa::all(1.44269504f)));
   V r = Isa::fma(n, Isa::all(-0x1.62e400p-1f), x);
   r = Isa::fma(n, Isa::all(-0x1.7f7d1cp-20f), r);
-  constexpr float kPoly[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
-                             5.0000001201e-1f};
-  V p = Isa::all(1.9875691500e-4f);
+  constexpr float kPoly[] = {1.39304355252534151e-3f, 8.33336077630519867e-3f,
+                             4.16664853692054749e-2f, 1.66666671633720398e-1f, 0.5f};
+  V p = Isa::all(1.98527617612853646e-4f);
   for (const float c : kPoly) p = Isa::fma(p, r, Isa::all(c));
   p = Isa::add(Isa::fma(p, Isa::mul(r, r), r), Isa::all(1));
   *e = Isa::scale(p, n);

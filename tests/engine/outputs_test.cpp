@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "kernels/x86/isa.h"
 #include "tests/support/script_module.h"
 #include "torchweld/torchweld.h"
 
@@ -249,6 +250,37 @@ TEST(Numerics, BatchNormIsBitEqualToEager) {
     }
     EXPECT_EQ(engine.counters().planned_blocks, 2);
   }
+}
+
+// oneDNN's orders, which don't depend on who made the processor: a stem, 3x3 with a stride, a batch
+// norm, a residual and relu, depthwise, one tap with a stride.
+TEST(Numerics, ConvolutionsAreBitEqualToEager) {
+  if (x86::host_isa() != x86::Isa::kAvx512) GTEST_SKIP() << "the order was seen with AVX-512";
+  at::manual_seed(4);
+  const auto channels = [] { return at::rand({48}) + 0.5; };
+  const ScriptModule module(
+      "def forward(self, x):\n"
+      "  x = torch.relu(torch.conv2d(x, self.stem, self.b, [2, 2], [3, 3]))\n"
+      "  y = torch.batch_norm(torch.conv2d(x, self.c, None, [1, 1], [1, 1]), self.w, self.b, "
+      "self.b, self.w, False, 0.1, 1e-05, True)\n"
+      "  x = torch.relu(y + x)\n"
+      "  y = torch.conv2d(x, self.c, self.b, [2, 2], [1, 1])\n"
+      "  x = torch.conv2d(x, self.d, self.b, [1, 1], [2, 2], [1, 1], 48)\n"
+      "  return y, torch.conv2d(x, self.one, None, [2, 2])\n",
+      {{"stem", at::randn({48, 3, 7, 7})},
+       {"c", at::randn({48, 48, 3, 3})},
+       {"d", at::randn({48, 1, 5, 5})},
+       {"one", at::randn({40, 48, 1, 1})},
+       {"w", channels()},
+       {"b", channels()}});
+  const Engine engine = module.load(blocking());
+  for (int i = 0; i < 3; ++i) {
+    const at::Tensor x = at::randn({1, 3, 90, 112});
+    const c10::IValue expected = module.run({x}), actual = engine.run({x});
+    EXPECT_TRUE(at::equal(first(expected), first(actual)));
+    EXPECT_TRUE(at::equal(second(expected), second(actual)));
+  }
+  EXPECT_EQ(engine.counters().planned_blocks, 2);
 }
 
 }  // namespace

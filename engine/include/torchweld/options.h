@@ -21,7 +21,7 @@ enum class Planning {
 /// What the planner may change about rounding.
 enum class Numerics {
   kDefault,  ///< x+0 and x*2*3 are simplified, which may change the sign of a zero or the last bit;
-             ///< products and sums take another order than the library's
+             ///< products and sums by hand may take another order than the library's
   kExact,    ///< every operator rounds as it does in LibTorch's eager mode: products and sums are
              ///< LibTorch's own calls
 };
