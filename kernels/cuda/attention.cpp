@@ -34,28 +34,6 @@ std::string name_of_kernel(const AttentionShape& shape) {
   return name;
 }
 
-Source source_of(const AttentionShape& shape) {
-  const std::string name = name_of_kernel(shape);
-  const bool has_mask = shape.mask != DType::kOther;
-  Source source;
-  source.entries = {name};
-  source.text = fmt::format(
-      R"(// {0}
-#include "attention.cuh"
-
-extern "C" __global__ void __launch_bounds__({1}, {8}) {0}(const __grid_constant__ AttentionArguments a) {{
-  attention<{2}, {3}, {4}, {5}, {6}, {7}>(a);
-}}
-)",
-      name, kThreads, element_type(shape.dtype),
-      has_mask ? element_type(shape.mask) : std::string_view("f32"),
-      !has_mask                    ? "kNoMask"
-      : shape.mask == DType::kBool ? "kBoolMask"
-                                   : "kAddedMask",
-      shape.causal, shape.head_size, rows_a_thread(shape), kBlocksAtOnce);
-  return source;
-}
-
 bool rows_are_aligned(const AttentionShape& shape, const AttentionPointers& pointers) {
   const auto bytes = static_cast<uintptr_t>(4 * size_of(shape.dtype));
   for (const void* p : {pointers.q, pointers.k, pointers.v, static_cast<const void*>(pointers.out)})
@@ -79,6 +57,28 @@ struct Attention::Compiled {
 
 Attention::Attention(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}
 Attention::~Attention() = default;
+
+Source Attention::source_of(const AttentionShape& shape) {
+  const std::string name = name_of_kernel(shape);
+  const bool has_mask = shape.mask != DType::kOther;
+  Source source;
+  source.entries = {name};
+  source.text = fmt::format(
+      R"(// {0}
+#include "attention.cuh"
+
+extern "C" __global__ void __launch_bounds__({1}, {8}) {0}(const __grid_constant__ AttentionArguments a) {{
+  attention<{2}, {3}, {4}, {5}, {6}, {7}>(a);
+}}
+)",
+      name, kThreads, element_type(shape.dtype),
+      has_mask ? element_type(shape.mask) : std::string_view("f32"),
+      !has_mask                    ? "kNoMask"
+      : shape.mask == DType::kBool ? "kBoolMask"
+                                   : "kAddedMask",
+      shape.causal, shape.head_size, rows_a_thread(shape), kBlocksAtOnce);
+  return source;
+}
 
 bool accepts_attention(const AttentionShape& shape, std::string* why) {
   const auto refuse = [&](const char* reason) {

@@ -23,6 +23,7 @@ class Attention : public AttentionKernels {
   bool accepts(const AttentionShape& shape, std::string* why) const override {
     return accepts_attention(shape, why);
   }
+  static Source source_of(const AttentionShape& shape);
   int64_t scratch_bytes(const AttentionShape&) const override { return 0; }
   void prepare(const AttentionShape& shape) override;
   void launch(const AttentionShape& shape, const AttentionPointers& pointers,

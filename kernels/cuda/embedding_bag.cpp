@@ -34,7 +34,17 @@ std::string name_of_kernel(const EmbeddingBagShape& shape) {
                      name_of(shape.index), vector_of(shape));
 }
 
-Source source_of(const EmbeddingBagShape& shape) {
+}  // namespace
+
+struct EmbeddingBag::Compiled {
+  std::shared_ptr<Module> module;
+  const Function* function = nullptr;
+};
+
+EmbeddingBag::EmbeddingBag(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}
+EmbeddingBag::~EmbeddingBag() = default;
+
+Source EmbeddingBag::source_of(const EmbeddingBagShape& shape) {
   const std::string name = name_of_kernel(shape);
   Source source;
   source.entries = {name};
@@ -50,16 +60,6 @@ extern "C" __global__ void __launch_bounds__({1}) {0}(const __grid_constant__ Em
       name_of_mode(shape.mode), vector_of(shape));
   return source;
 }
-
-}  // namespace
-
-struct EmbeddingBag::Compiled {
-  std::shared_ptr<Module> module;
-  const Function* function = nullptr;
-};
-
-EmbeddingBag::EmbeddingBag(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}
-EmbeddingBag::~EmbeddingBag() = default;
 
 bool EmbeddingBag::accepts(const EmbeddingBagShape& shape, std::string* why) {
   const auto refuse = [&](const char* reason) {

@@ -21,6 +21,7 @@ class EmbeddingBag {
   ~EmbeddingBag();
 
   static bool accepts(const EmbeddingBagShape& shape, std::string* why);
+  static Source source_of(const EmbeddingBagShape& shape);
   void prepare(const EmbeddingBagShape& shape);
   /// Neither allocates nor waits after prepare.
   void launch(const EmbeddingBagShape& shape, const EmbeddingBagPointers& pointers, Stream stream);

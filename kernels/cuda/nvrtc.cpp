@@ -158,7 +158,7 @@ std::vector<std::string> options_of(const CompileRequest& request) {
   const int newest = nvrtc().architectures.back();
   const bool newer = request.capability > newest;
   std::vector<std::string> options = {
-      fmt::format("--gpu-architecture={}_{}{}", newer ? "compute" : "sm",
+      fmt::format("--gpu-architecture={}_{}{}", newer || request.ptx_alone ? "compute" : "sm",
                   newer ? newest : request.capability, request.for_it_alone ? "a" : ""),
       "--std=c++17",
       "--fmad=false",
@@ -180,7 +180,7 @@ Compiled compile(const CompileRequest& request) {
                 fmt::format("NVRTC {} refuses {}:\n{}", nvrtc().version, request.name, out.log));
   }
   // Devices newer than this NVRTC get PTX, which their driver compiles.
-  if (request.capability <= nvrtc().architectures.back())
+  if (request.capability <= nvrtc().architectures.back() && !request.ptx_alone)
     out.image.cubin = program.result(nvrtc().GetCUBINSize, nvrtc().GetCUBIN);
   out.image.ptx = program.text(nvrtc().GetPTXSize, nvrtc().GetPTX);
   out.kernels = parse_report(out.log);

@@ -25,6 +25,7 @@ struct CompileRequest {
   int capability = 90;        ///< the device's; code for it, or PTX where NVRTC is older than it
   bool for_it_alone = false;  ///< "sm_90a": may use what later architectures lack
   bool line_numbers = false;  ///< PTX and machine code name source lines
+  bool ptx_alone = false;     ///< no machine code, and no word of registers: takes half the time
 };
 
 struct Compiled {

@@ -1,6 +1,7 @@
 """The program as a user meets it: exit statuses, standard output and standard error."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -12,8 +13,10 @@ LINEAR = str(ARCHIVES / "layers/linear_relu_traced.pt")
 DICT = str(ARCHIVES / "structures/dict_output.pt")
 
 
-def run(*arguments):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+def run(*arguments, **environment):
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+    )
 
 
 class Program(unittest.TestCase):
@@ -92,6 +95,29 @@ class Program(unittest.TestCase):
             self.assertIn("digraph", pathlib.Path(dot).read_text())
             self.assertIn("<svg", pathlib.Path(svg).read_text())
         self.assertIn("blocks", json.loads(self.done("explain", LINEAR, "-i", "f32[1,2]", "--json")))
+
+    def test_a_second_process_compiles_no_kernel(self):
+        # What is compiled is a new file in the cache. Links to the old ones keep their inodes from being used again.
+        archive = ARCHIVES / "pointwise/chain_small.pt"
+        call = ("explain", archive, "--inputs", archive.with_suffix(".inputs.pt"), "--device", "virtual")
+
+        def entries(cache):
+            result = run(*call, TORCHWELD_CACHE=cache)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return {path.name: path.stat().st_ino for path in pathlib.Path(cache).rglob("*") if path.is_file()}
+
+        with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as held:
+            first = entries(cache)
+            self.assertTrue(first)
+            for name in first:
+                os.link(f"{cache}/{name}", f"{held}/{name}")
+            self.assertEqual(entries(cache), first)
+            for name in first:
+                (pathlib.Path(cache) / name).write_bytes(b"")
+            third = entries(cache)
+            self.assertEqual(third.keys(), first.keys())
+            for name in first:
+                self.assertNotEqual(third[name], first[name], "what is broken is compiled again")
 
     def test_bench(self):
         tree = json.loads(self.done("bench", LINEAR, "-i", "f32[1,2]", "--seconds", "0.05", "--json"))

@@ -47,6 +47,8 @@ at::Tensor make_tensor(OpLayout layout, int arg, at::ScalarType dtype, int seed)
       return values(0, dtype, seed);
     case OpLayout::kTail:
       return values(16 + 3, dtype, seed);
+    case OpLayout::kLarge:
+      return values(2 * 1024 + 5, dtype, seed);
     case OpLayout::kRows:
       return arg == 0 ? values(5 * 37, dtype, seed).view({5, 37}) : values(37, dtype, seed);
     case OpLayout::kColumn:

@@ -24,6 +24,7 @@ enum class OpLayout {
   kOne,
   kEmpty,
   kTail,
+  kLarge,
   kRows,
   kColumn,
   kTransposed,

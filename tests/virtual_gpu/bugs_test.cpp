@@ -2,6 +2,9 @@
 // twin may be.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "kernels/cuda/nvrtc.h"
 #include "tests/virtual_gpu/compiled.h"
 #include "torchweld/error.h"
@@ -16,18 +19,22 @@ struct SeededBug {
   const char* report;      ///< a part of the message; empty: the results are wrong instead
   const char* parameters;  ///< x: 256 numbers; y: 256 zeros; s: 256 uninitialised; n: 20
   int shared_bytes = 0;
+  /// Of a race: how the two lines begin, both of which the report has to name.
+  const char *first = nullptr, *second = nullptr;
 };
 
 constexpr SeededBug kBugs[] = {
     {"missing_barrier", 1, 128, "of shared", "xy"},
-    {"missing_trailing_barrier", 1, 64, "of shared", "xy"},
+    {"missing_trailing_barrier", 1, 64, "of shared", "xy", 0, "tile[threadIdx.x] = x[",
+     "sum += tile["},
     {"warp_synchronous", 1, 32, "of shared", "xy"},
-    {"double_buffer", 1, 64, "race read/write of shared", "xy"},
+    {"double_buffer", 1, 64, "race read/write of shared", "xy", 0,
+     "tile[BUG ? 0 : round % 2][threadIdx.x] = x[", "sum += tile[BUG"},
     {"missing_barrier_after_partials", 1, 128, "of shared", "xy"},
-    {"past_the_end", 2, 64, "out of bounds", "tyn"},
-    {"before_the_start", 1, 32, "out of bounds", "tyn"},
-    {"store_past_the_end", 1, 32, "out of bounds", "xtn"},
-    {"vector_past_the_end", 1, 32, "out of bounds", "vyn"},
+    {"past_the_end", 2, 64, "out of bounds: global memory +80 of 80 bytes", "tyn"},
+    {"before_the_start", 1, 32, "out of bounds: global memory +-4 of 80 bytes", "tyn"},
+    {"store_past_the_end", 1, 32, "out of bounds: global memory +80 of 80 bytes", "xtn"},
+    {"vector_past_the_end", 1, 32, "out of bounds: global memory +64 of 72 bytes", "vyn"},
     {"shared_past_the_end", 1, 64, "out of bounds of shared", "y"},
     {"shared_before_the_start", 1, 64, "out of bounds of shared", "y"},
     {"dynamic_past_the_end", 1, 64, "out of bounds of shared", "y", 256},
@@ -37,9 +44,10 @@ constexpr SeededBug kBugs[] = {
     {"shuffle_after_exit", 1, 32, "deadlock", "xyn"},
     {"blocks_race", 4, 1, "race", "y"},
     {"blocks_write_the_same", 2, 32, "race write/write of global", "y"},
-    {"strong_store_beside_plain", 2, 32, "race write/write of global", "y"},
+    {"strong_store_beside_plain", 2, 32, "race write/write of global", "y", 0, "y[0] = 5;",
+     "*static_cast<volatile float*>(y) = 5;"},
     {"reads_what_another_block_wrote", 2, 32, "race", "y"},
-    {"atomic_beside_plain", 1, 64, "race", "y"},
+    {"atomic_beside_plain", 1, 64, "race", "y", 0, "y[0] = 5;", "atomicAdd(y"},
     {"uninitialised_shared", 1, 64, "uninitialised read of shared", "y"},
     {"uninitialised_global", 1, 64, "uninitialised read of global", "sy"},
     {"barrier_in_a_branch", 1, 64, "divergent barrier", "y"},
@@ -127,6 +135,25 @@ class Bugs : public ::testing::TestWithParam<SeededBug> {
   static cuda::Image *good_, *bad_;
 };
 
+/// Where a line of bugs.cuh that begins so stands in a kernel, counted from 1.
+int line_of(const std::string& kernel, const std::string& start) {
+  const std::string text = kernel_text("bugs.cuh");
+  const size_t begin = text.find("void " + kernel + "(");
+  const size_t at = text.find("  " + start, begin);
+  EXPECT_LT(at, text.find("\n}", begin)) << kernel << " has no line " << start;
+  return 1 +
+         static_cast<int>(std::count(text.begin(), text.begin() + static_cast<int64_t>(at), '\n'));
+}
+
+/// The lines that a report names. Which access came first is chance.
+std::set<int> lines_named(const std::string& report) {
+  static const std::string kWord = "at line ";
+  std::set<int> lines;
+  for (size_t at = report.find(kWord); at != std::string::npos; at = report.find(kWord, at + 1))
+    lines.insert(std::stoi(report.substr(at + kWord.size())));
+  return lines;
+}
+
 cuda::Image* Bugs::good_ = nullptr;
 cuda::Image* Bugs::bad_ = nullptr;
 
@@ -142,6 +169,10 @@ TEST_P(Bugs, IsReportedAndItsGoodTwinIsNot) {
     EXPECT_NE(bad.report.find(GetParam().report), std::string::npos)
         << "seed " << seed << ": " << bad.report;
     EXPECT_NE(bad.report.find("line "), std::string::npos) << bad.report;
+    if (GetParam().first == nullptr) continue;
+    const std::set<int> lines = {line_of(GetParam().kernel, GetParam().first),
+                                 line_of(GetParam().kernel, GetParam().second)};
+    EXPECT_EQ(lines_named(bad.report), lines) << bad.report;
   }
 }
 

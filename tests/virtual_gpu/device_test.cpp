@@ -1,6 +1,8 @@
 // The virtual device: the order of its streams, what it refuses, what it counts.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdlib>
 #include <set>
 
 #include "tests/virtual_gpu/compiled.h"
@@ -125,6 +127,24 @@ TEST(Device, OutOfMemoryIsItsOwnError) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
+  }
+}
+
+TEST(Device, MemoryIsFullOfNaN) {
+  VirtualDevice device;
+  const OnDevice<float> y(&device, 100);
+  for (const float value : y.values()) EXPECT_TRUE(std::isnan(value));
+}
+
+// So a kernel that walks off one does not land in the other, where it would go unnoticed.
+TEST(Device, AllocationsDoNotTouch) {
+  VirtualDevice device;
+  for (const int64_t bytes : {1, 256, 4096}) {
+    char* const first = static_cast<char*>(device.allocate(bytes));
+    char* const second = static_cast<char*>(device.allocate(bytes));
+    EXPECT_GT(std::abs(second - first), bytes + 4000);
+    device.release(first);
+    device.release(second);
   }
 }
 

@@ -25,7 +25,7 @@ struct Operation;
 ///         like the others.
 /// Time    elapsed_us counts a microsecond for each thousand instructions of warps.
 /// Errors  what a kernel does wrong is thrown by the call that waits for it, or kept in reports().
-class VirtualDevice final : public cuda::Device {
+class VirtualDevice : public cuda::Device {
  public:
   /// `capability` decides for which architecture back ends compile; the PTX runs all the same.
   explicit VirtualDevice(uint64_t seed = 1, int capability = 90);

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "kernels/cuda/attention.h"
+#include "kernels/cuda/embedding_bag.h"
 #include "kernels/cuda/nvrtc.h"
 #include "kernels/cuda/regions.h"
 #include "kernels/cuda/skeleton_headers.h"
@@ -49,6 +50,17 @@ std::vector<cuda::Source> sources() {
     all.push_back(cuda::Regions::source_of({dtype, RegionMode::kPool}));
     all.push_back(cuda::Suppression::source_of(dtype));
   }
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64}) {
+    for (const BagMode mode : {BagMode::kSum, BagMode::kMean, BagMode::kMax})
+      all.push_back(cuda::EmbeddingBag::source_of({dtype, DType::kI64, mode, 100, 64, 64}));
+    // Columns that don't fill a vector.
+    all.push_back(cuda::EmbeddingBag::source_of({dtype, DType::kI32, BagMode::kSum, 100, 63, 63}));
+  }
+  // Head sizes of either tiling, with and without a mask.
+  for (const AttentionCase& c : {make_call(DType::kF32, 64, 9, 9, DType::kOther, false),
+                                 make_call(DType::kF16, 80, 9, 9, DType::kBool, false),
+                                 make_call(DType::kBF16, 128, 9, 9, DType::kOther, true)})
+    all.push_back(cuda::Attention::source_of(c.shape));
   return all;
 }
 
@@ -90,34 +102,10 @@ TEST_P(CudaArchitectures, CompileCleanly) {
   other.join();
 }
 
-// The kernels that are not made from specs: head sizes of either tiling, with and without a mask.
-// attention_test.cpp has those for sm_90.
-class CudaAttentionArchitectures : public testing::TestWithParam<int> {};
-
-TEST_P(CudaAttentionArchitectures, SpillNothing) {
-  cuda::CacheOptions options;
-  options.on_disk = false;
-  const auto backend = cuda::make_backend(make_virtual_device(GetParam()), options);
-  cuda::Attention attention(backend->compiler());
-  const AttentionCase cases[] = {make_call(DType::kF32, 64, 9, 9, DType::kOther, false),
-                                 make_call(DType::kF16, 80, 9, 9, DType::kBool, false),
-                                 make_call(DType::kBF16, 128, 9, 9, DType::kOther, true)};
-  const auto check = [&](const AttentionCase& c) {
-    const cuda::Resources resources = attention.resources(c.shape);
-    EXPECT_GT(resources.registers, 0);
-    EXPECT_EQ(resources.spill_bytes, 0) << c.shape.head_size;
-  };
-  std::thread other([&] { check(cases[0]); });
-  check(cases[1]);
-  check(cases[2]);
-  other.join();
-}
-
 INSTANTIATE_TEST_SUITE_P(Capabilities, CudaArchitectures,
                          testing::Values(Architecture{80}, Architecture{90, true},
                                          Architecture{100}),
                          name_of_architecture);
-INSTANTIATE_TEST_SUITE_P(Capabilities, CudaAttentionArchitectures, testing::Values(80, 100));
 
 }  // namespace
 }  // namespace torchweld

@@ -4,13 +4,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <sstream>
 
 #include "kernels/cuda/attention.h"
+#include "kernels/cuda/suppression.h"
 #include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/cuda/device.h"
+#include "tests/kernels/cuda/operator_calls.h"
 
 namespace torchweld {
 namespace {
@@ -125,6 +128,34 @@ Row measured_attention(DType dtype) {
           ratio(traffic.wavefronts, traffic.ideal_wavefronts)};
 }
 
+/// Of a call whose program may have several kernels: the most that one of them takes.
+Row measured(const OperatorCall& call) {
+  const std::shared_ptr<cuda::Compiler>& compiler = shared_backend().compiler();
+  take_traffic(shared_device());
+  call.run(compiler);
+  const Traffic traffic = take_traffic(shared_device());
+  Row row;
+  row.sectors = ratio(traffic.sectors, traffic.ideal_sectors);
+  row.wavefronts = ratio(traffic.wavefronts, traffic.ideal_wavefronts);
+  for (const auto& [entry, resources] : compiler->program_of(call.source).kernels) {
+    EXPECT_EQ(resources.spill_bytes, 0) << entry;
+    row.registers = std::max(row.registers, resources.registers);
+    row.shared_bytes = std::max(row.shared_bytes, resources.shared_bytes);
+  }
+  return row;
+}
+
+std::vector<OperatorCall> operator_calls(DType dtype) {
+  std::vector<OperatorCall> calls;
+  for (const BagMode mode : {BagMode::kSum, BagMode::kMean, BagMode::kMax})
+    calls.push_back(embedding_bag_call(mode, dtype, 32, false));
+  if (!cuda::Suppression::accepts(dtype)) return calls;
+  for (const RegionMode mode : {RegionMode::kAlign, RegionMode::kPool})
+    calls.push_back(region_call(mode, dtype, 32, true));
+  calls.push_back(suppression_call(dtype, 512, 512));
+  return calls;
+}
+
 void judge(const std::string& name, const Row& now, const std::map<std::string, Row>& table) {
   const std::string line = fmt::format("{}\t{}\t{}\t{:.3f}\t{:.3f}", name, now.registers,
                                        now.shared_bytes, now.sectors, now.wavefronts);
@@ -156,6 +187,8 @@ TEST_P(CudaResources, AreNoWorseThanTheTable) {
     judge(fmt::format("{}_{}", c.spec.name, name_of(GetParam())), measured(c), table);
   if (GetParam() != DType::kF64)
     judge(fmt::format("attention_{}", name_of(GetParam())), measured_attention(GetParam()), table);
+  for (const OperatorCall& call : operator_calls(GetParam()))
+    judge(call.name, measured(call), table);
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, CudaResources,
