@@ -37,8 +37,12 @@ int64_t one_tap_channels(const ConvShape& s) {
 
 SummationOrder libtorch_order(const ConvShape& s, int threads) {
   using Split = SummationOrder::Split;
-  const bool wide = host_isa() == Isa::kAvx512, one_tap = s.pixels() == 1;
-  if (!takes_onednn(s, threads)) return one_tap ? SummationOrder{} : SummationOrder{.piece = 1};
+  const bool wide = host_isa() == Isa::kAvx512;
+  // With strides, oneDNN's kernel of one tap takes images that are a multiple of these.
+  const bool one_tap = s.pixels() == 1 && s.out_height * s.stride_height == s.in_height &&
+                       s.out_width * s.stride_width == s.in_width;
+  if (!takes_onednn(s, threads))
+    return s.pixels() == 1 ? SummationOrder{} : SummationOrder{.piece = 1};
   if (one_tap)
     return {.piece = wide ? one_tap_channels(s) : 128, .split = Split::kPieces, .from_bias = true};
   return wide ? SummationOrder{.piece = 16, .split = Split::kPieces}
