@@ -235,8 +235,8 @@ void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRo
 
 }  // namespace
 
-int64_t image_conv_scratch_floats(const ConvShape& shape) {
-  const ConvShape s = shape.op == ImageOp::kTransposed ? windows_of_transposed(shape) : shape;
+int64_t image_conv_scratch_floats(const ConvShape& s) {
+  if (s.op == ImageOp::kTransposed) return padded_floats(windows_of_transposed(s));
   return padded_floats(s) + offsets_of(s);
 }
 

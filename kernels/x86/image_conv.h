@@ -36,7 +36,8 @@ struct ImageConvCall {
 /// Needs  AVX2 and FMA (isa.h).
 void image_conv(const ImageConvCall& call, const SplitWork& parallel, const AfterRows& after = {});
 
-/// What a padded copy of the image takes, or one with its channels innermost; 0 where none is made.
+/// What a padded copy of the image takes, or one with its channels innermost, and the places of a
+/// row's elements; 0 where there is neither.
 int64_t image_conv_scratch_floats(const ConvShape& shape);
 
 }  // namespace torchweld::x86

@@ -92,7 +92,7 @@ step 1: conv_64x576x64_add_relu
 step 2: avg_pool_1x64x64
   %32: f32[1,64,1,1]{64,1,64,64} = aten::adaptive_avg_pool2d(%30, [1, 1])
 return %13 in output of 256 bytes
-arena 58368 of 61888 bytes
+arena 60672 of 64256 bytes
 )");
 }
 
@@ -112,7 +112,7 @@ TEST(ImageConvStep, DepthwiseFiltersAndPoolings) {
             R"(step 0: fused single_copy_f32 over [64,32]
   %9: f32[1,32,8,8]{2048,1,256,32} = aten::clone(%0, 2)
   load  %0 in input 0 {1,64}
-  store %9 in arena 12800..20992 {32,1}
+  store %9 in arena 13952..22144 {32,1}
 step 1: conv_64x288x32
   %10: f32[1,32,8,8]{2048,1,256,32} = torchweld::conv2d(%9, %2, none, [1, 1], [1, 1], [1, 1], 1)
 step 2: depthwise_conv_64x9x32
@@ -125,7 +125,7 @@ step 4: avg_pool_4x4x32
 step 5: avg_pool_1x4x32
   %15: f32[1,32,1,1]{32,1,32,32} = aten::adaptive_avg_pool2d(%14, [1, 1])
 return %8 in output of 128 bytes
-arena 29184 of 39936 bytes
+arena 30336 of 41088 bytes
 )");
 }
 
@@ -178,7 +178,7 @@ step 3: max_pool_78x2x32
 step 4: avg_pool_2x39x32
   %33: f32[2,32,1]{32,1,32} = aten::adaptive_avg_pool1d(%31, [1])
 return %13 in output of 256 bytes
-arena 62720 of 92928 bytes
+arena 63104 of 93376 bytes
 )");
 }
 
@@ -206,7 +206,7 @@ TEST(ImageConvStep, ViewsOfSignalsAreNotCopied) {
             R"(step 0: fused single_copy_f32 over [2,50,64]
   %19: f32[2,50,64] = aten::clone(%18, 0)
   load  %18 in input 0 {3200,1,50}
-  store %19 in arena 77824..103424 {3200,64,1}
+  store %19 in arena 78592..104192 {3200,64,1}
 step 1: conv_100x192x128
   %21: f32[2,128,50]{6400,1,128} = torchweld::conv2d(%20, %1, none, [1], [1], [1], 1)
 step 2: fused fused_sigmoid_mul_f32 over [100,64]
@@ -247,7 +247,7 @@ step 7: fused single_copy_f32 over [2,64,46]
   load  %32 in arena 0..23552 {2944,1,64}
   store %31 in output of 23552 bytes {2944,46,1}
 return %13 in output of 38400 bytes, %17 in output of 23552 bytes
-arena 103424 of 230400 bytes
+arena 104192 of 232704 bytes
 )");
 }
 
