@@ -49,15 +49,6 @@ bool rows_are_aligned(const AttentionShape& shape, const AttentionPointers& poin
 
 }  // namespace
 
-struct Attention::Compiled {
-  std::shared_ptr<Module> module;
-  const Function* function = nullptr;
-  Resources resources;
-};
-
-Attention::Attention(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}
-Attention::~Attention() = default;
-
 Source Attention::source_of(const AttentionShape& shape) {
   const std::string name = name_of_kernel(shape);
   const bool has_mask = shape.mask != DType::kOther;
@@ -102,24 +93,13 @@ bool accepts_attention(const AttentionShape& shape, std::string* why) {
   return true;
 }
 
-const Attention::Compiled& Attention::compiled(const AttentionShape& shape) {
-  const std::string name = name_of_kernel(shape);
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto it = kernels_.find(name); it != kernels_.end()) return *it->second;
-  }
-  const Program program = compiler_->program_of(source_of(shape));
-  auto fresh = std::make_unique<Compiled>();
-  fresh->module = compiler_->device().load(program.image);
-  fresh->function = &fresh->module->function(name);
-  fresh->resources = program.kernels.empty() ? Resources{} : program.kernels.front().second;
-  const std::scoped_lock lock(mutex_);
-  return *kernels_.emplace(name, std::move(fresh)).first->second;
+const LoadedPrograms::Loaded& Attention::loaded(const AttentionShape& shape) {
+  return programs_.find_or_load(name_of_kernel(shape), [&] { return source_of(shape); });
 }
 
-void Attention::prepare(const AttentionShape& shape) { compiled(shape); }
+void Attention::prepare(const AttentionShape& shape) { loaded(shape); }
 
-Resources Attention::resources(const AttentionShape& shape) { return compiled(shape).resources; }
+Resources Attention::resources(const AttentionShape& shape) { return loaded(shape).resources; }
 
 void Attention::launch(const AttentionShape& shape, const AttentionPointers& pointers,
                        const LaunchSite& site) {
@@ -148,12 +128,12 @@ void Attention::launch(const AttentionShape& shape, const AttentionPointers& poi
                       shape.empty_row};
   void* parameters[] = {&arguments};
   Launch launch;
-  launch.function = compiled(shape).function;
+  launch.function = loaded(shape).functions[0];
   launch.grid = {static_cast<uint32_t>(blocks)};
   launch.block = {kThreads};
   launch.stream = static_cast<Stream>(site.stream);
   launch.arguments = parameters;
-  compiler_->device().launch(launch);
+  programs_.device().launch(launch);
 }
 
 }  // namespace torchweld::cuda

@@ -1,13 +1,11 @@
 // Attention on a CUDA device.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "kernels/attention.h"
-#include "kernels/cuda/compiler.h"
+#include "kernels/cuda/loaded_programs.h"
 
 namespace torchweld::cuda {
 
@@ -17,8 +15,7 @@ bool accepts_attention(const AttentionShape& shape, std::string* why);
 /// Compiles and launches. Head sizes are 32 to 128, multiples of 8.
 class Attention : public AttentionKernels {
  public:
-  explicit Attention(std::shared_ptr<Compiler> compiler);
-  ~Attention() override;
+  explicit Attention(std::shared_ptr<Compiler> compiler) : programs_(std::move(compiler)) {}
 
   bool accepts(const AttentionShape& shape, std::string* why) const override {
     return accepts_attention(shape, why);
@@ -33,12 +30,9 @@ class Attention : public AttentionKernels {
   Resources resources(const AttentionShape& shape);
 
  private:
-  struct Compiled;
-  const Compiled& compiled(const AttentionShape& shape);
+  const LoadedPrograms::Loaded& loaded(const AttentionShape& shape);
 
-  std::shared_ptr<Compiler> compiler_;
-  std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<Compiled>> kernels_;  // by entry name
+  LoadedPrograms programs_;
 };
 
 }  // namespace torchweld::cuda

@@ -36,14 +36,6 @@ std::string name_of_kernel(const EmbeddingBagShape& shape) {
 
 }  // namespace
 
-struct EmbeddingBag::Compiled {
-  std::shared_ptr<Module> module;
-  const Function* function = nullptr;
-};
-
-EmbeddingBag::EmbeddingBag(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}
-EmbeddingBag::~EmbeddingBag() = default;
-
 Source EmbeddingBag::source_of(const EmbeddingBagShape& shape) {
   const std::string name = name_of_kernel(shape);
   Source source;
@@ -73,21 +65,11 @@ bool EmbeddingBag::accepts(const EmbeddingBagShape& shape, std::string* why) {
   return true;
 }
 
-const EmbeddingBag::Compiled& EmbeddingBag::compiled(const EmbeddingBagShape& shape) {
-  const std::string name = name_of_kernel(shape);
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto it = kernels_.find(name); it != kernels_.end()) return *it->second;
-  }
-  const Program program = compiler_->program_of(source_of(shape));
-  auto fresh = std::make_unique<Compiled>();
-  fresh->module = compiler_->device().load(program.image);
-  fresh->function = &fresh->module->function(name);
-  const std::scoped_lock lock(mutex_);
-  return *kernels_.emplace(name, std::move(fresh)).first->second;
+const LoadedPrograms::Loaded& EmbeddingBag::loaded(const EmbeddingBagShape& shape) {
+  return programs_.find_or_load(name_of_kernel(shape), [&] { return source_of(shape); });
 }
 
-void EmbeddingBag::prepare(const EmbeddingBagShape& shape) { compiled(shape); }
+void EmbeddingBag::prepare(const EmbeddingBagShape& shape) { loaded(shape); }
 
 void EmbeddingBag::launch(const EmbeddingBagShape& shape, const EmbeddingBagPointers& pointers,
                           Stream stream) {
@@ -105,13 +87,13 @@ void EmbeddingBag::launch(const EmbeddingBagShape& shape, const EmbeddingBagPoin
   // Whole warps, as many as the columns fill.
   const auto threads = static_cast<uint32_t>(std::min<int64_t>(kThreads, (vectors + 31) / 32 * 32));
   Launch launch;
-  launch.function = compiled(shape).function;
+  launch.function = loaded(shape).functions[0];
   launch.grid = {static_cast<uint32_t>(shape.bags),
                  static_cast<uint32_t>((vectors + threads - 1) / threads)};
   launch.block = {threads};
   launch.stream = stream;
   launch.arguments = parameters;
-  compiler_->device().launch(launch);
+  programs_.device().launch(launch);
 }
 
 }  // namespace torchweld::cuda

@@ -1,12 +1,10 @@
 // Bags of rows of a table as one kernel of the device.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
-#include "kernels/cuda/compiler.h"
+#include "kernels/cuda/loaded_programs.h"
 #include "kernels/embedding_bag.h"
 
 namespace torchweld::cuda {
@@ -17,8 +15,7 @@ namespace torchweld::cuda {
 ///           as in LibTorch. Indices out of range are left out.
 class EmbeddingBag {
  public:
-  explicit EmbeddingBag(std::shared_ptr<Compiler> compiler);
-  ~EmbeddingBag();
+  explicit EmbeddingBag(std::shared_ptr<Compiler> compiler) : programs_(std::move(compiler)) {}
 
   static bool accepts(const EmbeddingBagShape& shape, std::string* why);
   static Source source_of(const EmbeddingBagShape& shape);
@@ -27,12 +24,9 @@ class EmbeddingBag {
   void launch(const EmbeddingBagShape& shape, const EmbeddingBagPointers& pointers, Stream stream);
 
  private:
-  struct Compiled;
-  const Compiled& compiled(const EmbeddingBagShape& shape);
+  const LoadedPrograms::Loaded& loaded(const EmbeddingBagShape& shape);
 
-  std::shared_ptr<Compiler> compiler_;
-  std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<Compiled>> kernels_;  // by entry name
+  LoadedPrograms programs_;
 };
 
 }  // namespace torchweld::cuda

@@ -34,14 +34,6 @@ std::string name_of_kernel(const RegionShape& shape) {
 
 }  // namespace
 
-struct Regions::Compiled {
-  std::shared_ptr<Module> module;
-  const Function* function = nullptr;
-};
-
-Regions::Regions(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}
-Regions::~Regions() = default;
-
 Source Regions::source_of(const RegionShape& shape) {
   const std::string name = name_of_kernel(shape);
   Source source;
@@ -76,21 +68,11 @@ bool Regions::accepts(const RegionShape& shape, std::string* why) {
   return true;
 }
 
-const Regions::Compiled& Regions::compiled(const RegionShape& shape) {
-  const std::string name = name_of_kernel(shape);
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto it = kernels_.find(name); it != kernels_.end()) return *it->second;
-  }
-  const Program program = compiler_->program_of(source_of(shape));
-  auto fresh = std::make_unique<Compiled>();
-  fresh->module = compiler_->device().load(program.image);
-  fresh->function = &fresh->module->function(name);
-  const std::scoped_lock lock(mutex_);
-  return *kernels_.emplace(name, std::move(fresh)).first->second;
+const LoadedPrograms::Loaded& Regions::loaded(const RegionShape& shape) {
+  return programs_.find_or_load(name_of_kernel(shape), [&] { return source_of(shape); });
 }
 
-void Regions::prepare(const RegionShape& shape) { compiled(shape); }
+void Regions::prepare(const RegionShape& shape) { loaded(shape); }
 
 void Regions::launch(const RegionShape& shape, const RegionPointers& pointers, Stream stream) {
   const int64_t cells = shape.cells();
@@ -114,13 +96,13 @@ void Regions::launch(const RegionShape& shape, const RegionPointers& pointers, S
                       shape.aligned};
   void* parameters[] = {&arguments};
   Launch launch;
-  launch.function = compiled(shape).function;
+  launch.function = loaded(shape).functions[0];
   launch.grid = {static_cast<uint32_t>((cells + kThreads - 1) / kThreads),
                  static_cast<uint32_t>(std::min(shape.regions, kMostBlocksAcross))};
   launch.block = {kThreads};
   launch.stream = stream;
   launch.arguments = parameters;
-  compiler_->device().launch(launch);
+  programs_.device().launch(launch);
 }
 
 }  // namespace torchweld::cuda

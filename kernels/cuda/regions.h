@@ -1,12 +1,10 @@
 // Regions of images (roi_align, roi_pool) as one kernel of the device.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
-#include "kernels/cuda/compiler.h"
+#include "kernels/cuda/loaded_programs.h"
 #include "kernels/regions.h"
 
 namespace torchweld::cuda {
@@ -17,8 +15,7 @@ namespace torchweld::cuda {
 ///           each operation. A region whose image isn't there reads nothing and gives 0.
 class Regions {
  public:
-  explicit Regions(std::shared_ptr<Compiler> compiler);
-  ~Regions();
+  explicit Regions(std::shared_ptr<Compiler> compiler) : programs_(std::move(compiler)) {}
 
   static bool accepts(const RegionShape& shape, std::string* why);
   static Source source_of(const RegionShape& shape);
@@ -27,12 +24,9 @@ class Regions {
   void launch(const RegionShape& shape, const RegionPointers& pointers, Stream stream);
 
  private:
-  struct Compiled;
-  const Compiled& compiled(const RegionShape& shape);
+  const LoadedPrograms::Loaded& loaded(const RegionShape& shape);
 
-  std::shared_ptr<Compiler> compiler_;
-  std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<Compiled>> kernels_;  // by entry name
+  LoadedPrograms programs_;
 };
 
 }  // namespace torchweld::cuda

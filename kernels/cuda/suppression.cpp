@@ -22,14 +22,6 @@ struct Arguments {
 
 }  // namespace
 
-struct Suppression::Compiled {
-  std::shared_ptr<Module> module;
-  const Function *overlaps = nullptr, *sweep = nullptr;
-};
-
-Suppression::Suppression(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}
-Suppression::~Suppression() = default;
-
 Source Suppression::source_of(DType dtype) {
   Source source;
   source.entries = {fmt::format("nms_overlaps_{}", name_of(dtype)),
@@ -49,23 +41,13 @@ extern "C" __global__ void __launch_bounds__({2}) {1}(const __grid_constant__ Su
   return source;
 }
 
-const Suppression::Compiled& Suppression::compiled(DType dtype) {
-  const std::scoped_lock lock(mutex_);
-  std::unique_ptr<Compiled>& known = kernels_[dtype];
-  if (known != nullptr) return *known;
-  const Source source = source_of(dtype);
-  const Program program = compiler_->program_of(source);
-  auto fresh = std::make_unique<Compiled>();
-  fresh->module = compiler_->device().load(program.image);
-  fresh->overlaps = &fresh->module->function(source.entries[0]);
-  fresh->sweep = &fresh->module->function(source.entries[1]);
-  known = std::move(fresh);
-  return *known;
+const LoadedPrograms::Loaded& Suppression::loaded(DType dtype) {
+  return programs_.find_or_load(std::string(name_of(dtype)), [&] { return source_of(dtype); });
 }
 
 void Suppression::launch(const SuppressionShape& shape, const SuppressionPointers& pointers,
                          Stream stream) {
-  const Compiled& kernels = compiled(shape.dtype);
+  const LoadedPrograms::Loaded& kernels = loaded(shape.dtype);
   const int64_t words = shape.words();
   uint64_t* const dropped = pointers.scratch + shape.scratch_words() - words;
   for (int64_t first = 0; first < shape.count; first += shape.strip) {
@@ -83,16 +65,16 @@ void Suppression::launch(const SuppressionShape& shape, const SuppressionPointer
     Launch launch;
     launch.stream = stream;
     launch.arguments = parameters;
-    launch.function = kernels.overlaps;
+    launch.function = kernels.functions[0];
     launch.grid = {
         static_cast<uint32_t>(words - first / SuppressionShape::kWord),
         static_cast<uint32_t>((strip + SuppressionShape::kWord - 1) / SuppressionShape::kWord)};
     launch.block = {static_cast<uint32_t>(SuppressionShape::kWord)};
-    compiler_->device().launch(launch);
-    launch.function = kernels.sweep;
+    programs_.device().launch(launch);
+    launch.function = kernels.functions[1];
     launch.grid = {1};
     launch.block = {kSweepThreads};
-    compiler_->device().launch(launch);
+    programs_.device().launch(launch);
   }
 }
 

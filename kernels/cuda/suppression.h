@@ -1,12 +1,10 @@
 // Non-maximum suppression as two kernels of the device: which boxes overlap, then which stay.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
-#include "kernels/cuda/compiler.h"
+#include "kernels/cuda/loaded_programs.h"
 #include "kernels/suppression.h"
 
 namespace torchweld::cuda {
@@ -19,8 +17,7 @@ namespace torchweld::cuda {
 /// Source    torchvision/csrc/ops/cuda/nms_kernel.cu for the mask of 64 boxes a word
 class Suppression {
  public:
-  explicit Suppression(std::shared_ptr<Compiler> compiler);
-  ~Suppression();
+  explicit Suppression(std::shared_ptr<Compiler> compiler) : programs_(std::move(compiler)) {}
 
   static bool accepts(DType dtype) {
     return dtype == DType::kF32 || dtype == DType::kF64 || dtype == DType::kF16;
@@ -30,12 +27,9 @@ class Suppression {
   void launch(const SuppressionShape& shape, const SuppressionPointers& pointers, Stream stream);
 
  private:
-  struct Compiled;
-  const Compiled& compiled(DType dtype);
+  const LoadedPrograms::Loaded& loaded(DType dtype);
 
-  std::shared_ptr<Compiler> compiler_;
-  std::mutex mutex_;
-  std::map<DType, std::unique_ptr<Compiled>> kernels_;
+  LoadedPrograms programs_;
 };
 
 }  // namespace torchweld::cuda
