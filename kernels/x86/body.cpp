@@ -144,7 +144,10 @@ Reg Body::step(int index) {
     case Prim::kCopysign:
       return v_.copysign(inst.type, vec(inst.args[0]), vec(inst.args[1]));
     case Prim::kDiv:
-      if (step.large_divisor) return math_.divide_by_large(vec(inst.args[0]), vec(inst.args[1]));
+      if (step.large_divisor)
+        return math_.divide_by_large(
+            vec(inst.args[0]), vec(inst.args[1]),
+            at(inst.args[0]).prim == Prim::kConst && at(inst.args[0]).imm == 1);
       return binary(inst);
     case Prim::kSin:
     case Prim::kCos:

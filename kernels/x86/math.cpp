@@ -72,7 +72,7 @@ Vec Math::divide_by_bounded(const Vec& n, const Vec& d) const {
   return mul(n, r);
 }
 
-Vec Math::divide_by_large(const Vec& n, const Vec& d) const {
+Vec Math::divide_by_large(const Vec& n, const Vec& d, bool reciprocal) const {
   if (!v_.wide()) return emit(ins::kIdVdivps, n, d);
   const Vec r = v_.vec(4), error = v_.copy(DType::kF32, d).as<Vec>();
   cc_.emit(ins::kIdVrcp14ps, r, d);
@@ -81,7 +81,14 @@ Vec Math::divide_by_large(const Vec& n, const Vec& d) const {
   const aj::KReg finite = cc_.newKw();
   cc_.emit(ins::kIdVcmpps, finite, d, v_.f32(0x1p126f), Imm(17));
   cc_.k(finite).emit(ins::kIdVfmadd231ps, r, r, error);
-  return mul(n, r);
+  if (reciprocal) return r;
+  // What the product of two rounded numbers misses, where that isn't NaN for an infinity.
+  const Vec quotient = mul(n, r), missing = v_.copy(DType::kF32, n).as<Vec>();
+  cc_.emit(ins::kIdVfnmadd231ps, missing, quotient, d);
+  const aj::KReg number = cc_.newKw();
+  cc_.emit(ins::kIdVcmpps, number, missing, missing, Imm(7));
+  cc_.k(number).emit(ins::kIdVfmadd231ps, quotient, missing, r);
+  return quotient;
 }
 
 Math::Reduced Math::reduce_exp(const Vec& r) const {
@@ -202,7 +209,30 @@ Vec Math::log1p(const Vec& x) const {
   return v_.select(DType::kF32, zero, x, corrected);
 }
 
+template <int kTerms>
+Vec Math::piecewise(const Pieces<kTerms>& f, const Vec& x) const {
+  const auto row = [&](int i) {
+    return cc_.newConst(asmjit::ConstPoolScope::kLocal, f.rows[i], sizeof f.rows[i]);
+  };
+  const Vec a = v_.vec(4);
+  cc_.emit(ins::kIdVrangeps, a, x, v_.f32(f.limit), Imm(10));  // min(|x|, limit)
+  // The sum's low bits are the piece, and permutations look at no others.
+  const Vec piece = v_.copy(DType::kF32, a).as<Vec>();
+  fma_in_place(piece, set(f.pieces_per_unit), v_.f32(0x1p23f));
+  const Vec t = sub(a, emit(ins::kIdVpermps, piece, row(0)));
+  const aj::KReg beyond_first = cc_.newKw();
+  cc_.emit(ins::kIdVptestmd, beyond_first, piece, v_.bits32(15));
+  cc_.k(beyond_first).emit(ins::kIdVpermps, a, piece, row(1));
+  const Vec q = emit(ins::kIdVpermps, piece, row(kTerms + 1));
+  for (int i = kTerms; i >= 2; --i) fma_in_place(q, t, emit(ins::kIdVpermps, piece, row(i)));
+  fma_in_place(q, t, a);
+  const Vec y = v_.copysign(DType::kF32, q, x);
+  restore_nan(y, x);
+  return y;
+}
+
 Vec Math::tanh(const Vec& x) const {
+  if (has_pieces()) return piecewise(kTanhPieces, x);
   const Vec c = bound(x, 9.4f);
   const Vec s = mul(c, c);
   const Vec p = poly(s, {-2.76076847742355e-16f, 2.00018790482477e-13f, -8.60467152213735e-11f,
@@ -218,6 +248,7 @@ Vec Math::tanh(const Vec& x) const {
 }
 
 Vec Math::erf(const Vec& x) const {
+  if (has_pieces()) return piecewise(kErfPieces, x);
   const Vec c = bound(x, 3.95f);
   const Vec s = mul(c, c);
   const Vec p = poly(s, {0.00022905065861350646f, 0.0034082910107109506f, 0.050955695062380861f,
@@ -229,15 +260,20 @@ Vec Math::erf(const Vec& x) const {
   return y;
 }
 
-// Quadrant 0 is the sine, 1 the cosine; pi / 2 in three parts keeps the remainder exact enough up
-// to kTrigLimit.
+// Quadrant 0 is the sine, 1 the cosine of r - lost. Pi / 2 in three parts: the first leaves an
+// exact remainder, and what the second's product and difference round away makes up `lost` with the
+// third.
 Vec Math::trig(const Vec& x, int quadrant) const {
   // Adding 0 makes 0 of -0: with it, and the parts of pi / 2 all positive, an r of -0 survives.
   const Vec n = add(v_.round_whole(DType::kF32, mul(x, v_.f32(0.636619772f)), 0), v_.f32(0));
-  const Vec r = v_.copy(DType::kF32, x).as<Vec>();
-  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.921fb4p+0f));
-  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.4442d0p-24f));
-  cc_.emit(ins::kIdVfnmadd231ps, r, n, v_.f32(0x1.846988p-48f));
+  const Vec exact = v_.copy(DType::kF32, x).as<Vec>();
+  cc_.emit(ins::kIdVfnmadd231ps, exact, n, v_.f32(0x1.921fb4p+0f));
+  const Vec product = mul(n, v_.f32(0x1.4442d0p-24f));
+  const Vec r = sub(exact, product);
+  const Vec lost = add(sub(r, exact), product);
+  cc_.emit(ins::kIdVfmsub231ps, product, n, v_.f32(0x1.4442d0p-24f));
+  cc_.emit(ins::kIdVfmadd231ps, product, n, v_.f32(0x1.846988p-48f));
+  cc_.emit(ins::kIdVaddps, lost, lost, product);
   const Vec q = v_.vec(4), bit = v_.vec(4), sign = v_.vec(4);
   cc_.emit(ins::kIdVcvtps2dq, q, n);
   if (quadrant != 0) cc_.emit(ins::kIdVpaddd, q, q, v_.bits32(1));
@@ -246,16 +282,27 @@ Vec Math::trig(const Vec& x, int quadrant) const {
   cc_.emit(ins::kIdVpslld, sign, sign, Imm(31));
 
   const Vec s = mul(r, r);
-  Vec sine = poly(s, {-1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f});
-  // r (1 + ...) instead of r + ..., which would lose the sign of -0.
-  fma_in_place(sine, s, v_.f32(1));
-  sine = mul(sine, r);
-  const Vec cosine =
-      poly(s, {2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f, -0.5f});
-  fma_in_place(cosine, s, v_.f32(1));
   const Reg odd = v_.compare(Prim::kNe, DType::kI32, bit, set(0));
-  const Vec chosen = v_.select(DType::kF32, odd, cosine, sine);
+  const Vec chosen = v_.select(DType::kF32, odd, cosine(r, s, lost), sine(r, s, lost));
   return emit(ins::kIdVxorps, chosen, sign);
+}
+
+// r - (lost + r^3 P(s)): a sum that began with anything but r would lose the sign of -0.
+Vec Math::sine(const Vec& r, const Vec& s, const Vec& lost) const {
+  const Vec p = poly(s, {1.9515295891e-4f, -8.3321608736e-3f, 1.6666654611e-1f});
+  fma_in_place(p, mul(r, s), lost);
+  return sub(r, p);
+}
+
+// h + ((1 - h - s / 2) + s^2 Q(s) + r lost) with h = 1 - s / 2 rounded.
+Vec Math::cosine(const Vec& r, const Vec& s, const Vec& lost) const {
+  const Vec one = set(1), half = mul(s, v_.f32(0.5f));
+  const Vec h = sub(one, half);
+  const Vec rest = sub(sub(one, h), half);
+  const Vec q = poly(s, {2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f});
+  fma_in_place(q, mul(s, s), rest);
+  cc_.emit(ins::kIdVfmadd231ps, q, r, lost);
+  return add(h, q);
 }
 
 Vec Math::atan(const Vec& x) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/x86/lanes.h"
+#include "kernels/x86/math_tables.h"
 
 namespace torchweld::x86 {
 
@@ -19,9 +20,9 @@ class Math {
 
   static constexpr float kTrigLimit = 65536.0f;
 
-  /// n / d for a d that is known to be 1 or more: an estimate and a Newton step, at most 1.5 ulp
-  /// off.
-  aj::Vec divide_by_large(const aj::Vec& n, const aj::Vec& d) const;
+  /// n / d for a d that is known to be 1 or more, rounded as the division for all but a few pairs.
+  /// `reciprocal`: n is 1.
+  aj::Vec divide_by_large(const aj::Vec& n, const aj::Vec& d, bool reciprocal) const;
 
  private:
   /// The same for a d that is far from 0 and infinity.
@@ -32,7 +33,14 @@ class Math {
   aj::Vec log1p(const aj::Vec& x) const;
   aj::Vec tanh(const aj::Vec& x) const;
   aj::Vec erf(const aj::Vec& x) const;
+  /// An odd function that is 1 from the table's limit on; needs 16 lanes.
+  template <int kTerms>
+  aj::Vec piecewise(const Pieces<kTerms>& f, const aj::Vec& x) const;
+  bool has_pieces() const { return v_.wide() && v_.count == 16; }
   aj::Vec trig(const aj::Vec& x, int quadrant) const;
+  /// Of r - lost for |r| <= pi / 4 and s = r^2.
+  aj::Vec sine(const aj::Vec& r, const aj::Vec& s, const aj::Vec& lost) const;
+  aj::Vec cosine(const aj::Vec& r, const aj::Vec& s, const aj::Vec& lost) const;
   aj::Vec atan(const aj::Vec& x) const;
 
   struct Reduced {
