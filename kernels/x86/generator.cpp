@@ -28,7 +28,10 @@ class Generator {
         args_(cc.newIntPtr()),
         operands_(lanes, spec, walk_, args_) {}
 
-  bool can_stream() const { return unroll() > 1 && spec_.reduced == 0 && operands_.can_stream(); }
+  // Heavy bodies don't wait for memory, and each copy of one costs time to generate.
+  bool can_stream() const {
+    return unroll() > 1 && program_.weight <= 100 && spec_.reduced == 0 && operands_.can_stream();
+  }
 
   /// After run: whether the code computes all that it uses.
   bool is_complete() const { return body_.is_complete(); }
@@ -56,12 +59,15 @@ class Generator {
  private:
   using Vectors = std::function<void(int times)>;
 
-  // Light bodies are bound by loop overhead. Heavy ones are bound by latency where two vectors fit
-  // the registers.
+  // Light bodies are bound by the loop's overhead, heavy ones by latency: vectors side by side help
+  // both, as far as what is alive of them fits the registers beside constants and a step's own, and
+  // as the code takes less than a millisecond to generate.
   int unroll() const {
     if (!operands_.steps_by_vectors()) return 1;
-    if (program_.weight <= 24) return 4;
-    return program_.weight <= (lanes_.wide() ? 200 : 48) ? 2 : 1;
+    const int room = lanes_.wide() ? 16 : 7, weight = program_.weight;
+    if (weight <= 24 || (weight <= 128 && 4 * program_.most_alive <= room)) return 4;
+    if (weight > 256) return 1;
+    return weight <= (lanes_.wide() ? 200 : 48) || 2 * program_.most_alive <= room ? 2 : 1;
   }
 
   void begin_phase(size_t p) {

@@ -211,6 +211,33 @@ class Lowering {
     fill();
     program_.kept = keeps_ ? costly_and_repeated() : -1;
     if (program_.kept >= 0) fill();
+    for (int p = 0; p < phases.count; ++p)
+      program_.most_alive = std::max(program_.most_alive, alive_in(p, p + 1 == phases.count));
+  }
+
+  /// The most values of a pass that are still needed after one of its steps.
+  int alive_in(int p, bool stores) const {
+    const std::vector<int>& steps = program_.phases[static_cast<size_t>(p)].element;
+    std::vector<int> last(program_.steps.size(), -1);
+    const auto use = [&](int16_t value, int at) {
+      if (value >= 0) last[static_cast<size_t>(value)] = at;
+    };
+    const int end = static_cast<int>(steps.size());
+    for (int i = 0; i < end; ++i) {
+      for (const int16_t arg :
+           program_.steps[static_cast<size_t>(steps[static_cast<size_t>(i)])].inst.args)
+        use(arg, i);
+    }
+    for (const int16_t value : program_.stores) {
+      if (stores) use(value, end);
+    }
+    int most = 0;
+    for (int i = 0; i < end; ++i) {
+      const auto lives = [&](int step) { return last[static_cast<size_t>(step)] > i; };
+      most = std::max(most,
+                      static_cast<int>(std::count_if(steps.begin(), steps.begin() + i + 1, lives)));
+    }
+    return most;
   }
 
   void find_uniform() {
@@ -279,7 +306,8 @@ class Lowering {
     const Inst& inst = step.inst;
     if (inst.prim == Prim::kConst) return 0;
     if (inst.prim == Prim::kLoad) return inst.args[0] < 0 && inst.args[1] < 0 ? 2 : 12;
-    if (inst.type == DType::kF32 && Math::covers(inst.prim)) return 20;
+    const bool periodic = inst.prim == Prim::kSin || inst.prim == Prim::kCos;
+    if (inst.type == DType::kF32 && Math::covers(inst.prim)) return periodic ? 40 : 20;
     if (inst.prim == Prim::kSqrt || inst.prim == Prim::kDiv) return step.large_divisor ? 4 : 16;
     if (inst.prim == Prim::kRsqrt) return 32;
     return Math::covers(inst.prim) || inst.prim == Prim::kPow || inst.prim == Prim::kErfc ? 300 : 1;

@@ -36,8 +36,9 @@ struct Program {
   std::vector<bool> per_row;  ///< by step: one value a row
   std::vector<bool> uniform;  ///< by step: the same in all lanes
   bool has_64bit = false;
-  int weight = 0;  ///< rough cost in cycles a vector
-  int kept = -1;   ///< a step of f32 that one pass puts aside for later ones; -1: none
+  int weight = 0;      ///< rough cost in cycles a vector
+  int most_alive = 0;  ///< values of one vector that are needed at once, constants aside
+  int kept = -1;       ///< a step of f32 that one pass puts aside for later ones; -1: none
 };
 
 /// `keeps`: a value that costs much and is needed in several passes may be computed once.
