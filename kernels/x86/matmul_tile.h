@@ -146,10 +146,14 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
   using S = Sums<Isa, kRows, kVectors>;
   const int64_t stride = c.x_row_stride;
   const float* const x = c.x + row * stride;
-  // Stores wait for their lines in order, and those of the total below behind them.
+  // Stores wait for their lines in order, and those of the total below behind them; what is added
+  // at the end has been out of the caches since it was made.
   for (int r = 0; S::kSets == 1 && r < kRows; ++r) {
     const float* out = c.out + (row + r) * c.out_row_stride + column;
     for (int v = 0; v < kVectors; ++v) __builtin_prefetch(out + v * Isa::kLanes);
+    if (c.summand == nullptr || c.summand == c.out) continue;
+    const float* summand = c.summand + (row + r) * c.summand_row_stride + column;
+    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(summand + v * Isa::kLanes);
   }
   S sums;
   sums.clear();
