@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "loader/number_constants.h"
+#include "loader/torchaudio_ops.h"
 #include "loader/torchvision_ops.h"
 
 namespace torchweld::cli {
@@ -92,6 +93,7 @@ void rename_types(torch::jit::Block* block, c10::ScalarType type) {
 LibTorchModule::LibTorchModule(const std::string& archive, std::string method, c10::Device device)
     : method_(std::move(method)) {
   register_torchvision_operators();
+  register_torchaudio_operators();
   module_ = torch::jit::load(archive, device);
   module_.eval();
 }

@@ -21,6 +21,7 @@
 #include "loader/byte_weights.h"
 #include "loader/folded_constants.h"
 #include "loader/number_constants.h"
+#include "loader/torchaudio_ops.h"
 #include "loader/torchvision_ops.h"
 
 namespace torchweld {
@@ -169,6 +170,7 @@ std::shared_ptr<const Module> prepared(const jit::Module& loaded, const std::str
 std::shared_ptr<const Module> load_module(const std::string& path, const LoadOptions& options) {
   check_is_archive(path);
   register_torchvision_operators();
+  register_torchaudio_operators();
   const std::string name = std::filesystem::path(path).filename().string();
   jit::Module module;
   try {
@@ -181,6 +183,7 @@ std::shared_ptr<const Module> load_module(const std::string& path, const LoadOpt
 
 std::shared_ptr<const Module> load_module(std::istream& archive, const LoadOptions& options) {
   register_torchvision_operators();
+  register_torchaudio_operators();
   jit::Module module;
   try {
     module = jit::load(archive, options.device);

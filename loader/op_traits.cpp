@@ -152,7 +152,10 @@ OpTraits traits_of(const c10::FunctionSchema& schema) {
     traits.bool_index = name == "aten::index";
     traits.dynamic_shape =
         tags.shape || listed || repeat_by_tensor || split_by_tensor || (!ours && !tags.known);
-    if (space == "torchvision" && name != "torchvision::nms") traits.dynamic_shape = false;
+    // Torchvision's but for nms, and torchaudio's filters.
+    if ((space == "torchvision" && name != "torchvision::nms") ||
+        name.starts_with("torchaudio::_lfilter"))
+      traits.dynamic_shape = false;
   } else {
     traits.reads_data = tags.data || (tensor_argument && !metadata_ops().contains(name));
   }

@@ -1,19 +1,18 @@
-// They go into TorchScript's table of operators and not into the dispatcher: there, torchvision's
-// own library would find its names taken when it is loaded later, and end the process.
 #include "loader/torchvision_ops.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/stack.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/jit/runtime/custom_operator.h>
 
 #include <algorithm>
 #include <map>
 #include <mutex>
 #include <tuple>
 
+#include "loader/deformable_conv.h"
 #include "loader/dtypes.h"
+#include "loader/register_operator.h"
 
 namespace torchweld {
 namespace {
@@ -182,12 +181,6 @@ void call_roi_pool(Stack& stack) {
   torch::jit::push(stack, std::move(cells), std::move(places));
 }
 
-void register_if_missing(const char* name, const char* schema, void (*call)(Stack&)) {
-  if (!torch::jit::getAllOperatorsFor(c10::Symbol::fromQualString(name)).empty()) return;
-  torch::jit::registerOperator(torch::jit::Operator(schema, torch::jit::Operation(call),
-                                                    c10::AliasAnalysisKind::FROM_SCHEMA));
-}
-
 }  // namespace
 
 at::Tensor suppress(const at::Tensor& boxes, const at::Tensor& scores, double threshold,
@@ -216,18 +209,16 @@ void register_torchvision_operators() {
   static std::once_flag once;
   std::call_once(once, [] {
     register_if_missing(
-        "torchvision::nms",
         "torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor", call_nms);
     register_if_missing(
-        "torchvision::roi_align",
         "torchvision::roi_align(Tensor input, Tensor rois, float spatial_scale, int pooled_height, "
         "int pooled_width, int sampling_ratio, bool aligned) -> Tensor",
         call_roi_align);
     register_if_missing(
-        "torchvision::roi_pool",
         "torchvision::roi_pool(Tensor input, Tensor rois, float spatial_scale, int pooled_height, "
         "int pooled_width) -> (Tensor, Tensor)",
         call_roi_pool);
+    register_deform_conv2d();
   });
 }
 

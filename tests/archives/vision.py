@@ -151,6 +151,50 @@ def detection_regions():
     return scripted(Regions(), torch.randn(2, 3, 12, 10), torch.tensor(boxes))
 
 
+class DeformableBlock(nn.Module):
+    """What a detector's backbone has: a convolution says where the taps of the next one read."""
+
+    def __init__(self):
+        super().__init__()
+        self.where = nn.Conv2d(6, 3 * 9, 3, padding=1)
+        self.deformable = torchvision.ops.DeformConv2d(6, 8, 3, padding=1)
+
+    def forward(self, x):
+        moves, mask = self.where(x).split([18, 9], 1)
+        return self.deformable(x, moves * 2, mask.sigmoid()).relu(), self.deformable(x, moves)
+
+
+@archive
+def detection_deformable_block():
+    return traced(DeformableBlock(), torch.randn(2, 6, 12, 10))
+
+
+@archive
+def detection_deform_conv2d():
+    class Deformable(nn.Module):
+        def forward(self, x, weight, offset, mask, bias):
+            deform = torch.ops.torchvision.deform_conv2d
+            results = [deform(x, weight, offset, mask, bias, 2, 1, 1, 2, 1, 2, 2, 3, True)]
+            results.append(deform(x, weight, offset, mask, bias, 2, 1, 1, 2, 1, 2, 2, 3, False))
+            far = offset * 40
+            results.append(deform(x, weight, far, mask, bias, 2, 1, 1, 2, 1, 2, 2, 3, True))
+            whole = offset.round()
+            results.append(deform(x, weight, whole, mask, bias, 2, 1, 1, 2, 1, 2, 2, 3, True))
+            last = x.contiguous(memory_format=torch.channels_last)
+            results.append(deform(last, weight, offset, mask, bias, 2, 1, 1, 2, 1, 2, 2, 3, True))
+            wide = deform(x.double(), weight.double(), offset.double(), mask.double(), bias.double(),
+                          2, 1, 1, 2, 1, 2, 2, 3, True)  # fmt: skip
+            halves = deform(x.half(), weight.half(), offset.half(), mask.half(), bias.half(),
+                            2, 1, 1, 2, 1, 2, 2, 3, True)  # fmt: skip
+            none = deform(x[:0], weight, offset[:0], mask[:0], bias, 2, 1, 1, 2, 1, 2, 2, 3, True)
+            return results + [wide, halves.float(), none]
+
+    # Filters of 3 x 2 taps, strides (2, 1), paddings (1, 2), dilations (1, 2), two groups, three of offsets.
+    x, weight, bias = torch.randn(2, 6, 11, 40), torch.randn(4, 3, 3, 2), torch.randn(4)
+    offset, mask = torch.randn(2, 3 * 2 * 6, 6, 42) * 2, torch.rand(2, 3 * 6, 6, 42)
+    return scripted(Deformable(), x, weight, offset, mask, bias)
+
+
 @archive
 def detection_faster_rcnn():
     model = torchvision.models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(
