@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "kernels/real.h"
 
@@ -24,7 +25,8 @@ class Samples {
   Samples(Real<T> from, Real<T> to, int64_t cells, const RegionShape& s)
       : start_(from), sampled_(s.sampling > 0) {
     Real<T> length = to - from;
-    if (!s.aligned && length.value < 1) length = Real<T>(1);  // written so that NaN stays
+    if (!s.aligned && !s.sensitive() && length.value < 1)
+      length = Real<T>(1);  // written so that NaN stays
     bin_ = length / Real<T>(static_cast<double>(cells));
     // Endless cells have no samples, as those have none whose ends are the wrong way round.
     const int64_t pixels = bin_.value < std::numeric_limits<float>::infinity()
@@ -89,8 +91,8 @@ template <class T>
 struct Covered {
   int64_t begin, end;
 
-  Covered(int64_t from, int64_t to, int64_t cells, int64_t index, int64_t size) {
-    const Real<T> bin = Real<T>(static_cast<double>(std::max<int64_t>(to - from + 1, 1))) /
+  Covered(int64_t from, int64_t length, int64_t cells, int64_t index, int64_t size) {
+    const Real<T> bin = Real<T>(static_cast<double>(std::max<int64_t>(length, 1))) /
                         Real<T>(static_cast<double>(cells));
     const auto edge = [&](int64_t i) { return (Real<T>(static_cast<double>(i)) * bin).value; };
     begin = std::clamp<int64_t>(clamped(std::floor(edge(index)), 2 * kFarthest) + from, 0, size);
@@ -115,11 +117,18 @@ class Regions {
         continue;
       }
       const T* const image = images_ + static_cast<int64_t>(index) * s_.image_strides[0];
-      if (s_.mode == RegionMode::kAlign) {
-        align(region, image, out);
-      } else {
-        pool(region, image, out, places);
+      switch (s_.mode) {
+        case RegionMode::kAlign:
+        case RegionMode::kSensitiveAlign:
+          align(region, image, out);
+          break;
+        case RegionMode::kPool:
+          pool(region, image, out, places);
+          break;
+        case RegionMode::kSensitivePool:
+          average(region, image, out);
       }
+      if (s_.sensitive() && places != nullptr) std::iota(places, places + s_.cells(), 0);
     }
   }
 
@@ -132,21 +141,24 @@ class Regions {
     return Real<T>::load(image + y * s_.image_strides[2] + x * s_.image_strides[3]);
   }
 
+  /// With the image of the channel that it reads.
   template <class Work>
   void for_each_cell(const T* image, const Work& work) const {
-    for (int64_t channel = 0; channel < s_.channels; ++channel, image += s_.image_strides[1]) {
-      for (int64_t row = 0; row < s_.out_height; ++row) {
-        for (int64_t column = 0; column < s_.out_width; ++column) work(image, row, column);
-      }
+    for (int64_t cell = 0; cell < s_.cells(); ++cell) {
+      const int64_t column = cell % s_.out_width, row = cell / s_.out_width % s_.out_height;
+      const int64_t channel = s_.sensitive() ? cell : cell / s_.out_width / s_.out_height;
+      work(image + channel * s_.image_strides[1], row, column);
     }
   }
 
   void align(int64_t region, const T* image, T* out) const {
-    const Real<T> scale(s_.scale), offset(s_.aligned ? 0.5 : 0.0);
+    const Real<T> scale(s_.scale), offset(s_.aligned || s_.sensitive() ? 0.5 : 0.0);
     const auto side = [&](int64_t which) { return corner(region, which) * scale - offset; };
     const Samples<T> across(side(1), side(3), s_.out_width, s_);
     const Samples<T> down(side(2), side(4), s_.out_height, s_);
-    const Real<T> count(static_cast<double>(std::max<int64_t>(down.count() * across.count(), 1)));
+    // Without samples a sensitive cell is 0 / 0.
+    const Real<T> count(static_cast<double>(
+        std::max<int64_t>(down.count() * across.count(), s_.sensitive() ? 0 : 1)));
     for_each_cell(image, [&](const T* channel, int64_t row, int64_t column) {
       Real<T> sum;
       const auto [top, bottom] = down.within(row, s_.height);
@@ -170,14 +182,17 @@ class Regions {
            y.far * x.far * pixel(image, y.high, x.high);
   }
 
+  /// Rounded to pixels.
+  int64_t side(int64_t region, int64_t which) const {
+    return clamped(std::round((corner(region, which) * Real<T>(s_.scale)).value), kFarthest);
+  }
+
   void pool(int64_t region, const T* image, T* out, int32_t* places) const {
-    const auto side = [&](int64_t which) {
-      return clamped(std::round((corner(region, which) * Real<T>(s_.scale)).value), kFarthest);
-    };
-    const int64_t left = side(1), top = side(2), right = side(3), bottom = side(4);
+    const int64_t left = side(region, 1), top = side(region, 2);
+    const int64_t across = side(region, 3) - left + 1, down = side(region, 4) - top + 1;
     for_each_cell(image, [&](const T* channel, int64_t row, int64_t column) {
-      const Covered<T> rows(top, bottom, s_.out_height, row, s_.height);
-      const Covered<T> columns(left, right, s_.out_width, column, s_.width);
+      const Covered<T> rows(top, down, s_.out_height, row, s_.height);
+      const Covered<T> columns(left, across, s_.out_width, column, s_.width);
       Real<T> best;
       int64_t place = -1;
       if (rows.begin < rows.end && columns.begin < columns.end)
@@ -192,6 +207,22 @@ class Regions {
       }
       best.store(out++);
       if (places != nullptr) *places++ = static_cast<int32_t>(place);
+    });
+  }
+
+  /// Means of pixels; as in torchvision, never of the image's last row and column.
+  void average(int64_t region, const T* image, T* out) const {
+    const int64_t left = side(region, 1), top = side(region, 2);
+    const int64_t across = side(region, 3) - left, down = side(region, 4) - top;
+    for_each_cell(image, [&](const T* channel, int64_t row, int64_t column) {
+      const Covered<T> rows(top, down, s_.out_height, row, s_.height - 1);
+      const Covered<T> columns(left, across, s_.out_width, column, s_.width - 1);
+      Real<T> sum;
+      for (int64_t y = rows.begin; y < rows.end; ++y)
+        for (int64_t x = columns.begin; x < columns.end; ++x) sum = sum + pixel(channel, y, x);
+      const int64_t area = (rows.end - rows.begin) * (columns.end - columns.begin);
+      const bool empty = rows.end <= rows.begin || columns.end <= columns.begin;
+      (empty ? Real<T>(0) : sum / Real<T>(static_cast<double>(area))).store(out++);
     });
   }
 

@@ -31,8 +31,8 @@ std::string quoted_source(const std::string& text) {
 
 std::string library_hint(const std::string& space) {
   if (space == "torchvision")
-    return "torchweld brings nms, roi_align, roi_pool and deform_conv2d; the others are in "
-           "torchvision's C++ library";
+    return "torchweld brings nms, roi_align, roi_pool, ps_roi_align, ps_roi_pool and "
+           "deform_conv2d; the others are in torchvision's C++ library";
   if (space == "torchaudio")
     return "torchweld brings _lfilter and _lfilter_core_loop; the others are in torchaudio's C++ "
            "library, which has to be loaded before the archive";

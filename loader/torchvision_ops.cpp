@@ -128,7 +128,7 @@ void check_image_indices(const char* name, const at::Tensor& images, const at::T
               images.size(0));
 }
 
-/// The cells, and the places of their maxima where there are any.
+/// The cells, and the places of their maxima or their channels where there are any.
 std::tuple<at::Tensor, at::Tensor> cells_of(const char* name, const at::Tensor& images,
                                             const at::Tensor& regions, const Options& options) {
   const auto kernels = kernels_for(name, images, regions);
@@ -139,14 +139,19 @@ std::tuple<at::Tensor, at::Tensor> cells_of(const char* name, const at::Tensor& 
               ": expected regions of shape [K, 5], got ", regions.sizes());
   check_image_indices(name, images, regions);
   const RegionShape shape = shape_of(images, regions, options);
+  TORCH_CHECK(options.height > 0 && options.width > 0, "torchvision::", name,
+              ": expected at least a cell, got ", options.height, " x ", options.width);
+  TORCH_CHECK(!shape.sensitive() || shape.cells() == shape.channels, "torchvision::", name, ": ",
+              shape.channels, " channels are no multiple of ", options.height, " x ", options.width,
+              " cells");
   std::string why;
   TORCH_CHECK(kernels->accepts(shape, &why), "torchvision::", name, ": ", why);
-  const c10::SmallVector<int64_t, 4> sizes = {shape.regions, shape.channels, options.height,
+  const c10::SmallVector<int64_t, 4> sizes = {shape.regions, shape.out_channels(), options.height,
                                               options.width};
   at::Tensor cells = at::empty(sizes, images.options()), places;
   RegionPointers pointers{images.const_data_ptr(), regions.const_data_ptr(),
                           cells.mutable_data_ptr()};
-  if (options.mode == RegionMode::kPool) {
+  if (options.mode != RegionMode::kAlign) {
     places = at::empty(sizes, images.options().dtype(at::kInt));
     pointers.places = places.mutable_data_ptr<int32_t>();
   }
@@ -171,14 +176,24 @@ void call_roi_align(Stack& stack) {
   torch::jit::push(stack, std::move(cells));
 }
 
-void call_roi_pool(Stack& stack) {
-  const auto argument = [&](size_t i) { return torch::jit::peek(stack, i, 5); };
-  const Options options{RegionMode::kPool, argument(2).toDouble(), argument(3).toInt(),
-                        argument(4).toInt()};
-  auto [cells, places] =
-      cells_of("roi_pool", argument(0).toTensor(), argument(1).toTensor(), options);
-  torch::jit::drop(stack, 5);
+/// Of those with two results.
+void call_pool(Stack& stack, const char* name, RegionMode mode, size_t arguments) {
+  const auto argument = [&](size_t i) { return torch::jit::peek(stack, i, arguments); };
+  const Options options{mode, argument(2).toDouble(), argument(3).toInt(), argument(4).toInt(),
+                        mode == RegionMode::kSensitiveAlign ? argument(5).toInt() : 0};
+  auto [cells, places] = cells_of(name, argument(0).toTensor(), argument(1).toTensor(), options);
+  torch::jit::drop(stack, arguments);
   torch::jit::push(stack, std::move(cells), std::move(places));
+}
+
+void call_roi_pool(Stack& stack) { call_pool(stack, "roi_pool", RegionMode::kPool, 5); }
+
+void call_ps_roi_align(Stack& stack) {
+  call_pool(stack, "ps_roi_align", RegionMode::kSensitiveAlign, 6);
+}
+
+void call_ps_roi_pool(Stack& stack) {
+  call_pool(stack, "ps_roi_pool", RegionMode::kSensitivePool, 5);
 }
 
 }  // namespace
@@ -218,6 +233,14 @@ void register_torchvision_operators() {
         "torchvision::roi_pool(Tensor input, Tensor rois, float spatial_scale, int pooled_height, "
         "int pooled_width) -> (Tensor, Tensor)",
         call_roi_pool);
+    register_if_missing(
+        "torchvision::ps_roi_align(Tensor input, Tensor rois, float spatial_scale, int "
+        "pooled_height, int pooled_width, int sampling_ratio) -> (Tensor, Tensor)",
+        call_ps_roi_align);
+    register_if_missing(
+        "torchvision::ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, int "
+        "pooled_height, int pooled_width) -> (Tensor, Tensor)",
+        call_ps_roi_pool);
     register_deform_conv2d();
   });
 }

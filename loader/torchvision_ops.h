@@ -25,8 +25,8 @@ class DetectionKernels {
   virtual void run(const SuppressionShape& shape, const SuppressionPointers& pointers) const = 0;
 };
 
-/// Registers torchvision::nms, roi_align, roi_pool and deform_conv2d (inference), each only if
-/// nobody has; then does nothing.
+/// Registers torchvision::nms, roi_align, roi_pool, ps_roi_align, ps_roi_pool and deform_conv2d
+/// (inference), each only if nobody has; then does nothing.
 ///
 /// Devices  the host, and those whose kernels are known. There a region whose image isn't there
 ///          gives 0, where the host raises an error; nms waits once, for the number of boxes.

@@ -56,6 +56,7 @@ bool Regions::accepts(const RegionShape& shape, std::string* why) {
     if (why != nullptr) *why = reason;
     return false;
   };
+  if (shape.sensitive()) return refuse("no kernel for CUDA; load torchvision's own library for it");
   if (shape.dtype != DType::kF32 && shape.dtype != DType::kF64 && shape.dtype != DType::kF16)
     return refuse("regions are of float32, float64 or float16");
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max() / 4;

@@ -151,6 +151,31 @@ def detection_regions():
     return scripted(Regions(), torch.randn(2, 3, 12, 10), torch.tensor(boxes))
 
 
+@archive
+def detection_sensitive_regions():
+    class Regions(nn.Module):
+        def forward(self, features, boxes):
+            rois = with_images(boxes, features)
+            results = []
+            for sampling in [0, 1, 3]:
+                results += torch.ops.torchvision.ps_roi_align(features, rois, 0.5, 3, 2, sampling)
+            results += torch.ops.torchvision.ps_roi_align(features, rois[:4], 1.0, 2, 3, 2)
+            for scale in [0.5, 1.0]:
+                results += torch.ops.torchvision.ps_roi_pool(features, rois, scale, 2, 3)
+            wide, wide_rois = features.double(), rois.double()
+            results += torch.ops.torchvision.ps_roi_align(wide, wide_rois, 0.7, 2, 2, 0)
+            results += torch.ops.torchvision.ps_roi_pool(wide, wide_rois, 0.7, 3, 2)
+            halves, half_rois = features.half(), rois.half()
+            results.append(torch.ops.torchvision.ps_roi_align(halves, half_rois, 0.7, 2, 2, 2)[0].float())
+            results.append(torch.ops.torchvision.ps_roi_pool(halves, half_rois, 0.7, 2, 2)[0].float())
+            results += torch.ops.torchvision.ps_roi_align(features, rois[:0], 1.0, 2, 2, 2)
+            return results
+
+    boxes = [[1, 1, 7, 6], [-3, -4, 2.5, 1.5], [6, 8, 30, 40], [50, 60, 70, 80], [-40, -40, 50, 60], [5, 5, 5, 5],
+             [7, 6, 2, 1], [0.3, 2.7, 5.2, 9.9], [-90, -90, -50, -50], [0.5, 0.5, 3.5, 3.5]]  # fmt: skip
+    return scripted(Regions(), torch.randn(2, 12, 12, 10), torch.tensor(boxes))
+
+
 class DeformableBlock(nn.Module):
     """What a detector's backbone has: a convolution says where the taps of the next one read."""
 

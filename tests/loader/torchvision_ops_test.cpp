@@ -14,6 +14,10 @@ TEST(TorchvisionOps, RoiAlignAndRoiPoolMatchTorchvision) {
   expect_as_recorded("vision/detection_roi_align");
 }
 
+TEST(TorchvisionOps, SensitiveRegionsMatchTorchvision) {
+  expect_as_recorded("vision/detection_sensitive_regions");
+}
+
 TEST(TorchvisionOps, DeformConv2dMatchesTorchvision) {
   expect_as_recorded("vision/detection_deform_conv2d");
   expect_as_recorded("vision/detection_deformable_block");
