@@ -41,14 +41,6 @@ double number(DType type, Scalar s) {
   }
 }
 
-Scalar scalar_of(DType type, double value) {
-  Inst constant;
-  constant.type = type;
-  constant.imm = value;
-  constant.imm_int = is_floating(type) ? 0 : static_cast<int64_t>(value);
-  return eval_scalar(constant, type, {}, {}, {});
-}
-
 Scalar lowest(DType type) {
   if (is_floating(type)) return scalar_of(type, -std::numeric_limits<double>::infinity());
   Scalar s{};

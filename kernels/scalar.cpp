@@ -316,6 +316,14 @@ void write(T value, void* address) {
 
 }  // namespace
 
+Scalar scalar_of(DType type, double value) {
+  Inst constant;
+  constant.type = type;
+  constant.imm = value;
+  constant.imm_int = is_floating(type) ? 0 : static_cast<int64_t>(value);
+  return eval_scalar(constant, type, {}, {}, {});
+}
+
 Scalar load_scalar(DType dtype, const void* address) {
   switch (dtype) {
     case DType::kF16:

@@ -23,6 +23,9 @@ union Scalar {
 /// Numerics libm's; integer division by zero gives 0 instead of trapping.
 Scalar eval_scalar(const Inst& inst, DType arg_type, Scalar a, Scalar b, Scalar c);
 
+/// The number as a value of `type`, a compute type.
+Scalar scalar_of(DType type, double value);
+
 /// The element at `address`, in its compute type.
 Scalar load_scalar(DType dtype, const void* address);
 

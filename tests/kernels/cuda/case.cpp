@@ -12,14 +12,6 @@
 namespace torchweld {
 namespace {
 
-Scalar scalar_of(DType type, double value) {
-  Inst constant;
-  constant.type = compute_type(type);
-  constant.imm = value;
-  constant.imm_int = is_floating(type) ? 0 : static_cast<int64_t>(value);
-  return eval_scalar(constant, constant.type, {}, {}, {});
-}
-
 double number(DType dtype, const uint8_t* address) {
   const Scalar s = load_scalar(dtype, address);
   switch (compute_type(dtype)) {
@@ -73,7 +65,7 @@ std::vector<uint8_t> case_values(DType dtype, int64_t elements, int seed, bool s
     if (!is_floating(dtype)) value = static_cast<double>(kWhole[at % std::size(kWhole)]);
     if (dtype == DType::kU8 || dtype == DType::kBool) value = std::abs(value);
     if (dtype == DType::kBool) value = value > 5;
-    store_scalar(dtype, scalar_of(dtype, value), bytes.data() + i * size_of(dtype));
+    store_scalar(dtype, scalar_of(compute_type(dtype), value), bytes.data() + i * size_of(dtype));
   }
   return bytes;
 }
@@ -160,7 +152,7 @@ void CaseBuilder::fill(int operand_index, const std::function<double(int64_t)>& 
   CaseOperand& operand = loads_[static_cast<size_t>(operand_index)];
   const int64_t size = size_of(operand.dtype);
   for (int64_t i = 0; i < static_cast<int64_t>(operand.bytes.size()) / size; ++i)
-    store_scalar(operand.dtype, scalar_of(operand.dtype, value(i)),
+    store_scalar(operand.dtype, scalar_of(compute_type(operand.dtype), value(i)),
                  operand.bytes.data() + i * size);
 }
 
