@@ -4,10 +4,9 @@
 #include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
-#include <c10/core/CPUAllocator.h>
-#include <c10/core/TensorImpl.h>
 
 #include "engine/block_pool.h"
+#include "engine/owned_tensor.h"
 #include "engine/page_pool.h"
 #include "fusion/packed_conv.h"
 #include "kernels/x86/attention.h"
@@ -55,14 +54,8 @@ class CpuRuntime : public Runtime {
     const bool is_small = bytes > 0 && bytes <= kMostBlockBytes;
     if (!is_small && bytes < kPooledBytes)
       return at::detail::empty_strided_cpu(sizes, strides, type);
-    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes,
-                         is_small ? allocate_block(bytes) : allocate_pooled(bytes),
-                         c10::GetCPUAllocator(), /*resizable=*/true);
-    at::Tensor out = at::detail::make_tensor<c10::TensorImpl>(
-        std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),
-        c10::scalarTypeToTypeMeta(type));
-    out.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
-    return out;
+    return tensor_over(is_small ? allocate_block(bytes) : allocate_pooled(bytes), bytes, sizes,
+                       strides, type);
   }
 
  private:

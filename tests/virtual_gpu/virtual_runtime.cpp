@@ -3,13 +3,13 @@
 #include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
 #include <c10/core/CPUAllocator.h>
-#include <c10/core/TensorImpl.h>
 
 #include <cstdlib>
 #include <mutex>
 #include <new>
 #include <set>
 
+#include "engine/owned_tensor.h"
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/backend.h"
 #include "tests/virtual_gpu/host_blas.h"
@@ -111,13 +111,7 @@ class VirtualRuntime final : public Runtime {
     void* memory = device_->allocate(static_cast<int64_t>(bytes));
     c10::DataPtr owned(
         memory, memory, [](void* m) { virtual_device().release(m); }, c10::Device(c10::kCPU));
-    c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, std::move(owned),
-                         c10::GetCPUAllocator(), /*resizable=*/true);
-    at::Tensor out = at::detail::make_tensor<c10::TensorImpl>(
-        std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),
-        c10::scalarTypeToTypeMeta(type));
-    out.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
-    return out;
+    return tensor_over(std::move(owned), bytes, sizes, strides, type);
   }
 
   void drain(const LaunchSite&) const override { device_->synchronize(cuda::Stream{}); }
