@@ -6,15 +6,11 @@
 #include <optional>
 #include <string>
 
+#include "loader/tolerance.h"
+
 namespace torchweld::cli {
 
-/// How far two values of one element type may be apart: |a - b| <= absolute + relative * |b|.
-struct Tolerance {
-  double relative = 0, absolute = 0;
-};
-
-/// torch.testing.assert_close's default for an element type; zero for integers and bool.
-Tolerance default_tolerance(c10::ScalarType type);
+using Tolerance = AllowedError;
 
 /// What comparing two values found.
 struct Comparison {

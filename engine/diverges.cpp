@@ -12,25 +12,10 @@
 #include "engine/explain.h"
 #include "engine/gate.h"
 #include "fusion/passes.h"
+#include "loader/tolerance.h"
 
 namespace torchweld {
 namespace {
-
-/// torch.testing's default tolerances.
-std::pair<double, double> tolerances(c10::ScalarType type) {
-  switch (type) {
-    case c10::ScalarType::Half:
-      return {1e-3, 1e-5};
-    case c10::ScalarType::BFloat16:
-      return {1.6e-2, 1e-5};
-    case c10::ScalarType::Float:
-      return {1.3e-6, 1e-5};
-    case c10::ScalarType::Double:
-      return {1e-7, 1e-7};
-    default:
-      return {0, 0};
-  }
-}
 
 class ComparingTrace : public CallTrace {
  public:
@@ -76,7 +61,7 @@ class ComparingTrace : public CallTrace {
       const auto expected = expected_.find(id);
       if (found || expected == expected_.end()) continue;
       const at::Tensor actual = context.tensor_of(id);
-      const auto [rtol, atol] = tolerances(actual.scalar_type());
+      const auto [rtol, atol] = default_tolerance(actual.scalar_type());
       if (at::isclose(actual, expected->second, rtol_ < 0 ? rtol : rtol_, atol_ < 0 ? atol : atol_,
                       true)
               .all()
