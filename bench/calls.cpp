@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/contenders.h"
+#include "kernels/processor.h"
 #include "torchweld/torchweld.h"
 
 namespace {
@@ -74,14 +75,6 @@ std::vector<Case> cases(const std::string& archives, const std::string& silero) 
   };
 }
 
-std::string processor() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
-
 std::string today() {
   const std::time_t now = std::time(nullptr);
   char text[16];
@@ -121,10 +114,11 @@ int main(int argc, char** argv) try {
   for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
   at::set_num_threads(1);
   Json result{{"version", torchweld::version()},
-              {"processor", processor()},
+              {"processor", torchweld::processor_name()},
               {"threads", 1},
               {"date", today()}};
-  std::cout << fmt::format("{}, one thread of {}\n\n", torchweld::version(), processor());
+  std::cout << fmt::format("{}, one thread of {}\n\n", torchweld::version(),
+                           torchweld::processor_name());
   for (const Case& c : cases(options.at("--archives"), options.at("--silero"))) {
     result["cases"].push_back(measured(c, std::stod(options["--seconds"])));
   }

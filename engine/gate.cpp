@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <sstream>
 
 #include "engine/context.h"
 #include "fusion/plan_text.h"
+#include "kernels/processor.h"
 #include "loader/graph_text.h"
 
 namespace torchweld {
@@ -139,18 +139,10 @@ std::vector<Stretch> compare(const Plan& plan, const std::vector<double>& planne
   return out;
 }
 
-std::string processor() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) return line;
-  }
-  return "";
-}
-
 /// Of a recording and the plan that the planner makes of it: another planner's is measured anew.
 std::string key_of(const Recording& recording, const Plan& planned, const Target& target,
                    const Runtime& runtime) {
-  static const std::string machine = processor();
+  static const std::string machine = processor_name();
   return cuda::DiskCache::key_of(fmt::format(
       "gate 2\n{}\nLibTorch {}\n{}\n{}\n{} threads\nexact {}\n{}\n{}", TORCHWELD_VERSION,
       TORCH_VERSION, runtime.backend()->description(), machine, at::get_num_threads(),
