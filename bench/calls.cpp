@@ -15,6 +15,7 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "cli/contenders.h"
 #include "kernels/processor.h"
@@ -107,11 +108,26 @@ Json measured(const Case& c, double seconds) {
   return {{"name", c.name}, {"contenders", contenders}};
 }
 
+constexpr const char* kUsage =
+    "usage: calls --archives FOLDER --silero FILE [--json FILE] [--seconds N]";
+
+/// What follows each option; throws with the usage if the command can't be followed.
+std::map<std::string, std::string> options_of(int argc, char** argv) {
+  std::map<std::string, std::string> options{
+      {"--archives", ""}, {"--silero", ""}, {"--json", ""}, {"--seconds", "1"}};
+  for (int i = 1; i < argc; i += 2) {
+    if (options.count(argv[i]) == 0 || i + 1 == argc) throw std::invalid_argument(kUsage);
+    options[argv[i]] = argv[i + 1];
+  }
+  if (options["--archives"].empty() || options["--silero"].empty())
+    throw std::invalid_argument(kUsage);
+  return options;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  std::map<std::string, std::string> options{{"--seconds", "1"}};
-  for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
+  const std::map<std::string, std::string> options = options_of(argc, argv);
   at::set_num_threads(1);
   Json result{{"version", torchweld::version()},
               {"processor", torchweld::processor_name()},
@@ -120,9 +136,10 @@ int main(int argc, char** argv) try {
   std::cout << fmt::format("{}, one thread of {}\n\n", torchweld::version(),
                            torchweld::processor_name());
   for (const Case& c : cases(options.at("--archives"), options.at("--silero"))) {
-    result["cases"].push_back(measured(c, std::stod(options["--seconds"])));
+    result["cases"].push_back(measured(c, std::stod(options.at("--seconds"))));
   }
-  if (options.count("--json")) std::ofstream(options["--json"]) << result.dump(2) << "\n";
+  const std::string& json = options.at("--json");
+  if (!json.empty()) std::ofstream(json) << result.dump(2) << "\n";
 } catch (const std::exception& error) {
   std::cerr << "calls: " << error.what() << "\n";
   return 1;
