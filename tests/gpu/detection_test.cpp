@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "cli/compare.h"
 #include "engine/runtime.h"
 #include "loader/torchvision_ops.h"
 #include "tests/support/operator_call.h"
@@ -54,6 +55,24 @@ TEST_F(GpuDetection, RegionsAreThoseOfTheHost) {
     expect_same("torchvision::roi_align", {0.5, 5, 7, -1, true});
     expect_same("torchvision::roi_pool", {0.5, 7, 7});
   }
+}
+
+TEST_F(GpuDetection, DeformConv2dIsThatOfTheHost) {
+  at::manual_seed(3);
+  const auto numbers = [](at::IntArrayRef sizes) { return at::randn(sizes, at::kDouble); };
+  const at::Tensor x = numbers({2, 12, 20, 30}), weight = numbers({8, 6, 3, 2});
+  const at::Tensor offset = numbers({2, 36, 10, 32}), mask = numbers({2, 18, 10, 32});
+  const at::Tensor bias = numbers({8});
+  const auto called = [](std::vector<c10::IValue> operands) {
+    for (const int64_t option : {2, 1, 1, 2, 1, 2, 2, 3}) operands.emplace_back(option);
+    operands.emplace_back(true);
+    return call_operator("torchvision::deform_conv2d", operands)[0];
+  };
+  const at::Tensor got = called({x.cuda(), weight.cuda(), offset.cuda(), mask.cuda(), bias.cuda()});
+  EXPECT_TRUE(got.is_cuda());
+  const cli::Comparison comparison =
+      cli::compare(called({x, weight, offset, mask, bias}), got.cpu());
+  EXPECT_FALSE(comparison.mismatch) << *comparison.mismatch;
 }
 
 }  // namespace
