@@ -106,6 +106,13 @@ std::string ending_of(const Recording& recording) {
                      source);
 }
 
+/// Whether the block ends because the host wants to know what tensors hold, or how long a result
+/// is; the ends of branches and of long stretches wait for nothing.
+bool reads_data(const Recording& recording) {
+  const Ending::Kind kind = recording.graph.ending.kind;
+  return recording.next && (kind == Ending::Kind::kHostRead || kind == Ending::Kind::kDynamicShape);
+}
+
 ExplainedBlock explain_block(const TimingTrace::Block& traced, const std::string& title) {
   ExplainedBlock out;
   out.title = title;
@@ -194,7 +201,7 @@ Explanation explain(EngineState* engine, const std::vector<c10::IValue>& inputs)
   for (const TimingTrace::Block& traced : trace.blocks()) {
     out.blocks.push_back(explain_block(traced, title));
     count(out.blocks.back(), &out);
-    if (traced.plan != nullptr && traced.plan->plan->recording().next)
+    if (traced.plan != nullptr && reads_data(traced.plan->plan->recording()))
       out.host_reads.push_back(out.blocks.back().ending);
     title =
         traced.plan == nullptr ? "interpreted" : "after " + traced.plan->plan->recording().ended_by;

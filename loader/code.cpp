@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "kernels/op_table.h"
+#include "loader/source_line.h"
 
 namespace torchweld {
 namespace {
@@ -18,13 +19,6 @@ namespace {
 namespace jit = torch::jit;
 namespace prim = c10::prim;
 using Kind = CodeNode::Kind;
-
-std::string source_of(const jit::Node* node) {
-  const auto position = node->sourceRange().file_line_col();
-  if (!position) return "";
-  const auto& [file, line, column] = *position;
-  return fmt::format("{}:{}", file, line);
-}
 
 const std::unordered_map<c10::Symbol, Kind>& kinds() {
   static const std::unordered_map<c10::Symbol, Kind> map = {

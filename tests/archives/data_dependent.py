@@ -125,6 +125,19 @@ def to_list():
 
 
 @archive
+def lists_line_by_line():
+    """LibTorch doesn't say where a list is made: explain finds it (loader/source_line.h)."""
+
+    class ListsInARow(nn.Module):
+        def forward(self, x, y):
+            first: List[int] = (x + 1).tolist()
+            second: List[int] = y.tolist()
+            return len(first) + second[0], x * first[1]
+
+    return scripted(ListsInARow(), torch.tensor([1, 2, 3]), torch.tensor([4, 5]))
+
+
+@archive
 def convergence_loop():
     class Newton(nn.Module):
         def forward(self, x):

@@ -41,8 +41,26 @@ INSTANTIATE_TEST_SUITE_P(All, HostReads,
                          ::testing::Values(Read{"item_as_scalar", "aten::item"},
                                            Read{"convergence_loop", "aten::Bool.Tensor"},
                                            Read{"nonzero_rows", "aten::nonzero"},
-                                           Read{"greedy_decoding", "aten::item"}),
+                                           Read{"greedy_decoding", "aten::item"},
+                                           Read{"to_list", "prim::tolist"}),
                          [](const auto& info) { return std::string(info.param.archive); });
+
+// The archive's code has the lists in lines 9 and 10.
+TEST(HostReadsOfLists, AreListedWithTheLineOfEach) {
+  const std::vector<std::string> reads = reads_of("data_dependent/lists_line_by_line");
+  ASSERT_EQ(reads.size(), 2u);
+  EXPECT_TRUE(reads[0].ends_with("prim::tolist at code/__torch__/data_dependent.py:9")) << reads[0];
+  EXPECT_TRUE(reads[1].ends_with("prim::tolist at code/__torch__/data_dependent.py:10"))
+      << reads[1];
+}
+
+// Each turn of the loop asks whether to go on; the branch's end has nothing to read.
+TEST(HostReadsOfLoops, LeaveOutWhereBranchesJoin) {
+  const std::vector<std::string> reads = reads_of("data_dependent/convergence_loop");
+  ASSERT_GT(reads.size(), 1u);
+  for (const std::string& read : reads)
+    EXPECT_NE(read.find("aten::Bool.Tensor"), std::string::npos) << read;
+}
 
 TEST(HostReadsOfOthers, AreNone) {
   for (const char* archive : {"layers/linear_relu_traced", "attention/encoder_layers"})
