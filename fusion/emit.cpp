@@ -22,6 +22,7 @@
 #include "fusion/regions.h"
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
+#include "fusion/scatter.h"
 #include "fusion/small_conv.h"
 #include "fusion/window_pool.h"
 #include "kernels/op_table.h"
@@ -222,10 +223,13 @@ class Emitter {
     return true;
   }
 
-  static std::string why_eager(const Node& node, const std::string& why) {
+  std::string why_eager(const Node& node, const std::string& why) const {
     if (node.reads_host) return "gives the host a value that depends on tensor data";
     if (node.draws) return "draws random numbers, which have to come in LibTorch's order";
     if (!why.empty() && why != kNotPointwise) return why;
+    if (target_.rows) {
+      if (std::string reason = why_no_scatter(graph_, node); !reason.empty()) return reason;
+    }
     const std::string base = node.op.substr(0, node.op.find('.'));
     for (const auto& [names, reason] : kReasons) {
       for (const std::string_view name : names) {

@@ -1,5 +1,7 @@
 #include "fusion/scatter.h"
 
+#include <fmt/format.h>
+
 #include <unordered_map>
 
 #include "fusion/node_args.h"
@@ -167,6 +169,25 @@ std::optional<Scatter> kernel_scatter(const Graph& graph, const Node& node) {
   const Value& target = graph.value(s->target);
   const bool bytes = s->accumulates() && size_of(target.dtype) == 1;
   return bytes && !adds_bytes(graph, target) ? std::nullopt : std::move(s);
+}
+
+std::string why_no_scatter(const Graph& graph, const Node& node) {
+  Node write = node;
+  if (row_of(node.op) == nullptr) write.op = in_place_name(node.op);
+  const Row* row = row_of(write.op);
+  if (row == nullptr) return "";
+  const Arg* how = row->form == Form::kElements ? arg_at(node, 4) : nullptr;
+  const auto* name = how == nullptr ? nullptr : std::get_if<std::string>(&how->value);
+  if (name != nullptr && reduction_of(write) != ByIndex::kAdd) {
+    const bool alone = write.op == "aten::scatter_reduce_.two" && !flag_arg(node, 5);
+    return fmt::format("keeps {} where data says{}; kernels add there, or write", *name,
+                       alone ? ", without what was there" : "");
+  }
+  const ValueId target = tensor_arg(node, 0);
+  if (target != kNone && size_of(graph.value(target).dtype) == 1 && row->how == ByIndex::kAdd)
+    return "adds where data says to bytes whose words its kernel may not exchange";
+  return "writes where data says, with operands that no kernel takes: shared memory, two dtypes, a "
+         "mask";
 }
 
 ScatteredValue emit_scatter(const Graph& graph, const Scatter& s, IndexedKernel* kernel) {

@@ -38,6 +38,9 @@ std::optional<Scatter> scatter_of(const Graph& graph, const Node& node);
 ///          atomic, so those of floats round in any order, and of plain stores one wins.
 std::optional<Scatter> kernel_scatter(const Graph& graph, const Node& node);
 
+/// Why none of their kernels takes a node that writes where indices say; empty for other nodes.
+std::string why_no_scatter(const Graph& graph, const Node& node);
+
 /// What a scatter stores, and where.
 struct ScatteredValue {
   int16_t value = -1, offset = -1, predicate = -1;

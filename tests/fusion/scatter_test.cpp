@@ -142,5 +142,19 @@ TEST(Scatter, ACopyIntoASliceIsPartOfTheKernelThatMakesItsSource) {
 )");
 }
 
+TEST(Scatter, WhatIsNotASumStaysWithLibTorchAndSaysSo) {
+  const auto reason = [](const std::string& how) {
+    const Plan made =
+        plan(parse_graph("graph(%0: f32[4,30], %1: i64[9,30], %2: f32[9,30]):\n  %3: f32[4,30] = "
+                         "aten::scatter_reduce.two(%0, 0, %1, %2, " +
+                         how + ")\n  return %3\n"),
+             rows());
+    return made.steps.back().reason;
+  };
+  EXPECT_EQ(reason("\"amax\", true"), "keeps amax where data says; kernels add there, or write");
+  EXPECT_EQ(reason("\"sum\", false"),
+            "keeps sum where data says, without what was there; kernels add there, or write");
+}
+
 }  // namespace
 }  // namespace torchweld::testing
