@@ -128,13 +128,6 @@ std::string CudaBackend::description() const {
                      nvrtc_version());
 }
 
-std::vector<std::shared_ptr<const CudaKernel>> CudaBackend::kernels() const {
-  const std::scoped_lock lock(state_->mutex);
-  std::vector<std::shared_ptr<const CudaKernel>> all;
-  for (const auto& [key, kernel] : state_->kernels) all.push_back(kernel);
-  return all;
-}
-
 const std::shared_ptr<Compiler>& CudaBackend::compiler() const { return state_->compiler; }
 
 std::shared_ptr<CudaBackend> make_backend(std::shared_ptr<Device> device,

@@ -34,8 +34,6 @@ class CudaBackend final : public Backend {
 
   /// As compile, with a schedule of the caller's choice; for tests and measurements.
   std::shared_ptr<const CudaKernel> compile_as(const KernelSpec& spec, const Schedule& schedule);
-  /// All that were compiled so far, in no order; for tests.
-  std::vector<std::shared_ptr<const CudaKernel>> kernels() const;
   /// Shared with the kernels that are not specs: attention.h, embedding_bag.h.
   const std::shared_ptr<Compiler>& compiler() const;
 

@@ -1,12 +1,16 @@
 // The one comparison of the engine with LibTorch's interpreter.
 #pragma once
 
+#include <ATen/core/ivalue.h>
+
 #include <string>
 #include <vector>
 
 #include "torchweld/engine.h"
 
 namespace torchweld::testing {
+
+using Values = std::vector<c10::IValue>;
 
 /// How thoroughly one archive is compared.
 struct OracleOptions {
@@ -18,6 +22,9 @@ struct OracleOptions {
 
 /// Planning at the first call and interpreting only, default and exact numerics.
 std::vector<Options> every_option();
+
+/// Another signature: every tensor is twice as long in its first dimension.
+Values other_shape(const Values& inputs);
 
 /// Runs the archive "GROUP/NAME" by the engine and by LibTorch and expects the same.
 ///
