@@ -30,7 +30,7 @@ class Generator {
 
   // Heavy bodies don't wait for memory, and each copy of one costs time to generate.
   bool can_stream() const {
-    return unroll() > 1 && program_.weight <= 100 && spec_.reduced == 0 && operands_.can_stream();
+    return unroll() > 1 && program_.weight <= 48 && spec_.reduced == 0 && operands_.can_stream();
   }
 
   /// After run: whether the code computes all that it uses.
@@ -64,7 +64,7 @@ class Generator {
   // as the code takes less than a millisecond to generate.
   int unroll() const {
     if (!operands_.steps_by_vectors()) return 1;
-    const int room = lanes_.wide() ? 16 : 7, weight = program_.weight;
+    const int room = lanes_.wide() ? 24 : 7, weight = program_.weight;
     if (weight <= 24 || (weight <= 128 && 4 * program_.most_alive <= room)) return 4;
     if (weight > 256) return 1;
     return weight <= (lanes_.wide() ? 200 : 48) || 2 * program_.most_alive <= room ? 2 : 1;
