@@ -52,7 +52,9 @@ void write_kernels(const Explanation& explanation, const std::string& folder) {
   }
   if (written.empty())
     throw Error(ErrorCode::kBadInput,
-                "the plan has no CUDA kernels; add --device cuda or --device virtual");
+                fmt::format("the plan has no CUDA kernels: it is for {}, and steps that LibTorch "
+                            "runs have none; --device cuda or virtual makes kernels for CUDA",
+                            explanation.backend));
   write_file(std::filesystem::path(folder) / "resources.tsv", table);
 }
 

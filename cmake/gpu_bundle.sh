@@ -37,7 +37,12 @@ done
 cat >"$bundle/environment" <<'END'
 # Sourced by the scripts beside it: where things are on this machine.
 here=$(cd "$(dirname "$0")" && pwd)
-torch=$(python3 -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
+torch=$(python3 -c '
+import importlib.util
+found = importlib.util.find_spec("torch")
+if found is None:
+    raise SystemExit("LibTorch is missing: this python3 has no package torch; 2.11.0 with CUDA 13 is needed")
+print(found.submodule_search_locations[0])') || exit 1
 libraries="$here/lib:$torch/lib"
 for folder in "$torch"/../nvidia/*/lib /usr/local/cuda/lib64; do
   [ -d "$folder" ] && libraries="$libraries:$folder"
@@ -51,9 +56,12 @@ TORCHWELD_VERSION=$("$here/bin/torchweld" --version) python3 - "$results/machine
 import importlib.metadata, json, os, subprocess, sys, time
 
 query = ["name", "driver_version", "memory.total", "compute_cap"]
-gpus = subprocess.run(
-    ["nvidia-smi", "--query-gpu=" + ",".join(query), "--format=csv,noheader"],
-    capture_output=True, text=True, check=True).stdout.strip().splitlines()
+try:
+    gpus = subprocess.run(
+        ["nvidia-smi", "--query-gpu=" + ",".join(query), "--format=csv,noheader"],
+        capture_output=True, text=True, check=True).stdout.strip().splitlines()
+except (OSError, subprocess.CalledProcessError) as error:
+    raise SystemExit(f"no GPU, or no driver for it: {error}")
 packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()
             if (d.metadata["Name"] or "").startswith(("torch", "nvidia-"))}
 with open(sys.argv[1], "w") as file:
