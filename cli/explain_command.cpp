@@ -51,10 +51,11 @@ void write_kernels(const Explanation& explanation, const std::string& folder) {
     }
   }
   if (written.empty())
-    throw Error(ErrorCode::kBadInput,
-                fmt::format("the plan has no CUDA kernels: it is for {}, and steps that LibTorch "
-                            "runs have none; --device cuda or virtual makes kernels for CUDA",
-                            explanation.backend));
+    throw Error(
+        ErrorCode::kBadInput,
+        fmt::format("the plan has no fused CUDA kernels: it is for {}, and steps of LibTorch "
+                    "or a library have none; --device cuda or virtual fuses for CUDA",
+                    explanation.backend));
   write_file(std::filesystem::path(folder) / "resources.tsv", table);
 }
 

@@ -1,5 +1,5 @@
-// The approximations. Coefficients are Cephes' and Sleef's minimax polynomials, and the rational
-// forms of tanh and erf.
+// The approximations. Coefficients are Cephes' and Sleef's minimax polynomials; tanh and erf are
+// pieces of our own where a vector has 16 lanes, and rational forms elsewhere.
 #include "kernels/x86/math.h"
 
 namespace torchweld::x86 {

@@ -8,7 +8,7 @@
 #include "kernels/cuda/embedding_bag.h"
 #include "kernels/cuda/regions.h"
 #include "kernels/cuda/suppression.h"
-#include "kernels/scalar.h"
+#include "tests/kernels/cuda/bytes.h"
 #include "tests/kernels/cuda/case.h"
 
 namespace torchweld {
@@ -49,21 +49,6 @@ class Operands {
   cuda::Device* device_;
   std::vector<void*> memory_;
 };
-
-std::vector<uint8_t> bytes_of(DType dtype, const std::vector<double>& numbers) {
-  const auto size = static_cast<size_t>(size_of(dtype));
-  std::vector<uint8_t> bytes(numbers.size() * size);
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    Scalar s;
-    if (dtype == DType::kF64) {
-      s.f64 = numbers[i];
-    } else {
-      s.f32 = static_cast<float>(numbers[i]);
-    }
-    store_scalar(dtype, s, bytes.data() + i * size);
-  }
-  return bytes;
-}
 
 RegionShape region_shape(RegionMode mode, DType dtype, int64_t count, bool dense) {
   RegionShape s;

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "kernels/scalar.h"
+#include "tests/kernels/cuda/bytes.h"
 #include "tests/kernels/cuda/device.h"
 
 namespace torchweld {
@@ -37,20 +38,6 @@ const std::vector<std::vector<double>> kRegions = {{0, 1, 1, 7, 6},
                                                    {kNaN, 1, 1, 4, 4},
                                                    {1, 0.5, 0.5, 3.5, 3.5},
                                                    {0, 9.4999, 2.5, 9.5001, 3.5}};
-
-std::vector<uint8_t> bytes_of(DType dtype, const std::vector<double>& numbers) {
-  std::vector<uint8_t> bytes(numbers.size() * static_cast<size_t>(size_of(dtype)));
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    Scalar s;
-    if (dtype == DType::kF64) {
-      s.f64 = numbers[i];
-    } else {
-      s.f32 = static_cast<float>(numbers[i]);
-    }
-    store_scalar(dtype, s, bytes.data() + i * static_cast<size_t>(size_of(dtype)));
-  }
-  return bytes;
-}
 
 struct Result {
   std::vector<uint8_t> cells;

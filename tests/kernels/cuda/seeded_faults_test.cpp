@@ -7,6 +7,7 @@
 #include "kernels/cuda/skeleton_headers.h"
 #include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/cuda/device.h"
+#include "tests/kernels/cuda/text_fault.h"
 #include "torchweld/error.h"
 
 namespace torchweld {
@@ -14,10 +15,8 @@ namespace {
 
 using cuda::Skeleton;
 
-/// A change of one place of a header, and what shows it.
-struct Fault {
-  const char* what;
-  std::string header, text, instead;
+/// A fault, and what shows it.
+struct Fault : TextFault {
   Skeleton skeleton;
   Case c;
 };
@@ -128,14 +127,7 @@ std::string outcome(const Fault& fault, bool seeded, bool jitter = true) {
   cuda::Source source = cuda::source_of(fault.c.spec, schedule);
   std::string changed;
   cuda::CompileRequest request{"seeded.cu", source.text, cuda::skeleton_headers()};
-  for (cuda::Header& header : request.headers) {
-    if (!seeded || header.name != fault.header) continue;
-    changed = header.text;
-    const size_t at = changed.find(fault.text);
-    EXPECT_NE(at, std::string::npos) << fault.what << ": " << fault.header << " has changed";
-    if (at != std::string::npos) changed.replace(at, fault.text.size(), fault.instead);
-    header.text = changed;
-  }
+  if (seeded) request.headers = headers_with(fault, &changed);
   cuda::Compiled compiled = cuda::compile(request);
   try {
     const auto device = make_virtual_device(90, jitter);

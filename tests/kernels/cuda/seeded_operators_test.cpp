@@ -6,16 +6,15 @@
 #include "kernels/cuda/nvrtc.h"
 #include "kernels/cuda/skeleton_headers.h"
 #include "tests/kernels/cuda/operator_calls.h"
+#include "tests/kernels/cuda/text_fault.h"
 #include "tests/virtual_gpu/virtual_device.h"
 #include "torchweld/error.h"
 
 namespace torchweld {
 namespace {
 
-/// A change of one place of a header, and the call that shows it.
-struct Fault {
-  const char* what;
-  std::string header, text, instead;
+/// A fault, and the call that shows it.
+struct Fault : TextFault {
   OperatorCall call;
 };
 
@@ -109,14 +108,7 @@ cuda::Image compiled(const Fault& fault, bool seeded) {
   cuda::CompileRequest request{"seeded.cu", fault.call.source.text, cuda::skeleton_headers()};
   request.ptx_alone = true;
   std::string changed;
-  for (cuda::Header& header : request.headers) {
-    if (!seeded || header.name != fault.header) continue;
-    changed = header.text;
-    const size_t at = changed.find(fault.text);
-    EXPECT_NE(at, std::string::npos) << fault.what << ": " << fault.header << " has changed";
-    if (at != std::string::npos) changed.replace(at, fault.text.size(), fault.instead);
-    header.text = changed;
-  }
+  if (seeded) request.headers = headers_with(fault, &changed);
   return cuda::compile(request).image;
 }
 

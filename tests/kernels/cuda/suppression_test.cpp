@@ -7,7 +7,7 @@
 #include <limits>
 #include <random>
 
-#include "kernels/scalar.h"
+#include "tests/kernels/cuda/bytes.h"
 #include "tests/kernels/cuda/device.h"
 
 namespace torchweld {
@@ -23,26 +23,6 @@ std::vector<double> boxes(int64_t count, unsigned seed) {
     all.insert(all.end(), {left, top, left + side(random) / 4.0, top + side(random) / 4.0});
   }
   return all;
-}
-
-template <class T>
-std::vector<uint8_t> bytes_of(const std::vector<double>& numbers) {
-  std::vector<uint8_t> bytes(numbers.size() * sizeof(T));
-  for (size_t i = 0; i < numbers.size(); ++i)
-    reinterpret_cast<T*>(bytes.data())[i] = static_cast<T>(numbers[i]);
-  return bytes;
-}
-
-std::vector<uint8_t> bytes_of(DType dtype, const std::vector<double>& numbers) {
-  if (dtype == DType::kF64) return bytes_of<double>(numbers);
-  if (dtype == DType::kF32) return bytes_of<float>(numbers);
-  std::vector<uint8_t> bytes(numbers.size() * 2);
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    Scalar s;
-    s.f32 = static_cast<float>(numbers[i]);
-    store_scalar(dtype, s, bytes.data() + 2 * i);
-  }
-  return bytes;
 }
 
 std::vector<int> as_numbers(const bool* kept, int64_t count) { return {kept, kept + count}; }
