@@ -28,7 +28,8 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
   if (!file) throw Error(ErrorCode::kFile, fmt::format("can't write {}", path.string()));
 }
 
-/// NAME.cu and NAME.ptx of every kernel, and a table of what they take.
+/// NAME.cu and NAME.ptx of every kernel, the headers that they include, and a table of what they
+/// take.
 void write_kernels(const Explanation& explanation, const std::string& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
@@ -53,9 +54,12 @@ void write_kernels(const Explanation& explanation, const std::string& folder) {
   if (written.empty())
     throw Error(
         ErrorCode::kBadInput,
-        fmt::format("the plan has no fused CUDA kernels: it is for {}, and steps of LibTorch "
-                    "or a library have none; --device cuda or virtual fuses for CUDA",
-                    explanation.backend));
+        "the plan has no CUDA kernels: " +
+            (explanation.device == "cpu"
+                 ? "it is for " + explanation.backend + "; --device cuda or virtual plans for CUDA"
+                 : std::string("all of its steps are LibTorch's or a library's")));
+  for (const auto& [name, text] : explanation.headers)
+    write_file(std::filesystem::path(folder) / name, text);
   write_file(std::filesystem::path(folder) / "resources.tsv", table);
 }
 

@@ -8,6 +8,7 @@
 #include "engine/context.h"
 #include "engine/nvtx.h"
 #include "loader/graph_text.h"
+#include "loader/torchvision_ops.h"
 
 namespace torchweld {
 namespace {
@@ -120,6 +121,31 @@ void BoundPlan::compile_kernels() {
   if (requests.empty()) return;
   auto kernels = runtime_->backend()->compile_all(requests);
   for (size_t i = 0; i < places.size(); ++i) kernels_[places[i]] = std::move(kernels[i]);
+}
+
+KernelListing BoundPlan::listing(size_t i) const {
+  const Step& step = plan_.steps[i];
+  if (kernels_[i] != nullptr) return kernels_[i]->listing();
+  switch (step.kind) {
+    case Step::Kind::kAttention:
+      return runtime_->attention()->listing(step.attention.shape);
+    case Step::Kind::kEmbeddingBag:
+      if (cuda::EmbeddingBag* bags = runtime_->embedding_bag())
+        return bags->listing(step.bag.shape);
+      return {};
+    case Step::Kind::kRegions:
+      return runtime_->regions()->listing(step.regions.shape);
+    case Step::Kind::kEager: {
+      const Node& node = plan_.graph.nodes[static_cast<size_t>(step.nodes[0])];
+      cuda::Suppression* suppression = runtime_->suppression();
+      if (node.op != "torchvision::nms" || suppression == nullptr || !has_own_suppression())
+        return {};
+      const DType boxes = plan_.graph.value(step.reads[0]).dtype;
+      return cuda::Suppression::accepts(boxes) ? suppression->listing(boxes) : KernelListing{};
+    }
+    default:
+      return {};
+  }
 }
 
 /// So that no call chooses an algorithm: of operands that are aligned as LibTorch's own tensors

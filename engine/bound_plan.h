@@ -58,6 +58,9 @@ class BoundPlan {
   const Recording& recording() const { return recording_; }
   const Runtime& runtime() const { return *runtime_; }
   const Kernel* kernel(size_t step) const { return kernels_[step].get(); }
+  /// Of the step's kernel, whatever made it; empty where none of ours runs, or its back end makes
+  /// no source. For nms: of the kernels that torchvision's operator, where it is ours, runs.
+  KernelListing listing(size_t step) const;
   const EagerCall* eager(size_t step) const { return eager_[step] ? &*eager_[step] : nullptr; }
   const x86::PackedMatrix& packed(size_t step) const { return packed_[step]; }
   const x86::Recurrence& recurrence(size_t step) const { return *recurrences_[step]; }

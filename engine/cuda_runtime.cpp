@@ -15,7 +15,6 @@
 #include "kernels/cuda/driver_device.h"
 #include "kernels/cuda/regions.h"
 #include "kernels/cuda/shared_library.h"
-#include "kernels/cuda/suppression.h"
 #include "loader/torchvision_ops.h"
 #include "torchweld/error.h"
 
@@ -57,9 +56,9 @@ class BlasOnDevice final : public cuda::Blas {
 /// torchvision's operators as the interpreter and eager steps call them.
 class DetectionOnDevice final : public DetectionKernels {
  public:
-  DetectionOnDevice(c10::Device device, const std::shared_ptr<cuda::Compiler>& compiler,
-                    std::shared_ptr<cuda::Regions> regions)
-      : device_(device), regions_(std::move(regions)), suppression_(compiler) {}
+  DetectionOnDevice(c10::Device device, std::shared_ptr<cuda::Regions> regions,
+                    std::shared_ptr<cuda::Suppression> suppression)
+      : device_(device), regions_(std::move(regions)), suppression_(std::move(suppression)) {}
 
   bool accepts(const RegionShape& shape, std::string* why) const override {
     return cuda::Regions::accepts(shape, why);
@@ -68,7 +67,7 @@ class DetectionOnDevice final : public DetectionKernels {
     regions_->launch(shape, pointers, stream());
   }
   void run(const SuppressionShape& shape, const SuppressionPointers& pointers) const override {
-    suppression_.launch(shape, pointers, stream());
+    suppression_->launch(shape, pointers, stream());
   }
 
  private:
@@ -79,7 +78,7 @@ class DetectionOnDevice final : public DetectionKernels {
   c10::Device device_;
   c10::impl::VirtualGuardImpl guard_{c10::DeviceType::CUDA};
   std::shared_ptr<cuda::Regions> regions_;
-  mutable cuda::Suppression suppression_;
+  std::shared_ptr<cuda::Suppression> suppression_;
 };
 
 class CudaRuntime final : public Runtime {
@@ -90,12 +89,13 @@ class CudaRuntime final : public Runtime {
         backend_(cuda::make_backend(driver_)),
         embedding_bag_(std::make_unique<cuda::EmbeddingBag>(backend_->compiler())),
         regions_(std::make_shared<cuda::Regions>(backend_->compiler())),
+        suppression_(std::make_shared<cuda::Suppression>(backend_->compiler())),
         attention_(std::make_unique<cuda::Attention>(backend_->compiler())) {
     open_libtorch_cuda();
     guard_.emplace(c10::DeviceType::CUDA);
     blas_ = std::make_shared<BlasOnDevice>(device_, driver_);
-    set_detection_kernels(
-        device_, std::make_shared<DetectionOnDevice>(device_, backend_->compiler(), regions_));
+    set_detection_kernels(device_,
+                          std::make_shared<DetectionOnDevice>(device_, regions_, suppression_));
   }
 
   Backend* backend() const override { return backend_.get(); }
@@ -103,6 +103,7 @@ class CudaRuntime final : public Runtime {
   cuda::Blas* blas() const override { return blas_.get(); }
   cuda::EmbeddingBag* embedding_bag() const override { return embedding_bag_.get(); }
   cuda::Regions* regions() const override { return regions_.get(); }
+  cuda::Suppression* suppression() const override { return suppression_.get(); }
   bool has_cudnn() const override {
     return at::Context::hasCuDNN() && at::globalContext().userEnabledCuDNN();
   }
@@ -130,6 +131,7 @@ class CudaRuntime final : public Runtime {
   std::shared_ptr<cuda::CudaBackend> backend_;
   std::unique_ptr<cuda::EmbeddingBag> embedding_bag_;
   std::shared_ptr<cuda::Regions> regions_;
+  std::shared_ptr<cuda::Suppression> suppression_;
   std::unique_ptr<cuda::Attention> attention_;
   std::shared_ptr<cuda::Blas> blas_;
   std::optional<c10::impl::VirtualGuardImpl> guard_;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <map>
 
+#include "kernels/cuda/skeleton_headers.h"
 #include "loader/graph_text.h"
 
 namespace torchweld {
@@ -93,8 +94,7 @@ ExplainedStep explain_step(const Plan& plan, const Step& step, std::map<StorageI
   return out;
 }
 
-ExplainedCode code_of(const Kernel& kernel) {
-  KernelListing listing = kernel.listing();
+ExplainedCode code_of(KernelListing listing) {
   return {std::move(listing.source), std::move(listing.assembly), listing.registers,
           listing.shared_bytes,      listing.local_bytes,         listing.spill_bytes};
 }
@@ -137,13 +137,17 @@ ExplainedBlock explain_block(const TimingTrace::Block& traced, const std::string
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     out.steps.push_back(explain_step(plan, plan.steps[i], &writers, static_cast<int>(i)));
     out.steps.back().median_us = median(traced.step_us[i]);
-    if (const Kernel* kernel = bound.kernel(i)) out.steps.back().code = code_of(*kernel);
+    out.steps.back().code = code_of(bound.listing(i));
   }
   return out;
 }
 
-void count(const ExplainedBlock& block, Explanation* out) {
+void add_totals(const ExplainedBlock& block, Explanation* out) {
   for (const ExplainedStep& step : block.steps) {
+    if (!step.code.source.empty() && out->headers.empty()) {
+      for (const cuda::Header& header : cuda::skeleton_headers())
+        out->headers.emplace(header.name, header.text);
+    }
     Coverage& c = step.kind == StepKind::kFused     ? out->fused
                   : step.kind == StepKind::kLibrary ? out->library
                                                     : out->eager;
@@ -200,7 +204,7 @@ Explanation explain(EngineState* engine, const std::vector<c10::IValue>& inputs)
   std::string title = out.method;
   for (const TimingTrace::Block& traced : trace.blocks()) {
     out.blocks.push_back(explain_block(traced, title));
-    count(out.blocks.back(), &out);
+    add_totals(out.blocks.back(), &out);
     if (traced.plan != nullptr && reads_data(traced.plan->plan->recording()))
       out.host_reads.push_back(out.blocks.back().ending);
     title =

@@ -12,6 +12,7 @@
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/embedding_bag.h"
 #include "kernels/cuda/regions.h"
+#include "kernels/cuda/suppression.h"
 #include "kernels/kernel.h"
 
 namespace torchweld {
@@ -36,6 +37,8 @@ class Runtime {
   virtual cuda::EmbeddingBag* embedding_bag() const { return nullptr; }
   /// The device's kernel for roi_align and roi_pool; null on the host.
   virtual cuda::Regions* regions() const { return nullptr; }
+  /// The device's kernels for nms; null on the host.
+  virtual cuda::Suppression* suppression() const { return nullptr; }
   /// Whether LibTorch's cuDNN operators for convolutions run here.
   virtual bool has_cudnn() const { return false; }
   /// Whether LibTorch's settings let their float32 convolutions run in TF32 now.

@@ -52,6 +52,8 @@ class AttentionKernels {
   virtual int64_t scratch_bytes(const AttentionShape& shape) const = 0;
   /// Compiles what `shape` needs, so that no launch does.
   virtual void prepare(const AttentionShape& shape) = 0;
+  /// Of the kernel for `shape`, compiled if it was not; empty where the back end makes no source.
+  virtual KernelListing listing(const AttentionShape&) { return {}; }
   /// Neither allocates nor waits after prepare.
   virtual void launch(const AttentionShape& shape, const AttentionPointers& pointers,
                       const LaunchSite& site) = 0;

@@ -8,7 +8,7 @@
 
 namespace torchweld {
 
-/// Unless an operator of the schema's name is there, whoever brought it.
-void register_if_missing(const char* schema, void (*call)(torch::jit::Stack&));
+/// Unless an operator of the schema's name is there, whoever brought it: then false.
+bool register_if_missing(const char* schema, void (*call)(torch::jit::Stack&));
 
 }  // namespace torchweld

@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -56,6 +57,8 @@ class KnownKernels {
   std::mutex mutex_;
   std::map<c10::Device, std::shared_ptr<const DetectionKernels>, Before> of_;
 };
+
+std::atomic<bool> own_suppression = false;
 
 KnownKernels& known_kernels() {
   static KnownKernels kernels;
@@ -220,10 +223,12 @@ void set_detection_kernels(c10::Device device, std::shared_ptr<const DetectionKe
   known_kernels().set(device, std::move(kernels));
 }
 
+bool has_own_suppression() { return own_suppression; }
+
 void register_torchvision_operators() {
   static std::once_flag once;
   std::call_once(once, [] {
-    register_if_missing(
+    own_suppression = register_if_missing(
         "torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor", call_nms);
     register_if_missing(
         "torchvision::roi_align(Tensor input, Tensor rois, float spatial_scale, int pooled_height, "

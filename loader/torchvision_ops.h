@@ -34,6 +34,10 @@ class DetectionKernels {
 /// Source   torchvision 0.26, behaviour compared on recorded outputs.
 void register_torchvision_operators();
 
+/// Whether torchvision::nms is the one registered here: torchvision's own library, where it is
+/// loaded, has kernels of its own.
+bool has_own_suppression();
+
 /// From now on the operators run on this device, too.
 void set_detection_kernels(c10::Device device, std::shared_ptr<const DetectionKernels> kernels);
 

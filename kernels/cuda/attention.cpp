@@ -99,7 +99,7 @@ const LoadedPrograms::Loaded& Attention::loaded(const AttentionShape& shape) {
 
 void Attention::prepare(const AttentionShape& shape) { loaded(shape); }
 
-Resources Attention::resources(const AttentionShape& shape) { return loaded(shape).resources; }
+KernelListing Attention::listing(const AttentionShape& shape) { return loaded(shape).listing; }
 
 void Attention::launch(const AttentionShape& shape, const AttentionPointers& pointers,
                        const LaunchSite& site) {

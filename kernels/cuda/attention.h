@@ -26,8 +26,7 @@ class Attention : public AttentionKernels {
   void launch(const AttentionShape& shape, const AttentionPointers& pointers,
               const LaunchSite& site) override;
 
-  /// What ptxas said of the kernel for this shape, compiled if it was not.
-  Resources resources(const AttentionShape& shape);
+  KernelListing listing(const AttentionShape& shape) override;
 
  private:
   const LoadedPrograms::Loaded& loaded(const AttentionShape& shape);

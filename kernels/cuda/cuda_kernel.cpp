@@ -28,17 +28,6 @@ CudaKernel::CudaKernel(std::shared_ptr<Device> device, const KernelSpec& spec,
   for (const std::string& entry : source_.entries) functions_.push_back(&module_->function(entry));
 }
 
-KernelListing CudaKernel::listing() const {
-  KernelListing listing{source_.text, program_.image.ptx};
-  for (const auto& [entry, resources] : program_.kernels) {
-    listing.registers = std::max(listing.registers, resources.registers);
-    listing.shared_bytes = std::max(listing.shared_bytes, resources.shared_bytes);
-    listing.local_bytes = std::max(listing.local_bytes, resources.local_bytes);
-    listing.spill_bytes = std::max(listing.spill_bytes, resources.spill_bytes);
-  }
-  return listing;
-}
-
 void CudaKernel::launch(const Geometry& geometry, void* const* pointers,
                         const LaunchSite& site) const {
   const Run run{geometry, pointers, static_cast<Stream>(site.stream), site.scratch};

@@ -31,7 +31,7 @@ class CudaKernel final : public Kernel {
   const std::string& name() const override { return spec_.name; }
   int64_t code_bytes() const override { return static_cast<int64_t>(program_.image.cubin.size()); }
   double compile_us() const override { return program_.compile_us; }
-  KernelListing listing() const override;
+  KernelListing listing() const override { return listing_of(source_.text, program_); }
 
   const Schedule& schedule() const { return schedule_; }
   /// By entry name.

@@ -71,6 +71,10 @@ const LoadedPrograms::Loaded& EmbeddingBag::loaded(const EmbeddingBagShape& shap
 
 void EmbeddingBag::prepare(const EmbeddingBagShape& shape) { loaded(shape); }
 
+KernelListing EmbeddingBag::listing(const EmbeddingBagShape& shape) {
+  return loaded(shape).listing;
+}
+
 void EmbeddingBag::launch(const EmbeddingBagShape& shape, const EmbeddingBagPointers& pointers,
                           Stream stream) {
   if (shape.bags == 0 || shape.columns == 0) return;

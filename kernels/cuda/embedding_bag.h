@@ -20,6 +20,8 @@ class EmbeddingBag {
   static bool accepts(const EmbeddingBagShape& shape, std::string* why);
   static Source source_of(const EmbeddingBagShape& shape);
   void prepare(const EmbeddingBagShape& shape);
+  /// Of the kernel for `shape`, compiled if it was not.
+  KernelListing listing(const EmbeddingBagShape& shape);
   /// Neither allocates nor waits after prepare.
   void launch(const EmbeddingBagShape& shape, const EmbeddingBagPointers& pointers, Stream stream);
 

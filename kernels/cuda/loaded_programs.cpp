@@ -14,7 +14,7 @@ const LoadedPrograms::Loaded& LoadedPrograms::find_or_load(const std::string& na
   fresh->module = device().load(program.image);
   for (const std::string& entry : text.entries)
     fresh->functions.push_back(&fresh->module->function(entry));
-  if (!program.kernels.empty()) fresh->resources = program.kernels.front().second;
+  fresh->listing = listing_of(text.text, program);
   const std::scoped_lock lock(mutex_);
   return *loaded_.emplace(name, std::move(fresh)).first->second;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/cuda/compiler.h"
+#include "kernels/kernel.h"
 
 namespace torchweld::cuda {
 
@@ -18,7 +19,7 @@ class LoadedPrograms {
   struct Loaded {
     std::shared_ptr<Module> module;
     std::vector<const Function*> functions;  ///< as the source's entries
-    Resources resources;                     ///< of the first one
+    KernelListing listing;
   };
 
   explicit LoadedPrograms(std::shared_ptr<Compiler> compiler) : compiler_(std::move(compiler)) {}

@@ -1,5 +1,6 @@
 #include "kernels/cuda/program.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace torchweld::cuda {
@@ -46,6 +47,17 @@ class Reader {
 };
 
 }  // namespace
+
+KernelListing listing_of(const std::string& source, const Program& program) {
+  KernelListing listing{source, program.image.ptx};
+  for (const auto& [entry, resources] : program.kernels) {
+    listing.registers = std::max(listing.registers, resources.registers);
+    listing.shared_bytes = std::max(listing.shared_bytes, resources.shared_bytes);
+    listing.local_bytes = std::max(listing.local_bytes, resources.local_bytes);
+    listing.spill_bytes = std::max(listing.spill_bytes, resources.spill_bytes);
+  }
+  return listing;
+}
 
 std::string packed(const Program& program) {
   Writer writer;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/cuda/device.h"
+#include "kernels/kernel.h"
 
 namespace torchweld::cuda {
 
@@ -16,6 +17,9 @@ struct Program {
   std::vector<std::pair<std::string, Resources>> kernels;  ///< by entry name
   double compile_us = 0;
 };
+
+/// What explain says of it: the most that any of its entries takes.
+KernelListing listing_of(const std::string& source, const Program& program);
 
 /// As bytes for the disk cache; the time is not kept.
 std::string packed(const Program& program);

@@ -75,6 +75,8 @@ const LoadedPrograms::Loaded& Regions::loaded(const RegionShape& shape) {
 
 void Regions::prepare(const RegionShape& shape) { loaded(shape); }
 
+KernelListing Regions::listing(const RegionShape& shape) { return loaded(shape).listing; }
+
 void Regions::launch(const RegionShape& shape, const RegionPointers& pointers, Stream stream) {
   const int64_t cells = shape.cells();
   if (shape.regions == 0 || cells == 0) return;

@@ -20,6 +20,8 @@ class Regions {
   static bool accepts(const RegionShape& shape, std::string* why);
   static Source source_of(const RegionShape& shape);
   void prepare(const RegionShape& shape);
+  /// Of the kernel for `shape`, compiled if it was not.
+  KernelListing listing(const RegionShape& shape);
   /// Neither allocates nor waits after prepare.
   void launch(const RegionShape& shape, const RegionPointers& pointers, Stream stream);
 

@@ -45,6 +45,8 @@ const LoadedPrograms::Loaded& Suppression::loaded(DType dtype) {
   return programs_.find_or_load(std::string(name_of(dtype)), [&] { return source_of(dtype); });
 }
 
+KernelListing Suppression::listing(DType dtype) { return loaded(dtype).listing; }
+
 void Suppression::launch(const SuppressionShape& shape, const SuppressionPointers& pointers,
                          Stream stream) {
   const LoadedPrograms::Loaded& kernels = loaded(shape.dtype);

@@ -23,6 +23,8 @@ class Suppression {
     return dtype == DType::kF32 || dtype == DType::kF64 || dtype == DType::kF16;
   }
   static Source source_of(DType dtype);
+  /// Of both kernels, compiled if they were not.
+  KernelListing listing(DType dtype);
   /// Doesn't wait.
   void launch(const SuppressionShape& shape, const SuppressionPointers& pointers, Stream stream);
 

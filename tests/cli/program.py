@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,23 @@ class Program(unittest.TestCase):
             self.assertIn("digraph", pathlib.Path(dot).read_text())
             self.assertIn("<svg", pathlib.Path(svg).read_text())
         self.assertIn("blocks", json.loads(self.done("explain", LINEAR, "-i", "f32[1,2]", "--json")))
+
+    def test_explain_writes_kernels_that_stand_alone(self):
+        archive = ARCHIVES / "attention/scaled_dot_product_forms.pt"
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            call = ("explain", archive, "--inputs", archive.with_suffix(".inputs.pt"))
+            self.done(*call, "--device", "virtual", "--kernels", folder)
+            rows = [line.split("\t") for line in (folder / "resources.tsv").read_text().splitlines()]
+            self.assertEqual(rows[0][0], "kernel")
+            self.assertTrue(any(row[0].startswith("attention") for row in rows[1:]), rows)
+            for row in rows[1:]:
+                self.assertIn(".entry", (folder / f"{row[0]}.ptx").read_text())
+            included = re.findall(r'#include "(.*?)"', "".join(file.read_text() for file in folder.glob("*.cu*")))
+            self.assertTrue(included)
+            for header in included:
+                self.assertTrue((folder / header).is_file(), header)
+            self.refused(*call, "--kernels", folder, says="no CUDA kernels")
 
     def test_a_second_process_compiles_no_kernel(self):
         # What is compiled is a new file in the cache. Links to the old ones keep their inodes from being used again.

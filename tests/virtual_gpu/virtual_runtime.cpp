@@ -89,6 +89,7 @@ class VirtualRuntime final : public Runtime {
             cuda::make_backend(std::shared_ptr<cuda::Device>(device, [](cuda::Device*) {}), cache)),
         embedding_bag_(backend_->compiler()),
         regions_(backend_->compiler()),
+        suppression_(backend_->compiler()),
         attention_(backend_->compiler()),
         blas_(device) {}
 
@@ -98,6 +99,7 @@ class VirtualRuntime final : public Runtime {
   cuda::Blas* blas() const override { return &blas_; }
   cuda::EmbeddingBag* embedding_bag() const override { return &embedding_bag_; }
   cuda::Regions* regions() const override { return &regions_; }
+  cuda::Suppression* suppression() const override { return &suppression_; }
   bool has_cudnn() const override { return true; }
   bool convolves_in_tf32() const override {
     return at::globalContext().allowTF32CuDNN(at::Float32Op::CONV);
@@ -131,6 +133,7 @@ class VirtualRuntime final : public Runtime {
   std::shared_ptr<cuda::CudaBackend> backend_;
   mutable cuda::EmbeddingBag embedding_bag_;
   mutable cuda::Regions regions_;
+  mutable cuda::Suppression suppression_;
   mutable cuda::Attention attention_;
   mutable QueuedBlas blas_;
 };

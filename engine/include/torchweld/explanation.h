@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -86,6 +87,8 @@ struct Explanation {
   std::string precision;               ///< of float32 products; why it isn't what was asked for
   std::vector<ExplainedBlock> blocks;  ///< in the order in which the call ran them
   Coverage fused, library, eager;
+  std::map<std::string, std::string>
+      headers;  ///< what the sources of kernels include, by file name
 
   /// Where the call waits for tensor data on the host, with archive source lines; nothing else
   /// makes a call on a device wait.

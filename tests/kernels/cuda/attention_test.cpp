@@ -33,7 +33,7 @@ void run(AttentionCase* c, int64_t shift = 0) {
   device.copy(c->out.data(), pointers.out, static_cast<int64_t>(c->out.size()), nullptr);
   device.synchronize(cuda::Stream{});
   for (void* m : memory) device.release(m);
-  EXPECT_EQ(attention.resources(c->shape).spill_bytes, 0);
+  EXPECT_EQ(attention.listing(c->shape).spill_bytes, 0);
 }
 
 double tolerance(DType dtype) {

@@ -91,10 +91,9 @@ Row measured_attention(DType dtype) {
   device.synchronize(cuda::Stream{});
   const Traffic traffic = take_traffic(device);
   for (void* m : memory) device.release(m);
-  const cuda::Resources resources = attention.resources(shape);
-  EXPECT_EQ(resources.spill_bytes, 0);
-  return {resources.registers, resources.shared_bytes,
-          ratio(traffic.sectors, traffic.ideal_sectors),
+  const KernelListing listing = attention.listing(shape);
+  EXPECT_EQ(listing.spill_bytes, 0);
+  return {listing.registers, listing.shared_bytes, ratio(traffic.sectors, traffic.ideal_sectors),
           ratio(traffic.wavefronts, traffic.ideal_wavefronts)};
 }
 
