@@ -21,12 +21,7 @@ Compiler::Compiler(std::shared_ptr<Device> device, const CacheOptions& options)
     : device_(std::move(device)), cache_(options), line_numbers_(options.line_numbers) {}
 
 Program Compiler::program_of(const Source& source) {
-  Program program = found_or_compiled(source);
-  if (watcher_) watcher_(source, program);
-  return program;
-}
-
-Program Compiler::found_or_compiled(const Source& source) {
+  if (watcher_) watcher_(source);
   static const std::string headers = text_of_headers();
   CompileRequest request;
   request.name = source.entries.front() + ".cu";

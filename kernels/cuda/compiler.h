@@ -26,23 +26,19 @@ class Compiler {
   /// Throws  Error kDevice when NVRTC is missing; kInternal when the source is refused.
   Program program_of(const Source& source);
 
-  /// From now on `watcher` sees each source that is asked for and its program, on any thread; for
-  /// tests. Set it before other threads ask.
-  void set_watcher(std::function<void(const Source&, const Program&)> watcher) {
-    watcher_ = std::move(watcher);
-  }
+  /// From now on `watcher` sees each source that is asked for, on any thread; for tests. Set it
+  /// before other threads ask.
+  void set_watcher(std::function<void(const Source&)> watcher) { watcher_ = std::move(watcher); }
 
   Device& device() const { return *device_; }
   const std::shared_ptr<Device>& shared_device() const { return device_; }
   CompilerCounts counts() const { return {compiled_, from_disk_}; }
 
  private:
-  Program found_or_compiled(const Source& source);
-
   std::shared_ptr<Device> device_;
   DiskCache cache_;
   bool line_numbers_;
-  std::function<void(const Source&, const Program&)> watcher_;
+  std::function<void(const Source&)> watcher_;
   std::atomic<int64_t> compiled_{0}, from_disk_{0};
 };
 

@@ -1,5 +1,5 @@
 // Every kernel of the suite compiles for the architectures of data centres, without a warning or a
-// spill: a few thousand, three times.
+// spill: a few thousand, three times. What the suite made, the tests on the virtual GPU have kept.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -7,18 +7,20 @@
 
 #include "tests/architectures/assembly.h"
 #include "tests/architectures/sources.h"
+#include "tests/virtual_gpu/kept_sources.h"
 
 namespace torchweld::testing {
 namespace {
 
 const std::vector<cuda::Source>& every_kernel() {
   static const std::vector<cuda::Source> all = [] {
-    std::vector<cuda::Source> sources = sources_of_tables();
-    const size_t of_tables = sources.size();
-    for (const PlanKernel& kernel : kernels_of_plans()) sources.push_back(kernel.source);
+    std::vector<cuda::Source> sources = virtual_gpu::kept_sources(TORCHWELD_KEPT_SOURCES);
+    const size_t kept = sources.size();
+    const std::vector<cuda::Source> of_tables = sources_of_tables();
+    sources.insert(sources.end(), of_tables.begin(), of_tables.end());
     std::vector<cuda::Source> some = distinct(std::move(sources));
-    fmt::print("{} kernels: {} of plans and {} of tables, without those that are alike\n",
-               some.size(), kernels_of_plans().size(), of_tables);
+    fmt::print("{} kernels: {} of other tests and {} of tables, without those that are alike\n",
+               some.size(), kept, of_tables.size());
     std::fflush(stdout);
     return some;
   }();
@@ -28,7 +30,8 @@ const std::vector<cuda::Source>& every_kernel() {
 class Architectures : public ::testing::TestWithParam<Architecture> {};
 
 TEST_P(Architectures, CompileCleanly) {
-  ASSERT_GT(every_kernel().size(), 2000u);
+  ASSERT_GT(virtual_gpu::kept_sources(TORCHWELD_KEPT_SOURCES).size(), 3000u)
+      << "the tests cuda_kernels and cuda_plans keep them in " << TORCHWELD_KEPT_SOURCES;
   for (const std::string& complaint : complaints(every_kernel(), GetParam()))
     ADD_FAILURE() << complaint;
 }
@@ -40,18 +43,6 @@ INSTANTIATE_TEST_SUITE_P(All, Architectures,
                            return fmt::format("sm_{}{}", info.param.capability,
                                               info.param.for_it_alone ? "a" : "");
                          });
-
-// As they are compiled for the virtual GPU, each by itself.
-TEST(PlanKernels, SpillNothing) {
-  ASSERT_GT(kernels_of_plans().size(), 1000u);
-  for (const PlanKernel& kernel : kernels_of_plans()) {
-    EXPECT_FALSE(kernel.entries.empty()) << kernel.source.text;
-    for (const auto& [entry, resources] : kernel.entries) {
-      EXPECT_GT(resources.registers, 0) << kernel.source.text;
-      EXPECT_EQ(resources.spill_bytes, 0) << kernel.source.text;
-    }
-  }
-}
 
 }  // namespace
 }  // namespace torchweld::testing

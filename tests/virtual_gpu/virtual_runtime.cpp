@@ -14,6 +14,7 @@
 #include "kernels/cuda/backend.h"
 #include "tests/virtual_gpu/host_blas.h"
 #include "tests/virtual_gpu/host_cudnn.h"
+#include "tests/virtual_gpu/kept_sources.h"
 #include "torchweld/error.h"
 
 namespace torchweld::virtual_gpu {
@@ -85,8 +86,8 @@ class VirtualRuntime final : public Runtime {
  public:
   VirtualRuntime(VirtualDevice* device, const cuda::CacheOptions& cache)
       : device_(device),
-        backend_(
-            cuda::make_backend(std::shared_ptr<cuda::Device>(device, [](cuda::Device*) {}), cache)),
+        backend_(with_kept_sources(cuda::make_backend(
+            std::shared_ptr<cuda::Device>(device, [](cuda::Device*) {}), cache))),
         embedding_bag_(backend_->compiler()),
         regions_(backend_->compiler()),
         suppression_(backend_->compiler()),

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "tests/virtual_gpu/kept_sources.h"
 #include "tests/virtual_gpu/virtual_device.h"
 
 namespace torchweld {
@@ -33,7 +34,7 @@ cuda::CudaBackend& shared_backend() {
   static const std::shared_ptr<cuda::CudaBackend> backend = [] {
     cuda::CacheOptions options;
     options.on_disk = false;
-    return cuda::make_backend(make_virtual_device(), options);
+    return virtual_gpu::with_kept_sources(cuda::make_backend(make_virtual_device(), options));
   }();
   return *backend;
 }

@@ -8,6 +8,7 @@
 
 #include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/cuda/device.h"
+#include "tests/virtual_gpu/kept_sources.h"
 
 namespace torchweld {
 namespace {
@@ -26,7 +27,7 @@ std::shared_ptr<cuda::CudaBackend> backend_on(const fs::path& folder, int64_t li
   cuda::CacheOptions options;
   options.folder = folder;
   options.limit_bytes = limit;
-  return cuda::make_backend(make_virtual_device(), options);
+  return virtual_gpu::with_kept_sources(cuda::make_backend(make_virtual_device(), options));
 }
 
 /// Compiles on a new back end and checks the result; what it had to do for it.
@@ -65,7 +66,8 @@ TEST(CudaDiskCache, AnotherArchitectureIsAnotherKernel) {
   used(folder.path(), scaled(2));
   cuda::CacheOptions options;
   options.folder = folder.path();
-  const auto backend = cuda::make_backend(make_virtual_device(80), options);
+  const auto backend =
+      virtual_gpu::with_kept_sources(cuda::make_backend(make_virtual_device(80), options));
   const Case c = scaled(2);
   std::string why;
   backend->compile(c.spec, c.geometry, &why);

@@ -6,6 +6,7 @@
 
 #include "tests/kernels/cuda/cases.h"
 #include "tests/kernels/cuda/device.h"
+#include "tests/virtual_gpu/kept_sources.h"
 #include "torchweld/error.h"
 
 namespace {
@@ -81,7 +82,7 @@ struct Idle {
   std::shared_ptr<cuda::CudaBackend> backend = [this] {
     cuda::CacheOptions options;
     options.on_disk = false;
-    return cuda::make_backend(device, options);
+    return virtual_gpu::with_kept_sources(cuda::make_backend(device, options));
   }();
 
   std::shared_ptr<const Kernel> compile(const Case& c) {
