@@ -1,6 +1,7 @@
 // What images go through channel by channel, one filter each or a window, written once for both
 // vector widths. Included by the two files that are compiled for one instruction set each; see
-// matmul_isa.h.
+// matmul_isa.h. Sums live in registers, which takes loops that are unrolled before anything else is
+// done to them.
 #pragma once
 
 #include <cstdint>
@@ -43,11 +44,14 @@ template <class Isa, int kWidth, int kStride, int kPositions, class Load>
   w += ky.begin * kWidth * tap_stride;
   for (int64_t y = ky.begin; y < ky.end; ++y, x += row, w += kWidth * tap_stride) {
     V tap[kWidth];
+#pragma GCC unroll 8
     for (int i = 0; i < kWidth; ++i) tap[i] = Isa::load(w + i * tap_stride);
     const float* from = x;
+#pragma GCC unroll 32
     for (int column = 0; column < (kPositions - 1) * kStride + kWidth; ++column, from += pixel) {
       if (column < columns.begin || column >= columns.end) continue;
       const V value = load(from);
+#pragma GCC unroll 8
       for (int p = 0; p < kPositions; ++p) {
         const int i = column - p * kStride;
         if (i >= 0 && i < kWidth) sum[p] = Isa::fma(value, tap[i], sum[p]);
@@ -70,6 +74,7 @@ template <class Isa, ImageOp kOp, int kPositions, class Load>
                                                : Isa::zero();
       const float* from =
           x + y * s.dilation_height * s.x_height_stride + i * s.dilation_width * s.x_width_stride;
+#pragma GCC unroll 8
       for (int p = 0; p < kPositions; ++p, from += next) {
         const V value = load(from);
         sum[p] = kOp == ImageOp::kDepthwise ? Isa::fma(value, tap, sum[p])
@@ -99,6 +104,7 @@ template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool 
   const V start = kOp == ImageOp::kMaxPool ? Isa::all(-__builtin_inff())
                   : biased && !scaled      ? load(c.bias + channel)
                                            : Isa::zero();
+#pragma GCC unroll 8
   for (int p = 0; p < kPositions; ++p) sum[p] = start;
   if constexpr (kWidth > 0) {
     filter<Isa, kWidth, kStride, kPositions>(c, x, w, ky, kx, load, sum);
@@ -107,13 +113,16 @@ template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool 
   }
   if (scaled) {
     const V scale = load(c.scale + channel), bias = biased ? load(c.bias + channel) : Isa::zero();
+#pragma GCC unroll 8
     for (int p = 0; p < kPositions; ++p) sum[p] = Isa::fma(sum[p], scale, bias);
   }
   if (kOp == ImageOp::kAveragePool) {
     const int64_t taps = s.counts_padding ? s.pixels() : (ky.end - ky.begin) * (kx.end - kx.begin);
+#pragma GCC unroll 8
     for (int p = 0; p < kPositions; ++p)
       sum[p] = Isa::div(sum[p], Isa::all(static_cast<float>(taps)));
   }
+#pragma GCC unroll 8
   for (int p = 0; p < kPositions; ++p, at += s.out_channels) {
     if (c.summand != nullptr) sum[p] = Isa::add(sum[p], load(c.summand + at));
     if (c.clamps)

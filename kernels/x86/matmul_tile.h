@@ -84,43 +84,55 @@ struct Sums {
   }
 };
 
-/// What follows the sums, on their way to memory; `left`: columns that exist, unless all do.
+/// What follows the sums, on their way to memory; `left`: columns that exist, unless all do. Its
+/// loops are unrolled early, too, or the sums go by the stack.
 template <class Isa, bool kWhole, int kRows, int kVectors>
 [[gnu::always_inline]] inline void finish(const MatmulCall& c, const float* bias,
-                                          Sums<Isa, kRows, kVectors> sum, int64_t row,
+                                          Sums<Isa, kRows, kVectors>& sum, int64_t row,
                                           int64_t column, int left) {
   using V = typename Isa::V;
   constexpr int kLanes = Isa::kLanes;
-  const auto load = [left](const float* p, int v) {
+  const auto load = [left](const float* p, int v) __attribute__((always_inline)) {
     return kWhole ? Isa::load(p + v * kLanes) : Isa::load_first(p + v * kLanes, left - v * kLanes);
   };
   if (c.scale != nullptr) {
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const V scale = load(c.scale + column, v);
       const V shift = bias == nullptr ? Isa::zero() : load(bias + column, v);
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) sum.at(r, v) = Isa::fma(sum.at(r, v), scale, shift);
     }
   } else if (bias != nullptr) {
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const V of_column = load(bias + column, v);
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) sum.at(r, v) = Isa::add(sum.at(r, v), of_column);
     }
   }
   if (c.summand != nullptr) {
     const float* from = c.summand + row * c.summand_row_stride + column;
-    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v)
         sum.at(r, v) = Isa::add(sum.at(r, v), load(from + r * c.summand_row_stride, v));
+    }
   }
   if (c.clamps) {  // relu, above all, has one limit
     const V low = Isa::all(c.clamp.low), high = Isa::all(c.clamp.high);
-    for (V& v : sum.all) v = Isa::max(low, v);
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows * kVectors; ++i) sum.all[i] = Isa::max(low, sum.all[i]);
     if (c.clamp.high < __builtin_inff()) {
-      for (V& v : sum.all) v = Isa::min(high, v);
+#pragma GCC unroll 32
+      for (int i = 0; i < kRows * kVectors; ++i) sum.all[i] = Isa::min(high, sum.all[i]);
     }
   }
   float* to = c.out + row * c.out_row_stride + column;
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r, to += c.out_row_stride) {
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       if (kWhole) {
         Isa::store(to + v * kLanes, sum.at(r, v));
@@ -131,6 +143,18 @@ template <class Isa, bool kWhole, int kRows, int kVectors>
   }
 }
 
+/// Lines of a tile of a matrix, to the first cache.
+template <class Isa, int kRows, int kVectors>
+[[gnu::always_inline]] inline void fetch_tile(const float* row, int64_t stride) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r, row += stride) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(row + v * Isa::kLanes);
+  }
+}
+
+constexpr int64_t kMklJoins = 2;  // so few products go with MKL's last partial sum
+
 /// How many products in a row MKL sums by themselves, of k for each element of a matrix.
 /// Source  measured, MKL 2024.2 on an AMD processor with AVX2 and AVX-512.
 inline int64_t mkl_partial_sum(int64_t k) {
@@ -138,9 +162,13 @@ inline int64_t mkl_partial_sum(int64_t k) {
   return k <= kMost || k >= 2 * kMost ? kMost : k / 2;
 }
 
+/// How a tile goes over the rows of w: in one go by neighbours in x, in stretches and partial sums,
+/// or by c.offsets.
+enum class Walk : uint8_t { kOnce, kStretches, kOffsets };
+
 /// kRows rows by kVectors vectors of columns, of which the first `columns` exist. `ahead`: how far
 /// from each row of w a line lies that is wanted soon.
-template <class Isa, int kPanel, int kRows, int kVectors, bool kByOffsets>
+template <class Isa, int kPanel, int kRows, int kVectors, Walk kWalk>
 void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns,
                  int64_t ahead) {
   using S = Sums<Isa, kRows, kVectors>;
@@ -148,12 +176,11 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
   const float* const x = c.x + row * stride;
   // Stores wait for their lines in order, and those of the total below behind them; what is added
   // at the end has been out of the caches since it was made.
-  for (int r = 0; S::kSets == 1 && r < kRows; ++r) {
-    const float* out = c.out + (row + r) * c.out_row_stride + column;
-    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(out + v * Isa::kLanes);
-    if (c.summand == nullptr || c.summand == c.out) continue;
-    const float* summand = c.summand + (row + r) * c.summand_row_stride + column;
-    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(summand + v * Isa::kLanes);
+  if constexpr (S::kSets == 1) {
+    fetch_tile<Isa, kRows, kVectors>(c.out + row * c.out_row_stride + column, c.out_row_stride);
+    if (c.summand != nullptr && c.summand != c.out)
+      fetch_tile<Isa, kRows, kVectors>(c.summand + row * c.summand_row_stride + column,
+                                       c.summand_row_stride);
   }
   S sums;
   sums.clear();
@@ -202,11 +229,14 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
     }
   };
   using Split = SummationOrder::Split;
+  constexpr bool kByOffsets = kWalk == Walk::kOffsets;
   const int64_t stretches = c.outer * c.inner;
   const bool as_mkl = c.order.split == Split::kMkl && (kByOffsets || stretches == 1);
   const bool splits = as_mkl || c.order.split == Split::kPieces;
-  const int64_t joins = as_mkl ? 2 : 0;  // so few go with the last piece
-  if constexpr (kByOffsets) {
+  const int64_t joins = as_mkl ? kMklJoins : 0;
+  if constexpr (kWalk == Walk::kOnce) {
+    add(c.k, [x](int64_t i) { return x + i; });
+  } else if constexpr (kByOffsets) {
     const int64_t piece = as_mkl ? mkl_partial_sum(c.k) : splits ? c.order.piece * stretches : c.k;
     for (int64_t k = 0; k < c.k;) {
       if (k > 0) end_partial_sum();
@@ -241,18 +271,14 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
 }
 
 /// One tile of `rows`, at most kRows.
-template <class Isa, int kPanel, int kVectors, int kRows>
+template <class Isa, int kPanel, int kVectors, int kRows, Walk kWalk>
 void matmul_rows(const MatmulCall& c, int64_t rows, int64_t row, int64_t column, const float* w,
                  int columns, int64_t ahead) {
   if constexpr (kRows > 0) {
     if (rows == kRows) {
-      if (c.offsets != nullptr) {
-        matmul_tile<Isa, kPanel, kRows, kVectors, true>(c, row, column, w, columns, ahead);
-      } else {
-        matmul_tile<Isa, kPanel, kRows, kVectors, false>(c, row, column, w, columns, ahead);
-      }
+      matmul_tile<Isa, kPanel, kRows, kVectors, kWalk>(c, row, column, w, columns, ahead);
     } else {
-      matmul_rows<Isa, kPanel, kVectors, kRows - 1>(c, rows, row, column, w, columns, ahead);
+      matmul_rows<Isa, kPanel, kVectors, kRows - 1, kWalk>(c, rows, row, column, w, columns, ahead);
     }
   }
 }
@@ -260,7 +286,7 @@ void matmul_rows(const MatmulCall& c, int64_t rows, int64_t row, int64_t column,
 /// Tiles of at most kRows rows by kVectors vectors; the rows of [begin, end) are shared out evenly,
 /// since a tile of few leaves the units idle. The first tiles of a panel fetch the next one: from
 /// where a model's weights lie they come as slowly as one tile uses them up.
-template <class Isa, int kPanel, int kVectors, int kRows>
+template <class Isa, int kPanel, int kVectors, int kRows, Walk kWalk>
 void matmul_columns(const MatmulCall& c, int64_t begin, int64_t end) {
   constexpr int kWidth = kVectors * Isa::kLanes;
   constexpr int64_t kLinesOfRow = kPanel > kLine ? kPanel / kLine : 1;
@@ -280,9 +306,9 @@ void matmul_columns(const MatmulCall& c, int64_t begin, int64_t end) {
       const int64_t rows = least + (t < longer ? 1 : 0);
       const int64_t ahead = t < fetching ? next - w + t * kLine : 0;
       if (kVectors == 2 && columns <= Isa::kLanes) {
-        matmul_rows<Isa, kPanel, 1, kRows>(c, rows, row, column, w, columns, ahead);
+        matmul_rows<Isa, kPanel, 1, kRows, kWalk>(c, rows, row, column, w, columns, ahead);
       } else {
-        matmul_rows<Isa, kPanel, kVectors, kRows>(c, rows, row, column, w, columns, ahead);
+        matmul_rows<Isa, kPanel, kVectors, kRows, kWalk>(c, rows, row, column, w, columns, ahead);
       }
       row += rows;
     }
@@ -290,11 +316,38 @@ void matmul_columns(const MatmulCall& c, int64_t begin, int64_t end) {
 }
 
 /// In blocks of rows, so that those of x stay in the second cache for all columns.
-template <class Isa, int kPanel, int kVectors, int kRows>
+template <class Isa, int kPanel, int kVectors, int kRows, Walk kWalk>
 void matmul_blocks(const MatmulCall& c) {
   constexpr int64_t kBlock = 240;  // a multiple of every kRows
   for (int64_t row = 0; row < c.m; row += kBlock)
-    matmul_columns<Isa, kPanel, kVectors, kRows>(c, row, row + kBlock < c.m ? row + kBlock : c.m);
+    matmul_columns<Isa, kPanel, kVectors, kRows, kWalk>(c, row,
+                                                        row + kBlock < c.m ? row + kBlock : c.m);
+}
+
+/// Whether a tile's sum is neither split nor in stretches: it needs a third of the instructions
+/// around its products, of which short sums have few.
+inline bool is_one_sum(const MatmulCall& c) {
+  using Split = SummationOrder::Split;
+  if (c.outer * c.inner != 1) return false;
+  switch (c.order.split) {
+    case Split::kMkl:
+      return c.k <= mkl_partial_sum(c.k) + kMklJoins;
+    case Split::kPieces:
+      return c.order.piece == 0 || c.k <= c.order.piece;
+    default:
+      return true;
+  }
+}
+
+template <class Isa, int kPanel, int kVectors, int kRows>
+void matmul_blocks(const MatmulCall& c) {
+  if (c.offsets != nullptr) {
+    matmul_blocks<Isa, kPanel, kVectors, kRows, Walk::kOffsets>(c);
+  } else if (is_one_sum(c)) {
+    matmul_blocks<Isa, kPanel, kVectors, kRows, Walk::kOnce>(c);
+  } else {
+    matmul_blocks<Isa, kPanel, kVectors, kRows, Walk::kStretches>(c);
+  }
 }
 
 }  // namespace
