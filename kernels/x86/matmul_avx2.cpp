@@ -20,6 +20,7 @@ namespace {
 struct Avx2 {
   using V = __m256;
   static constexpr int kLanes = 8;
+  static constexpr bool kHasHalves = false;
   static V zero() { return _mm256_setzero_ps(); }
   static V all(float x) { return _mm256_set1_ps(x); }
   static V load(const float* p) { return _mm256_loadu_ps(p); }

@@ -38,6 +38,13 @@ struct Avx512 {
     asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
     return sum;
   }
+  static constexpr bool kHasHalves = true;
+  /// The first half of sum + a * b.
+  static V add_half_product(V sum, V a, V b) {
+    asm("vfmadd231ps %t2, %t1, %t0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+  }
+  static V all_of_half(float x) { return _mm512_castps256_ps512(_mm256_set1_ps(x)); }
   /// a * b, which the compiler doesn't make one instruction with a sum.
   static V rounded_product(V a, V b) {
     V product = mul(a, b);

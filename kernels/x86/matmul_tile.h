@@ -18,7 +18,8 @@ constexpr int64_t kMostAhead = 65536;   // floats that the second cache has room
 ///
 /// Those of one vector depend on each other for four cycles and two can start every cycle, so a
 /// tile of one row keeps kSets independent ones over k. With more, the order is the one asked for.
-template <class Isa, int kRows, int kVectors>
+/// kHalf: of the last vector only the first half is wanted, whose products take half the time.
+template <class Isa, int kRows, int kVectors, bool kHalf = false>
 struct Sums {
   using V = typename Isa::V;
   static constexpr int kTiles = kRows * kVectors;
@@ -42,11 +43,21 @@ struct Sums {
     for (int v = 0; v < kVectors; ++v) b[v] = Isa::load(w + v * Isa::kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const V a = Isa::all(x[r * stride]);
+      V a;
+      if constexpr (kHalf && kVectors == 1) {
+        a = Isa::all_of_half(x[r * stride]);
+      } else {
+        a = Isa::all(x[r * stride]);
+      }
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         V& sum = all[kSet * kTiles + r * kVectors + v];
-        sum = Isa::add_product(sum, a, b[v]);
+        if constexpr (kHalf) {
+          sum = v == kVectors - 1 ? Isa::add_half_product(sum, a, b[v])
+                                  : Isa::add_product(sum, a, b[v]);
+        } else {
+          sum = Isa::add_product(sum, a, b[v]);
+        }
       }
     }
   }
@@ -57,12 +68,12 @@ struct Sums {
     if constexpr (kSet + 1 < kSets) add_to_sets<kPanel, kSet + 1>(place, stride, w);
   }
   /// All sets into the first.
-  template <int kHalf = kSets / 2>
+  template <int kLeft = kSets / 2>
   [[gnu::always_inline]] void join() {
-    if constexpr (kHalf > 0) {
+    if constexpr (kLeft > 0) {
 #pragma GCC unroll 16
-      for (int i = 0; i < kHalf * kTiles; ++i) all[i] = Isa::add(all[i], all[i + kHalf * kTiles]);
-      join<kHalf / 2>();
+      for (int i = 0; i < kLeft * kTiles; ++i) all[i] = Isa::add(all[i], all[i + kLeft * kTiles]);
+      join<kLeft / 2>();
     }
   }
   [[gnu::always_inline]] void add(const V* others) {
@@ -86,9 +97,9 @@ struct Sums {
 
 /// What follows the sums, on their way to memory; `left`: columns that exist, unless all do. Its
 /// loops are unrolled early, too, or the sums go by the stack.
-template <class Isa, bool kWhole, int kRows, int kVectors>
+template <class Isa, bool kWhole, int kRows, int kVectors, bool kHalf>
 [[gnu::always_inline]] inline void finish(const MatmulCall& c, const float* bias,
-                                          Sums<Isa, kRows, kVectors>& sum, int64_t row,
+                                          Sums<Isa, kRows, kVectors, kHalf>& sum, int64_t row,
                                           int64_t column, int left) {
   using V = typename Isa::V;
   constexpr int kLanes = Isa::kLanes;
@@ -168,10 +179,10 @@ enum class Walk : uint8_t { kOnce, kStretches, kOffsets };
 
 /// kRows rows by kVectors vectors of columns, of which the first `columns` exist. `ahead`: how far
 /// from each row of w a line lies that is wanted soon.
-template <class Isa, int kPanel, int kRows, int kVectors, Walk kWalk>
+template <class Isa, int kPanel, int kRows, int kVectors, bool kHalf, Walk kWalk>
 void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* w, int columns,
                  int64_t ahead) {
-  using S = Sums<Isa, kRows, kVectors>;
+  using S = Sums<Isa, kRows, kVectors, kHalf>;
   const int64_t stride = c.x_row_stride;
   const float* const x = c.x + row * stride;
   // Stores wait for their lines in order, and those of the total below behind them; what is added
@@ -263,7 +274,7 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
   sums.join();
   if (has_total) sums.add(total);
   const float* const bias = needs_bias || c.scale != nullptr ? c.bias : nullptr;
-  if (columns >= kVectors * Isa::kLanes) {
+  if (!kHalf && columns >= kVectors * Isa::kLanes) {
     finish<Isa, true>(c, bias, sums, row, column, columns);
   } else {
     finish<Isa, false>(c, bias, sums, row, column, columns);
@@ -271,15 +282,29 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
 }
 
 /// One tile of `rows`, at most kRows.
-template <class Isa, int kPanel, int kVectors, int kRows, Walk kWalk>
+template <class Isa, int kPanel, int kVectors, bool kHalf, int kRows, Walk kWalk>
 void matmul_rows(const MatmulCall& c, int64_t rows, int64_t row, int64_t column, const float* w,
                  int columns, int64_t ahead) {
   if constexpr (kRows > 0) {
     if (rows == kRows) {
-      matmul_tile<Isa, kPanel, kRows, kVectors, kWalk>(c, row, column, w, columns, ahead);
+      matmul_tile<Isa, kPanel, kRows, kVectors, kHalf, kWalk>(c, row, column, w, columns, ahead);
     } else {
-      matmul_rows<Isa, kPanel, kVectors, kRows - 1, kWalk>(c, rows, row, column, w, columns, ahead);
+      matmul_rows<Isa, kPanel, kVectors, kHalf, kRows - 1, kWalk>(c, rows, row, column, w, columns,
+                                                                  ahead);
     }
+  }
+}
+
+/// The same; half of the last vector where no more columns exist.
+template <class Isa, int kPanel, int kVectors, int kRows, Walk kWalk>
+void matmul_wide_rows(const MatmulCall& c, int64_t rows, int64_t row, int64_t column,
+                      const float* w, int columns, int64_t ahead) {
+  if (Isa::kHasHalves && columns <= kVectors * Isa::kLanes - Isa::kLanes / 2) {
+    matmul_rows<Isa, kPanel, kVectors, Isa::kHasHalves, kRows, kWalk>(c, rows, row, column, w,
+                                                                      columns, ahead);
+  } else {
+    matmul_rows<Isa, kPanel, kVectors, false, kRows, kWalk>(c, rows, row, column, w, columns,
+                                                            ahead);
   }
 }
 
@@ -306,9 +331,10 @@ void matmul_columns(const MatmulCall& c, int64_t begin, int64_t end) {
       const int64_t rows = least + (t < longer ? 1 : 0);
       const int64_t ahead = t < fetching ? next - w + t * kLine : 0;
       if (kVectors == 2 && columns <= Isa::kLanes) {
-        matmul_rows<Isa, kPanel, 1, kRows, kWalk>(c, rows, row, column, w, columns, ahead);
+        matmul_wide_rows<Isa, kPanel, 1, kRows, kWalk>(c, rows, row, column, w, columns, ahead);
       } else {
-        matmul_rows<Isa, kPanel, kVectors, kRows, kWalk>(c, rows, row, column, w, columns, ahead);
+        matmul_wide_rows<Isa, kPanel, kVectors, kRows, kWalk>(c, rows, row, column, w, columns,
+                                                              ahead);
       }
       row += rows;
     }
