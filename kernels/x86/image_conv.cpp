@@ -23,17 +23,27 @@ int64_t padded_width(const ConvShape& s) {
   return span(s.out_width, s.stride_width, s.kernel_width, s.dilation_width);
 }
 
+/// Whether the image's few channels, as those of colour, stay planes: its elements are read by
+/// offsets, and putting the channels side by side would take as long as half of the products.
+bool keeps_planes(const ConvShape& s) {
+  constexpr int64_t kFew = 4, kMostApart = int64_t{1} << 28;
+  return s.op == ImageOp::kConvolution && s.in_channels > 1 && s.in_channels <= kFew &&
+         s.groups == 1 && s.pixels() > 1 && s.x_width_stride == 1 &&
+         s.x_channel_stride < kMostApart && s.kernel_height * s.x_height_stride < kMostApart;
+}
+
 bool needs_copy(const ConvShape& s) {
   if (s.op != ImageOp::kConvolution) return false;
   return s.pad_height != 0 || s.pad_width != 0 || padded_height(s) > s.in_height ||
-         padded_width(s) > s.in_width || (s.x_channel_stride != 1 && s.in_channels != 1);
+         padded_width(s) > s.in_width ||
+         (s.x_channel_stride != 1 && s.in_channels != 1 && !keeps_planes(s));
 }
 
 int64_t padded_floats(const ConvShape& s) {
   return needs_copy(s) ? s.batch * padded_height(s) * padded_width(s) * s.in_channels : 0;
 }
 
-/// One row of the padded image, at `to`.
+/// One row of the padded image, at `to`: pixel by pixel, or plane by plane.
 void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float* to) {
   const int64_t width = padded_width(s), channels = s.in_channels;
   const int64_t y = row - s.pad_height;
@@ -43,26 +53,25 @@ void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float*
     std::fill_n(to, width * channels, 0.0f);
     return;
   }
-  std::fill_n(to, left * channels, 0.0f);
-  to += left * channels;
   const float* from = x + b * s.x_batch_stride + y * s.x_height_stride;
-  const bool contiguous = s.x_channel_stride == 1 || channels == 1;
-  if (contiguous && s.x_width_stride == channels) {
-    std::memcpy(to, from, static_cast<size_t>(inside * channels) * sizeof(float));
-  } else if (channels == 3) {  // of colour; the loops below take several times as long
-    const int64_t pixel = s.x_width_stride, plane = s.x_channel_stride;
-    for (int64_t i = 0; i < inside; ++i, from += pixel) {
-      to[i * 3] = from[0];
-      to[i * 3 + 1] = from[plane];
-      to[i * 3 + 2] = from[2 * plane];
-    }
+  const auto copy = [=](float* line, const float* pixels, int64_t floats) {
+    std::fill_n(line, left * floats, 0.0f);
+    std::memcpy(line + left * floats, pixels, static_cast<size_t>(inside * floats) * sizeof(float));
+    std::fill_n(line + (left + inside) * floats, (width - left - inside) * floats, 0.0f);
+  };
+  if (keeps_planes(s)) {
+    for (int64_t c = 0; c < channels; ++c) copy(to + c * width, from + c * s.x_channel_stride, 1);
+  } else if ((s.x_channel_stride == 1 || channels == 1) && s.x_width_stride == channels) {
+    copy(to, from, channels);
   } else {
+    std::fill_n(to, left * channels, 0.0f);
+    to += left * channels;
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t i = 0; i < inside; ++i)
         to[i * channels + c] = from[c * s.x_channel_stride + i * s.x_width_stride];
     }
+    std::fill_n(to + inside * channels, (width - left - inside) * channels, 0.0f);
   }
-  std::fill_n(to + inside * channels, (width - left - inside) * channels, 0.0f);
 }
 
 /// The call with its padding in memory.
@@ -79,8 +88,9 @@ ImageConvCall padded(const ImageConvCall& call, const SplitWork& parallel) {
   out.shape.in_height = height;
   out.shape.in_width = padded_width(s);
   out.shape.pad_height = out.shape.pad_width = 0;
-  out.shape.x_channel_stride = 1;
-  out.shape.x_width_stride = s.in_channels;
+  const bool planes = keeps_planes(s);
+  out.shape.x_channel_stride = planes ? out.shape.in_width : 1;
+  out.shape.x_width_stride = planes ? 1 : s.in_channels;
   out.shape.x_height_stride = row_floats;
   out.shape.x_batch_stride = height * row_floats;
   return out;
@@ -127,15 +137,15 @@ bool takes_offsets(const ConvShape& s, const MatmulCall& c) {
   return offsets_of(s) > 0 && c.outer * c.inner > 1 && c.order.piece < kShort;
 }
 
-/// Where the elements of a row lie, in the order of the sums.
-void find_offsets(const MatmulCall& c, int32_t* to) {
+/// Where the elements of a row lie, in the order of the sums; a stretch's, `stride` apart.
+void find_offsets(const MatmulCall& c, int64_t stride, int32_t* to) {
   const int64_t stretch = c.k / (c.outer * c.inner);
   for (int64_t first = 0; first < stretch; first += c.order.piece) {
     const int64_t end = std::min(first + c.order.piece, stretch);
     for (int64_t o = 0; o < c.outer; ++o) {
       for (int64_t i = 0; i < c.inner; ++i) {
         for (int64_t at = first; at < end; ++at)
-          *to++ = static_cast<int32_t>(o * c.outer_stride + i * c.inner_stride + at);
+          *to++ = static_cast<int32_t>(o * c.outer_stride + i * c.inner_stride + at * stride);
       }
     }
   }
@@ -169,7 +179,7 @@ void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
     return matmul(product, parallel, after);
   }
   if (takes_offsets(s, product)) {
-    find_offsets(product, offsets);
+    find_offsets(product, keeps_planes(s) ? s.x_channel_stride : 1, offsets);
     product.offsets = offsets;
   }
   // All pieces by one panel of the weights, which stays in the cache, then by the next.

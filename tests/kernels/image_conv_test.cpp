@@ -219,6 +219,24 @@ TEST(ImageConv, ConvolutionsMatchPlainLoops) {
   }
 }
 
+TEST(ImageConv, FewPlanesMatchPlainLoops) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  int i = 0;
+  for (const Window& window : kWindows) {
+    for (const int64_t channels : {2, 3, 4, 5}) {  // five are put side by side
+      for (const SummationOrder& order : kOrders) {
+        ConvShape s =
+            shape_of(ImageOp::kConvolution, 1 + i % 2, 11, 6, channels, 20 + i % 7, window);
+        s.order = order;
+        Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3], i % 4 < 2}, true);
+        expect_both(&c);
+        if (HasFatalFailure()) return;
+        ++i;
+      }
+    }
+  }
+}
+
 TEST(ImageConv, FiltersAndWindowsByChannelMatchPlainLoops) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   int i = 0;
