@@ -54,7 +54,7 @@ template <class Isa, int kWidth, int kStride, int kPositions, class Load>
 #pragma GCC unroll 8
       for (int p = 0; p < kPositions; ++p) {
         const int i = column - p * kStride;
-        if (i >= 0 && i < kWidth) sum[p] = Isa::fma(value, tap[i], sum[p]);
+        if (i >= 0 && i < kWidth) sum[p] = Isa::add_product(sum[p], value, tap[i]);
       }
     }
   }
@@ -77,7 +77,7 @@ template <class Isa, ImageOp kOp, int kPositions, class Load>
 #pragma GCC unroll 8
       for (int p = 0; p < kPositions; ++p, from += next) {
         const V value = load(from);
-        sum[p] = kOp == ImageOp::kDepthwise ? Isa::fma(value, tap, sum[p])
+        sum[p] = kOp == ImageOp::kDepthwise ? Isa::add_product(sum[p], value, tap)
                  : kOp == ImageOp::kMaxPool ? greater<Isa>(sum[p], value)
                                             : Isa::add(sum[p], value);
       }
@@ -122,13 +122,20 @@ template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool 
     for (int p = 0; p < kPositions; ++p)
       sum[p] = Isa::div(sum[p], Isa::all(static_cast<float>(taps)));
   }
+  if (c.summand != nullptr) {
 #pragma GCC unroll 8
-  for (int p = 0; p < kPositions; ++p, at += s.out_channels) {
-    if (c.summand != nullptr) sum[p] = Isa::add(sum[p], load(c.summand + at));
-    if (c.clamps)
-      sum[p] = Isa::min(Isa::all(c.clamp.high), Isa::max(Isa::all(c.clamp.low), sum[p]));
-    kWhole ? Isa::store(c.out + at, sum[p]) : Isa::store_first(c.out + at, sum[p], left);
+    for (int p = 0; p < kPositions; ++p)
+      sum[p] = Isa::add(sum[p], load(c.summand + at + p * s.out_channels));
   }
+  if (c.clamps) {
+    const V low = Isa::all(c.clamp.low), high = Isa::all(c.clamp.high);
+#pragma GCC unroll 8
+    for (int p = 0; p < kPositions; ++p) sum[p] = Isa::min(high, Isa::max(low, sum[p]));
+  }
+  float* to = c.out + at;
+#pragma GCC unroll 8
+  for (int p = 0; p < kPositions; ++p, to += s.out_channels)
+    kWhole ? Isa::store(to, sum[p]) : Isa::store_first(to, sum[p], left);
 }
 
 /// All channels of kPositions neighbours; `position` counts those of all rows.
@@ -138,7 +145,8 @@ void channel_positions(const ImageConvCall& c, const float* x, int64_t position,
   int64_t channel = 0;
   const auto weights = [&]() -> const float* {
     if (kOp != ImageOp::kDepthwise) return nullptr;
-    return c.w + channel / c.panel * c.panel * c.shape.pixels() + channel % c.panel;
+    const int64_t within = channel & (c.panel - 1);  // of a power of two; a division takes long
+    return c.w + (channel - within) * c.shape.pixels() + within;
   };
   for (; channel + Isa::kLanes <= channels; channel += Isa::kLanes)
     channel_vector<Isa, kOp, kWidth, kStride, kPositions, true>(
