@@ -10,6 +10,7 @@
 #include "kernels/x86/launch.h"
 #include "kernels/x86/places.h"
 #include "kernels/x86/row_reductions.h"
+#include "kernels/x86/softmax.h"
 #include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
@@ -26,7 +27,7 @@ struct Key {
 // Dims that only count rows are data, unless their coordinates are read. One kernel then serves all
 // ranks.
 Key key_of(const KernelSpec& spec, const Geometry& geometry) {
-  Key key{for_short_rows(spec, geometry)};
+  Key key{for_short_rows(with_inverse_sums(spec), geometry)};
   const Walk walk = walk_of(key.spec);
   const int first = has_places(spec) ? 0 : walk.outer;
   key.spec.rank -= first;

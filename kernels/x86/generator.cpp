@@ -23,7 +23,7 @@ class Generator {
         lanes_(lanes),
         walk_(walk_of(spec)),
         body_(lanes, program),
-        reductions_(lanes, program),
+        reductions_(lanes, program, walk_.across),
         program_(program),
         args_(cc.newIntPtr()),
         operands_(lanes, spec, walk_, args_) {}
@@ -85,7 +85,9 @@ class Generator {
         operands_.begin_lanes();
         lane_loop([this](int times) { vectors(times); });
       });
-      for (const int step : phase_->reductions) body_.set_row(step, reductions_.finish(step));
+      const aj::Mem columns = operands_.field(offsetof(LaunchArgs, inner));
+      for (const int step : phase_->reductions)
+        body_.set_row(step, reductions_.finish(step, columns));
     }
     body_.emit_row(program_.phases.back().row, around());
     for (size_t i = 0; i < program_.stores.size(); ++i) {
@@ -114,7 +116,7 @@ class Generator {
   /// blocks, as LibTorch does.
   void nest(int level, const std::function<void()>& inside) {
     if (level == walk_.nest()) return inside();
-    const bool in_blocks = walk_.across && level + 1 == walk_.nest() && reductions_.has_sums();
+    const bool in_blocks = walk_.across && level + 1 == walk_.nest() && reductions_.has_blocks();
     const aj::Gp left = cc_.newInt64(), block = cc_.newInt64();
     const asmjit::Label next_block = cc_.newLabel(), next = cc_.newLabel();
     loops_[static_cast<size_t>(level)] = cc_.newInt64();
@@ -150,7 +152,7 @@ class Generator {
     left_ = cc_.newInt64();
     cc_.xor_(spot_.index.r32(), spot_.index.r32());
     cc_.mov(left_, operands_.field(offsetof(LaunchArgs, inner)));
-    if (walk_.across || !reductions_.has_sums()) return block_of_lanes(vectors);
+    if (walk_.across || !reductions_.has_blocks()) return block_of_lanes(vectors);
     const aj::Gp behind = cc_.newInt64();
     const asmjit::Label next = cc_.newLabel();
     cc_.mov(behind, left_);

@@ -8,6 +8,7 @@
 #include "kernels/phases.h"
 #include "kernels/x86/math.h"
 #include "kernels/x86/places.h"
+#include "kernels/x86/softmax.h"
 #include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
@@ -58,6 +59,7 @@ class Lowering {
   }
 
   int16_t add(Inst inst) {
+    const bool in_a_chain = inst.prim == Prim::kSum && is_softmax_weight(spec_.body, inst.args[0]);
     for (int16_t& arg : inst.args) {
       if (arg >= 0) arg = renumbered_[static_cast<size_t>(arg)];
     }
@@ -66,6 +68,7 @@ class Lowering {
       for (int i = 0; i < 2; ++i) inst.args[i] = cast(inst.args[i], DType::kI32);
     }
     const int16_t value = push(inst);
+    program_.steps.back().in_a_chain = in_a_chain;
     if (inst.prim == Prim::kDiv && inst.type == DType::kF32) {
       program_.steps.back().large_divisor = at_least_one(inst.args[1]);
     }

@@ -14,6 +14,7 @@ struct Step {
   bool negate_product = false;  ///< kFma: -(a * b) + c
   bool negate_addend = false;   ///< kFma: a * b - c
   bool large_divisor = false;   ///< kDiv: the divisor is 1 or more, or NaN
+  bool in_a_chain = false;      ///< kSum: a row's partial sums have no blocks, and one vector
   bool live = false;
   int last_use =
       -1;  ///< index of the last step that reads the value; the body's size when a store does

@@ -13,11 +13,12 @@ void RowReductions::start(const std::vector<int>& steps, int times) {
   for (const int step : steps) {
     const Vec first = identity(step);
     std::vector<Vec>& vectors = partial_[step];
-    for (int i = 0; i < times; ++i) {
+    const int count = at(step).in_a_chain && !across_ ? 1 : times;
+    for (int i = 0; i < count; ++i) {
       vectors.push_back(v_.vec(inst(step).type));
       v_.cc.emit(ins::kIdVmovaps, vectors.back(), first);
     }
-    if (inst(step).prim != Prim::kSum) continue;
+    if (!is_sum_of_blocks(step)) continue;
     for (const Vec& vector : vectors) {
       totals_[step].push_back(v_.vec(inst(step).type));
       v_.cc.emit(ins::kIdVmovaps, totals_[step].back(), vector);
@@ -47,7 +48,8 @@ void RowReductions::merge(int step, const Vec& into, const Vec& value) const {
 }
 
 void RowReductions::add(int step, int vector, const Reg& value, const Reg* exists) {
-  const Vec& into = partial_.at(step)[static_cast<size_t>(vector)];
+  const std::vector<Vec>& vectors = partial_.at(step);
+  const Vec& into = vectors[static_cast<size_t>(vector) % vectors.size()];
   if (exists == nullptr) return merge(step, into, value.as<Vec>());
   merge(step, into, v_.select(inst(step).type, *exists, value.as<Vec>(), identity(step)));
 }
@@ -69,17 +71,11 @@ Vec RowReductions::swapped(const Vec& value, int bytes, int distance_bytes) cons
   return to;
 }
 
-bool RowReductions::has_sums() const {
-  for (const auto& [step, vectors] : partial_) {
-    if (inst(step).prim == Prim::kSum) return true;
-  }
-  return false;
-}
+bool RowReductions::has_blocks() const { return !totals_.empty(); }
 
 void RowReductions::end_block() {
-  for (auto& [step, vectors] : partial_) {
-    if (inst(step).prim != Prim::kSum) continue;
-    std::vector<Vec>& totals = totals_.at(step);
+  for (auto& [step, totals] : totals_) {
+    const std::vector<Vec>& vectors = partial_.at(step);
     for (size_t i = 0; i < vectors.size(); ++i) {
       merge(step, totals[i], vectors[i]);
       v_.cc.emit(ins::kIdVxorps, vectors[i], vectors[i], vectors[i]);
@@ -93,13 +89,76 @@ Reg RowReductions::lanes_of(int step, int vector) {
   return total == totals_.end() ? partial_.at(step)[i] : total->second[i];
 }
 
-Reg RowReductions::finish(int step) {
+void RowReductions::merge_lanes(int step, const Vec& into) const {
+  const Inst& reduction = inst(step);
+  const int bytes = static_cast<int>(size_of(reduction.type));
+  const bool is_extreme = reduction.prim == Prim::kLargest || reduction.prim == Prim::kSmallest;
+  const Prim prim = reduction.prim == Prim::kLargest ? Prim::kMax : Prim::kMin;
+  for (int distance = static_cast<int>(into.size()) / 2; distance >= bytes; distance /= 2) {
+    const Vec other = swapped(into, bytes, distance);
+    if (is_extreme && v_.wide()) {
+      v_.cc.emit(v_.instruction(prim, reduction.type), into, into, other);
+    } else {
+      merge(step, into, other);
+    }
+  }
+  if (is_extreme && v_.wide()) spread_nan(reduction.type, into);
+}
+
+// The instruction gives its second source when either is NaN, so one that is in a lane moves to
+// the lane's partner at each distance, and is never lost.
+void RowReductions::spread_nan(DType type, const Vec& into) const {
+  const aj::KReg nan = v_.cc.newKw();
+  const asmjit::Label none = v_.cc.newLabel();
+  const bool is64 = size_of(type) == 8;
+  v_.cc.emit(is64 ? ins::kIdVcmppd : ins::kIdVcmpps, nan, into, into, Imm(3));
+  v_.cc.kortestw(nan, nan);
+  v_.cc.jz(none);
+  v_.cc.emit(ins::kIdVmovaps, into,
+             v_.splat(v_.number(type, std::numeric_limits<double>::quiet_NaN()), is64 ? 8 : 4));
+  v_.cc.bind(none);
+}
+
+// Quarters beyond the row are left out; its other absent lanes are 0, which a sum of weights
+// doesn't see.
+void RowReductions::merge_lanes_in_order(const Vec& into, const aj::Mem& columns) const {
+  const Vec lanes = v_.copy(DType::kF32, into).as<Vec>(), sum = into.xmm();
+  const asmjit::Label done = v_.cc.newLabel();
+  for (int quarter = 0; 4 * quarter < v_.count; ++quarter) {
+    Vec four = lanes.xmm();
+    if (quarter > 0) {
+      v_.cc.cmp(columns, 4 * quarter);
+      v_.cc.jle(done);
+      four = v_.cc.newXmm();
+      v_.cc.emit(ins::kIdVextractf32x4, four, lanes, Imm(quarter));
+      v_.cc.emit(ins::kIdVaddss, sum, sum, four);
+    }
+    for (int lane = 1; lane < 4; ++lane) {
+      const Vec turned = v_.cc.newXmm();
+      v_.cc.emit(ins::kIdVpermilps, turned, four, Imm(lane));
+      v_.cc.emit(ins::kIdVaddss, sum, sum, turned);
+    }
+  }
+  v_.cc.bind(done);
+  v_.cc.emit(ins::kIdVbroadcastss, into, sum);
+}
+
+Reg RowReductions::finish(int step, const aj::Mem& columns) {
   const auto total = totals_.find(step);
   std::vector<Vec>& vectors = total == totals_.end() ? partial_.at(step) : total->second;
   for (size_t i = 1; i < vectors.size(); ++i) merge(step, vectors[0], vectors[i]);
-  const int bytes = static_cast<int>(size_of(inst(step).type));
-  for (int distance = static_cast<int>(vectors[0].size()) / 2; distance >= bytes; distance /= 2)
-    merge(step, vectors[0], swapped(vectors[0], bytes, distance));
+  if (!at(step).in_a_chain || !vectors[0].isZmm()) {
+    merge_lanes(step, vectors[0]);
+    return vectors[0];
+  }
+  const asmjit::Label is_short = v_.cc.newLabel(), done = v_.cc.newLabel();
+  v_.cc.cmp(columns, v_.count);
+  v_.cc.jl(is_short);
+  merge_lanes(step, vectors[0]);
+  v_.cc.jmp(done);
+  v_.cc.bind(is_short);
+  merge_lanes_in_order(vectors[0], columns);
+  v_.cc.bind(done);
   return vectors[0];
 }
 
