@@ -9,19 +9,20 @@
 #include "kernels/x86/generator.h"
 #include "kernels/x86/launch.h"
 #include "kernels/x86/places.h"
+#include "kernels/x86/row_order.h"
 #include "kernels/x86/row_reductions.h"
-#include "kernels/x86/softmax.h"
 #include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
 namespace {
 
 constexpr size_t kMaxKernels = 4096;
+constexpr int64_t kShortestCascade = 32;  // elements; below, sums in order cost too much
 
 /// What of a spec and the geometry at hand shapes the code.
 struct Key {
   KernelSpec spec;
-  bool keeps = false;  // rows are short enough to put a value an element aside
+  ForLength length;  // of rows
 };
 
 // Dims that only count rows are data, unless their coordinates are read. One kernel then serves all
@@ -40,16 +41,19 @@ Key key_of(const KernelSpec& spec, const Geometry& geometry) {
   };
   for (OperandSpec& load : key.spec.loads) drop(&load);
   for (StoreSpec& store : key.spec.stores) drop(&store.operand);
-  key.keeps = spec.reduced == 1 && !walk.across && geometry.sizes.back() <= kMostKept;
+  if (spec.reduced == 1 && !walk.across)
+    key.length = {geometry.sizes.back() <= kMostKept, geometry.sizes.back() >= kShortestCascade};
   return key;
 }
 
 struct Hash {
-  size_t operator()(const Key& key) const { return key.spec.hash() ^ (key.keeps ? 1 : 0); }
+  size_t operator()(const Key& key) const {
+    return key.spec.hash() ^ (key.length.keeps ? 1 : 0) ^ (key.length.cascades ? 2 : 0);
+  }
 };
 struct Same {
   bool operator()(const Key& a, const Key& b) const {
-    return a.keeps == b.keeps && a.spec.same_kernel(b.spec);
+    return a.length == b.length && a.spec.same_kernel(b.spec);
   }
 };
 
@@ -131,7 +135,7 @@ class X86Backend final : public Backend {
       if (const auto it = kernels_.find(key); it != kernels_.end()) return it->second;
     }
     const auto start = std::chrono::steady_clock::now();
-    const Generated code = generate(key.spec, key.keeps, isa_, runtime_.get(), why);
+    const Generated code = generate(key.spec, key.length, isa_, runtime_.get(), why);
     if (code.entry == nullptr) return nullptr;
     const double us =
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();

@@ -17,7 +17,8 @@ namespace {
 
 class Generator {
  public:
-  Generator(aj::Compiler& cc, const KernelSpec& spec, const Program& program, const Lanes& lanes)
+  Generator(aj::Compiler& cc, const KernelSpec& spec, const Program& program, const Lanes& lanes,
+            bool cascades)
       : cc_(cc),
         spec_(spec),
         lanes_(lanes),
@@ -25,6 +26,7 @@ class Generator {
         body_(lanes, program),
         reductions_(lanes, program, walk_.across),
         program_(program),
+        cascades_(cascades),
         args_(cc.newIntPtr()),
         operands_(lanes, spec, walk_, args_) {}
 
@@ -70,6 +72,12 @@ class Generator {
     return weight <= (lanes_.wide() ? 200 : 48) || 2 * program_.most_alive <= room ? 2 : 1;
   }
 
+  aj::Mem columns() const { return operands_.field(offsetof(LaunchArgs, inner)); }
+  std::optional<aj::Mem> columns_of_cascades() const {
+    if (cascades_ && lanes_.wide() && lanes_.count == 16 && unroll() > 1) return columns();
+    return std::nullopt;
+  }
+
   void begin_phase(size_t p) {
     phase_ = &program_.phases[p];
     is_last_ = p + 2 == program_.phases.size();
@@ -80,14 +88,13 @@ class Generator {
     for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
       begin_phase(p);
       body_.emit_row(phase_->row, around());
-      reductions_.start(phase_->reductions, unroll());
+      reductions_.start(phase_->reductions, unroll(), columns_of_cascades());
       nest(0, [this] {
         operands_.begin_lanes();
         lane_loop([this](int times) { vectors(times); });
       });
-      const aj::Mem columns = operands_.field(offsetof(LaunchArgs, inner));
       for (const int step : phase_->reductions)
-        body_.set_row(step, reductions_.finish(step, columns));
+        body_.set_row(step, reductions_.finish(step, columns()));
     }
     body_.emit_row(program_.phases.back().row, around());
     for (size_t i = 0; i < program_.stores.size(); ++i) {
@@ -101,7 +108,7 @@ class Generator {
     for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
       begin_phase(p);
       body_.emit(times, phase_->row, around());
-      reductions_.start(phase_->reductions, times);
+      reductions_.start(phase_->reductions, times, std::nullopt);
       nest(0, [this, times] { vectors(times); });
       for (const int step : phase_->reductions) {
         for (int vector = 0; vector < times; ++vector)
@@ -138,11 +145,7 @@ class Generator {
     cc_.inc(at);
     cc_.dec(block);
     cc_.jnz(next);
-    if (in_blocks) {
-      reductions_.end_block();
-      cc_.test(left, left);
-      cc_.jnz(next_block);
-    }
+    if (in_blocks) end_block(left, next_block);
     operands_.rewind(level);
   }
 
@@ -157,14 +160,21 @@ class Generator {
     const asmjit::Label next = cc_.newLabel();
     cc_.mov(behind, left_);
     cc_.bind(next);
-    cc_.mov(left_, kLaneBlock);
+    cc_.mov(left_, reductions_.has_cascades() ? EmittedCascade::kBlock : kLaneBlock);
     cc_.cmp(behind, left_);
     cc_.cmovl(left_, behind);
     cc_.sub(behind, left_);
     block_of_lanes(vectors);
-    reductions_.end_block();
+    end_block(behind, next);
+  }
+
+  void end_block(const aj::Gp& behind, const asmjit::Label& next) {
+    const asmjit::Label done = cc_.newLabel();
     cc_.test(behind, behind);
-    cc_.jnz(next);
+    cc_.jz(done);
+    reductions_.end_block(spot_.index);
+    cc_.jmp(next);
+    cc_.bind(done);
   }
 
   /// Whole vectors several at a time, then one by one, then the rest.
@@ -184,6 +194,7 @@ class Generator {
     }
     // With masks the rest of the row is a loop of partial vectors, the last one shorter.
     if (lanes_.wide()) {
+      if (times > 2 && reductions_.has_cascades()) whole_vectors(2, vectors);
       masked_vectors(vectors);
     } else {
       whole_vectors(1, vectors);
@@ -249,7 +260,8 @@ class Generator {
   Body::Environment around() {
     return {[this](int vector, const Inst& inst) { return load(vector, inst); },
             [this](int vector, int step, const Reg& value) {
-              reductions_.add(step, vector, value, walk_.across ? nullptr : spot_.lanes());
+              reductions_.add(step, vector, value, walk_.across ? nullptr : spot_.lanes(),
+                              spot_.index);
             },
             [this](int vector, int step) { return kept(vector, step); },
             [this](int vector, int step, const Reg& value) { keep(vector, step, value); }};
@@ -337,6 +349,7 @@ class Generator {
   Body body_;
   RowReductions reductions_;
   const Program& program_;
+  const bool cascades_;
   const Phase* phase_ = nullptr;  // the one that is being emitted
   bool is_last_ = true;           // and whether elements are stored in it
   aj::Gp args_;
@@ -346,20 +359,13 @@ class Generator {
   Spot spot_;                           // of the vectors that are being emitted
 };
 
-// 64-bit elements halve the lanes of the whole kernel, so that every value has as many.
-int lane_count(const KernelSpec& spec, const Program& program, Isa isa) {
-  bool has_64bit = program.has_64bit;
-  for (const OperandSpec& load : spec.loads) has_64bit = has_64bit || size_of(load.dtype) == 8;
-  return (isa == Isa::kAvx512 ? 16 : 8) / (has_64bit ? 2 : 1);
-}
-
 }  // namespace
 
-Generated generate(const KernelSpec& recorded, bool keeps, Isa isa, asmjit::JitRuntime* runtime,
-                   std::string* why) {
+Generated generate(const KernelSpec& recorded, ForLength length, Isa isa,
+                   asmjit::JitRuntime* runtime, std::string* why) {
   Generated result;
   const KernelSpec spec = has_places(recorded) ? *with_short_places(recorded) : recorded;
-  const Program program = lower(spec, keeps);
+  const Program program = lower(spec, length.keeps);
   asmjit::CodeHolder code;
   code.init(runtime->environment());
   aj::Compiler cc(&code);
@@ -370,7 +376,7 @@ Generated generate(const KernelSpec& recorded, bool keeps, Isa isa, asmjit::JitR
   if (isa == Isa::kAvx512) function->frame().setAvx512Enabled();
 
   const Lanes lanes(cc, isa, lane_count(spec, program, isa));
-  Generator generator(cc, spec, program, lanes);
+  Generator generator(cc, spec, program, lanes, length.cascades);
   generator.run(function);
   cc.endFunc();
   asmjit::Error error =

@@ -26,12 +26,18 @@ struct Generated {
   bool keeps = false;  ///< it wants LaunchArgs::kept
 };
 
+/// What the length of rows lets code do.
+struct ForLength {
+  bool keeps = false;     ///< a value that is costly and needed in two passes is put aside: at most
+                          ///< kMostKept elements
+  bool cascades = false;  ///< sums are LibTorch's cascades, which cost short rows a fifth
+  bool operator==(const ForLength&) const = default;
+};
+
 /// Generates code into `runtime`, which owns it.
 ///
-/// Keeps    whether a value that is costly and needed in two passes may be put aside: rows are then
-///          of at most kMostKept elements.
 /// Result   `entry` is null when the code could not be made; `why` then says the reason.
-Generated generate(const KernelSpec& spec, bool keeps, Isa isa, asmjit::JitRuntime* runtime,
+Generated generate(const KernelSpec& spec, ForLength length, Isa isa, asmjit::JitRuntime* runtime,
                    std::string* why);
 
 }  // namespace torchweld::x86

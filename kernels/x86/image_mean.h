@@ -4,44 +4,11 @@
 
 #include <cstdint>
 
+#include "kernels/x86/cascade_sum.h"
 #include "kernels/x86/matmul_isa.h"
 
 namespace torchweld::x86 {
 namespace {
-
-/// The sum of x[i * stride] for i below `count`: four sums over every fourth one, each in blocks of
-/// sixteen and blocks of these. Source  at::native::row_sum in SumKernel.cpp, LibTorch 2.11.
-template <class Isa, class Load>
-[[gnu::always_inline]] inline typename Isa::V row_sum(const float* x, int64_t stride, int64_t count,
-                                                      const Load& load) {
-  using V = typename Isa::V;
-  constexpr int kLevels = 4, kSums = 4;
-  constexpr int64_t kBlock = 16;
-  V level[kLevels][kSums];
-  for (auto& sums : level)
-    for (V& sum : sums) sum = Isa::zero();
-  const int64_t rows = count / kSums;
-  for (int64_t i = 0; i < rows;) {
-    for (V& sum : level[0]) {
-      sum = Isa::add(sum, load(x));
-      x += stride;
-    }
-    ++i;
-    int64_t block = kBlock;
-    for (int j = 1; j < kLevels && i % block == 0; ++j, block *= kBlock) {
-      for (int k = 0; k < kSums; ++k) {
-        level[j][k] = Isa::add(level[j][k], level[j - 1][k]);
-        level[j - 1][k] = Isa::zero();
-      }
-    }
-  }
-  for (int j = 1; j < kLevels; ++j)
-    for (int k = 0; k < kSums; ++k) level[0][k] = Isa::add(level[0][k], level[j][k]);
-  for (int64_t i = rows * kSums; i < count; ++i, x += stride)
-    level[0][0] = Isa::add(level[0][0], load(x));
-  for (int k = 1; k < kSums; ++k) level[0][0] = Isa::add(level[0][0], level[0][k]);
-  return level[0][0];
-}
 
 /// Whether the window of an average is all of a dense image.
 inline bool is_mean_of_image(const ConvShape& s) {
@@ -67,7 +34,7 @@ void mean_of_channels(const ImageConvCall& c, int64_t b, int64_t channel, int le
   V sum = Isa::zero();
   for (int64_t i = rows * kPixels; i < pixels; ++i) sum = Isa::add(sum, load(x + i * stride));
   for (int64_t lane = 0; lane < kPixels; ++lane)
-    sum = Isa::add(sum, row_sum<Isa>(x + lane * stride, kPixels * stride, rows, load));
+    sum = Isa::add(sum, cascade_sum<Isa>(x + lane * stride, kPixels * stride, rows, load));
   sum = Isa::div(sum, Isa::all(static_cast<float>(pixels)));
   const int64_t at = b * s.out_channels + channel;
   if (c.summand != nullptr) sum = Isa::add(sum, load(c.summand + at));

@@ -8,7 +8,6 @@
 #include "kernels/phases.h"
 #include "kernels/x86/math.h"
 #include "kernels/x86/places.h"
-#include "kernels/x86/softmax.h"
 #include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
@@ -59,7 +58,6 @@ class Lowering {
   }
 
   int16_t add(Inst inst) {
-    const bool in_a_chain = inst.prim == Prim::kSum && is_softmax_weight(spec_.body, inst.args[0]);
     for (int16_t& arg : inst.args) {
       if (arg >= 0) arg = renumbered_[static_cast<size_t>(arg)];
     }
@@ -68,7 +66,9 @@ class Lowering {
       for (int i = 0; i < 2; ++i) inst.args[i] = cast(inst.args[i], DType::kI32);
     }
     const int16_t value = push(inst);
-    program_.steps.back().in_a_chain = in_a_chain;
+    if (inst.prim == Prim::kSum)
+      program_.steps.back().order =
+          order_of_sum(spec_.body, static_cast<int16_t>(renumbered_.size()));
     if (inst.prim == Prim::kDiv && inst.type == DType::kF32) {
       program_.steps.back().large_divisor = at_least_one(inst.args[1]);
     }
@@ -323,6 +323,12 @@ class Lowering {
 };
 
 }  // namespace
+
+int lane_count(const KernelSpec& spec, const Program& program, Isa isa) {
+  bool has_64bit = program.has_64bit;
+  for (const OperandSpec& load : spec.loads) has_64bit = has_64bit || size_of(load.dtype) == 8;
+  return (isa == Isa::kAvx512 ? 16 : 8) / (has_64bit ? 2 : 1);
+}
 
 Program lower(const KernelSpec& spec, bool keeps) { return Lowering(spec, keeps).run(); }
 

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "kernels/spec.h"
+#include "kernels/x86/isa.h"
+#include "kernels/x86/row_order.h"
 
 namespace torchweld::x86 {
 
@@ -14,7 +16,7 @@ struct Step {
   bool negate_product = false;  ///< kFma: -(a * b) + c
   bool negate_addend = false;   ///< kFma: a * b - c
   bool large_divisor = false;   ///< kDiv: the divisor is 1 or more, or NaN
-  bool in_a_chain = false;      ///< kSum: a row's partial sums have no blocks, and one vector
+  SumOrder order{};             ///< kSum
   bool live = false;
   int last_use =
       -1;  ///< index of the last step that reads the value; the body's size when a store does
@@ -44,5 +46,9 @@ struct Program {
 
 /// `keeps`: a value that costs much and is needed in several passes may be computed once.
 Program lower(const KernelSpec& spec, bool keeps);
+
+/// Elements of a vector. 64-bit ones halve the lanes of the whole kernel, so that every value has
+/// as many.
+int lane_count(const KernelSpec& spec, const Program& program, Isa isa);
 
 }  // namespace torchweld::x86

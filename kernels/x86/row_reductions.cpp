@@ -7,18 +7,24 @@ namespace torchweld::x86 {
 using aj::Vec;
 using asmjit::Imm;
 
-void RowReductions::start(const std::vector<int>& steps, int times) {
+void RowReductions::start(const std::vector<int>& steps, int times,
+                          const std::optional<aj::Mem>& columns) {
   partial_.clear();
   totals_.clear();
+  cascades_.clear();
   for (const int step : steps) {
+    if (columns && inst(step).prim == Prim::kSum && at(step).order == SumOrder::kCascade) {
+      cascades_.try_emplace(step, v_, *columns);
+      continue;
+    }
     const Vec first = identity(step);
     std::vector<Vec>& vectors = partial_[step];
-    const int count = at(step).in_a_chain && !across_ ? 1 : times;
+    const int count = is_chain(step) && !across_ ? 1 : times;
     for (int i = 0; i < count; ++i) {
       vectors.push_back(v_.vec(inst(step).type));
       v_.cc.emit(ins::kIdVmovaps, vectors.back(), first);
     }
-    if (!is_sum_of_blocks(step)) continue;
+    if (inst(step).prim != Prim::kSum || is_chain(step)) continue;
     for (const Vec& vector : vectors) {
       totals_[step].push_back(v_.vec(inst(step).type));
       v_.cc.emit(ins::kIdVmovaps, totals_[step].back(), vector);
@@ -47,7 +53,13 @@ void RowReductions::merge(int step, const Vec& into, const Vec& value) const {
   v_.cc.emit(v_.instruction(prim, reduction.type), into, into, value);
 }
 
-void RowReductions::add(int step, int vector, const Reg& value, const Reg* exists) {
+void RowReductions::add(int step, int vector, const Reg& value, const Reg* exists,
+                        const aj::Gp& index) {
+  if (const auto cascade = cascades_.find(step); cascade != cascades_.end()) {
+    if (exists == nullptr) return cascade->second.add(vector, value.as<Vec>());
+    return cascade->second.add_rest(
+        v_.select(DType::kF32, *exists, value.as<Vec>(), identity(step)), index);
+  }
   const std::vector<Vec>& vectors = partial_.at(step);
   const Vec& into = vectors[static_cast<size_t>(vector) % vectors.size()];
   if (exists == nullptr) return merge(step, into, value.as<Vec>());
@@ -71,9 +83,8 @@ Vec RowReductions::swapped(const Vec& value, int bytes, int distance_bytes) cons
   return to;
 }
 
-bool RowReductions::has_blocks() const { return !totals_.empty(); }
-
-void RowReductions::end_block() {
+void RowReductions::end_block(const aj::Gp& index) {
+  for (const auto& [step, cascade] : cascades_) cascade.end_block(index);
   for (auto& [step, totals] : totals_) {
     const std::vector<Vec>& vectors = partial_.at(step);
     for (size_t i = 0; i < vectors.size(); ++i) {
@@ -83,10 +94,17 @@ void RowReductions::end_block() {
   }
 }
 
-Reg RowReductions::lanes_of(int step, int vector) {
+/// With all its blocks.
+Vec RowReductions::total_of(int step, size_t vector) {
+  const Vec& last = partial_.at(step)[vector];
   const auto total = totals_.find(step);
-  const auto i = static_cast<size_t>(vector);
-  return total == totals_.end() ? partial_.at(step)[i] : total->second[i];
+  if (total == totals_.end()) return last;
+  merge(step, total->second[vector], last);
+  return total->second[vector];
+}
+
+Reg RowReductions::lanes_of(int step, int vector) {
+  return total_of(step, static_cast<size_t>(vector));
 }
 
 void RowReductions::merge_lanes(int step, const Vec& into) const {
@@ -144,22 +162,24 @@ void RowReductions::merge_lanes_in_order(const Vec& into, const aj::Mem& columns
 }
 
 Reg RowReductions::finish(int step, const aj::Mem& columns) {
-  const auto total = totals_.find(step);
-  std::vector<Vec>& vectors = total == totals_.end() ? partial_.at(step) : total->second;
-  for (size_t i = 1; i < vectors.size(); ++i) merge(step, vectors[0], vectors[i]);
-  if (!at(step).in_a_chain || !vectors[0].isZmm()) {
-    merge_lanes(step, vectors[0]);
-    return vectors[0];
+  if (const auto cascade = cascades_.find(step); cascade != cascades_.end())
+    return cascade->second.finish();
+  const size_t vectors = partial_.at(step).size();
+  const Vec all = total_of(step, 0);
+  for (size_t i = 1; i < vectors; ++i) merge(step, all, total_of(step, i));
+  if (!is_chain(step) || !all.isZmm()) {
+    merge_lanes(step, all);
+    return all;
   }
   const asmjit::Label is_short = v_.cc.newLabel(), done = v_.cc.newLabel();
   v_.cc.cmp(columns, v_.count);
   v_.cc.jl(is_short);
-  merge_lanes(step, vectors[0]);
+  merge_lanes(step, all);
   v_.cc.jmp(done);
   v_.cc.bind(is_short);
-  merge_lanes_in_order(vectors[0], columns);
+  merge_lanes_in_order(all, columns);
   v_.cc.bind(done);
-  return vectors[0];
+  return all;
 }
 
 }  // namespace torchweld::x86

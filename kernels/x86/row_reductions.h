@@ -2,8 +2,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <vector>
 
+#include "kernels/x86/emitted_cascade.h"
 #include "kernels/x86/lanes.h"
 #include "kernels/x86/lower.h"
 
@@ -12,10 +14,11 @@ namespace torchweld::x86 {
 /// Takes vectors in, a partial result a lane; then merges the lanes, or leaves them where each is a
 /// row of its own.
 ///
-/// Numerics  sums in a chain (lower.h) are of one vector's lanes, or of the row in its order where
-///           lanes are rows or the row is shorter than a vector. Others are of blocks, and those of
-///           as many partial sums as there are lanes and vectors in a step, or of one where lanes
-///           are rows, each in the order of the row. A NaN is the result of kLargest and kSmallest.
+/// Numerics  of row_order.h's orders: a chain has one vector's lanes, or is the row in its order
+///           where lanes are rows or the row is shorter than a vector. Cascades that can't be one,
+///           as lanes across rows can't, are of blocks, and those of as many partial sums as there
+///           are lanes and vectors in a step, or of one where lanes are rows, each in the order of
+///           the row. A NaN is the result of kLargest and kSmallest.
 class RowReductions {
  public:
   /// `across`: each lane is a row of its own.
@@ -29,13 +32,16 @@ class RowReductions {
             prim == Prim::kSmallest);
   }
 
-  /// Before a pass that takes `times` vectors in a step.
-  void start(const std::vector<int>& steps, int times);
-  /// `exists`, where given, says which lanes are elements.
-  void add(int step, int vector, const Reg& value, const Reg* exists);
-  /// Whether a sum of blocks is under way. Its block ends: what it has goes to a total of its own.
-  bool has_blocks() const;
-  void end_block();
+  /// Before a pass that takes `times` vectors in a step. `columns`, where given, are the elements
+  /// of a row whose sums may be cascades: whole vectors come in pairs.
+  void start(const std::vector<int>& steps, int times, const std::optional<aj::Mem>& columns);
+  /// `exists`, where given, says which lanes are elements. The first is element `index` of the row.
+  void add(int step, int vector, const Reg& value, const Reg* exists, const aj::Gp& index);
+  /// Whether a sum of blocks is under way. A block ends, and one from element `index` of the row
+  /// on follows: what it has goes to a total of its own.
+  bool has_blocks() const { return !totals_.empty() || has_cascades(); }
+  bool has_cascades() const { return !cascades_.empty(); }
+  void end_block(const aj::Gp& index);
   /// After the pass over rows of `columns` elements: the result in every lane.
   Reg finish(int step, const aj::Mem& columns);
   /// After the pass, where lanes are rows: the results of one vector.
@@ -44,10 +50,11 @@ class RowReductions {
  private:
   const Step& at(int step) const { return program_.steps[static_cast<size_t>(step)]; }
   const Inst& inst(int step) const { return at(step).inst; }
-  bool is_sum_of_blocks(int step) const {
-    return inst(step).prim == Prim::kSum && !at(step).in_a_chain;
+  bool is_chain(int step) const {
+    return inst(step).prim == Prim::kSum && at(step).order == SumOrder::kChain;
   }
   aj::Vec identity(int step) const;
+  aj::Vec total_of(int step, size_t vector);
   void merge(int step, const aj::Vec& into, const aj::Vec& value) const;
   void merge_lanes(int step, const aj::Vec& into) const;
   void spread_nan(DType type, const aj::Vec& into) const;
@@ -59,6 +66,7 @@ class RowReductions {
   const bool across_;
   std::map<int, std::vector<aj::Vec>> partial_;  // by step, then vector
   std::map<int, std::vector<aj::Vec>> totals_;   // of sums, of the blocks that have ended
+  std::map<int, EmittedCascade> cascades_;
 };
 
 }  // namespace torchweld::x86

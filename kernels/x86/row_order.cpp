@@ -1,4 +1,6 @@
-#include "kernels/x86/softmax.h"
+#include "kernels/x86/row_order.h"
+
+#include <algorithm>
 
 #include "kernels/x86/walk.h"
 
@@ -9,6 +11,25 @@ const Inst& at(const std::vector<Inst>& body, int16_t value) {
   return body[static_cast<size_t>(value)];
 }
 
+/// exp(x - max(x)) in f32.
+bool is_softmax_weight(const std::vector<Inst>& body, int16_t value) {
+  const Inst& exp = at(body, value);
+  if (exp.prim != Prim::kExp || exp.type != DType::kF32) return false;
+  const Inst& distance = at(body, exp.args[0]);
+  if (distance.prim != Prim::kSub) return false;
+  const Inst& largest = at(body, distance.args[1]);
+  return largest.prim == Prim::kLargest && largest.args[0] == distance.args[0];
+}
+
+/// (x - mean of x)^2.
+bool is_squared_distance(const std::vector<Inst>& body, const Inst& inst) {
+  if (inst.prim != Prim::kMul || inst.args[0] != inst.args[1]) return false;
+  const Inst& distance = at(body, inst.args[0]);
+  if (distance.prim != Prim::kSub) return false;
+  const Inst& mean = at(body, distance.args[1]);
+  return mean.prim == Prim::kDiv && at(body, mean.args[0]).prim == Prim::kSum;
+}
+
 bool is_share(const std::vector<Inst>& body, const Inst& inst) {
   return inst.prim == Prim::kDiv && is_softmax_weight(body, inst.args[0]) &&
          at(body, inst.args[1]).prim == Prim::kSum &&
@@ -17,13 +38,13 @@ bool is_share(const std::vector<Inst>& body, const Inst& inst) {
 
 }  // namespace
 
-bool is_softmax_weight(const std::vector<Inst>& body, int16_t value) {
-  const Inst& exp = at(body, value);
-  if (exp.prim != Prim::kExp || exp.type != DType::kF32) return false;
-  const Inst& distance = at(body, exp.args[0]);
-  if (distance.prim != Prim::kSub) return false;
-  const Inst& largest = at(body, distance.args[1]);
-  return largest.prim == Prim::kLargest && largest.args[0] == distance.args[0];
+SumOrder order_of_sum(const std::vector<Inst>& body, int16_t sum) {
+  if (at(body, sum).type != DType::kF32) return SumOrder::kBlocks;
+  if (is_softmax_weight(body, at(body, sum).args[0])) return SumOrder::kChain;
+  const bool has_moments = std::any_of(body.begin(), body.end(), [&body](const Inst& inst) {
+    return is_squared_distance(body, inst);
+  });
+  return has_moments ? SumOrder::kBlocks : SumOrder::kCascade;
 }
 
 KernelSpec with_inverse_sums(const KernelSpec& spec) {
