@@ -46,21 +46,6 @@ std::optional<std::string> training_module(const jit::Module& module) {
   return std::nullopt;
 }
 
-/// Freezing turns attributes that nobody writes into constants. Its numeric optimisations stay off:
-/// they fold a batch norm in training mode wrongly, and folding is the planner's work. `preserved`
-/// stay attributes.
-jit::Module frozen(const jit::Module& module, const std::string& method,
-                   std::vector<std::string> preserved) {
-  if (method != "forward") preserved.push_back(method);
-  try {
-    return jit::freeze_module(module, preserved, /*freezeInterfaces=*/true,
-                              /*preserveParameters=*/false);
-  } catch (const std::exception&) {
-    return module
-        .deepcopy();  // its attributes are then read as state, which is slower and just as right
-  }
-}
-
 void retarget_devices(jit::Block* block, c10::Device device) {
   for (jit::Node* node : block->nodes()) {
     for (jit::Block* inner : node->blocks()) retarget_devices(inner, device);
@@ -85,6 +70,31 @@ void collect_uses(const jit::Block* block, AttributeUses* uses) {
     if (node->kind() == c10::prim::GetAttr) uses->read.insert(node->s(c10::attr::name));
     if (node->kind() == c10::prim::SetAttr) uses->written.insert(node->s(c10::attr::name));
     uses->calls |= node->kind() == c10::prim::CallMethod || node->kind() == c10::prim::CallFunction;
+  }
+}
+
+/// Whether calls are left after inlining: of a module that data chooses, through its interface.
+bool calls_a_chosen_module(const jit::Module& module, const std::string& method) {
+  const auto graph = module.get_method(method).graph()->copy();
+  jit::Inline(*graph);
+  AttributeUses uses;
+  collect_uses(graph->block(), &uses);
+  return uses.calls;
+}
+
+/// Freezing turns attributes that nobody writes into constants. Its numeric optimisations stay off:
+/// they fold a batch norm in training mode wrongly, and folding is the planner's work. `preserved`
+/// stay attributes. It also removes all other methods, those that a chosen module is called by
+/// among them. What isn't frozen reads its attributes as state, which is slower and just as right.
+jit::Module frozen(const jit::Module& module, const std::string& method,
+                   std::vector<std::string> preserved) {
+  if (method != "forward") preserved.push_back(method);
+  try {
+    jit::Module made = jit::freeze_module(module, preserved, /*freezeInterfaces=*/true,
+                                          /*preserveParameters=*/false);
+    return calls_a_chosen_module(made, method) ? module.deepcopy() : made;
+  } catch (const std::exception&) {
+    return module.deepcopy();
   }
 }
 

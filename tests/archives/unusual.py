@@ -91,6 +91,29 @@ def module_list_by_index():
 
 
 @archive
+def interface_chosen_by_data():
+    class Chosen(nn.Module):
+        first: Transforms
+        second: Transforms
+
+        def __init__(self):
+            super().__init__()
+            self.first = Doubles()
+            self.second = Shifts()
+
+        def pick(self, x) -> Transforms:
+            if bool(x.sum() > 0):
+                return self.first
+            return self.second
+
+        def forward(self, x):
+            picked: Transforms = self.pick(x)
+            return picked.forward(x) + self.second.forward(x)
+
+    return scripted(Chosen(), torch.ones(2, 3))
+
+
+@archive
 def enum_constant():
     class Enums(nn.Module):
         def __init__(self):
