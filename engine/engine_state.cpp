@@ -167,15 +167,16 @@ c10::IValue EngineState::walk(std::vector<c10::IValue> inputs, CallState* state,
     if (answer_at_once(inputs, &result)) return result;
   }
   complete_inputs(*module_, arguments_, &inputs);
-  if (!module_->why_whole.empty()) return call_whole(std::move(inputs), state);
   std::optional<at::AutoGradMode> no_grad;
   std::optional<at::AutoDispatchBelowAutograd> below_autograd;
+  const bool whole = !module_->why_whole.empty();
   if (needs_autograd(inputs)) {
     planning = Planning::kOff;  // a plan builds no graph of gradients
   } else {
     no_grad.emplace(false);
-    below_autograd.emplace();
+    if (!whole) below_autograd.emplace();
   }
+  if (whole) return call_whole(std::move(inputs), state);
   thread_local std::vector<const at::Tensor*> leaves;
   Walk walk;
   walk.arguments = inputs.size();

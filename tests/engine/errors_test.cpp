@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/archives.h"
 #include "tests/support/script_module.h"
 #include "torchweld/torchweld.h"
 
@@ -174,6 +175,13 @@ TEST(Autograd, InputsThatNeedGradientsAreLibTorchs) {
   }
   const at::AutoGradMode no_grad(false);
   EXPECT_FALSE(engine.run({at::ones({3}).requires_grad_(true)}).toTensor().requires_grad());
+}
+
+TEST(Autograd, AMethodThatLibTorchRunsWholeBuildsNoGraphOfItsParameters) {
+  const Engine engine = load(archive_path("unusual/interface_chosen_by_data"), blocking());
+  const at::AutoGradMode grad(true);
+  EXPECT_FALSE(engine.run({at::ones({2, 3})}).toTensor().requires_grad());
+  EXPECT_TRUE(engine.run({at::ones({2, 3}).requires_grad_(true)}).toTensor().requires_grad());
 }
 
 TEST(Autograd, WhatTheModelRaisesIsStillTheModels) {
