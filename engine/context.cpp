@@ -31,6 +31,17 @@ at::Tensor view_over(const at::Tensor& base, const Value& v, int64_t offset) {
   return out;
 }
 
+/// With the strides of the tensor also where elements share memory, as expand() makes them.
+at::Tensor own_copy(const at::Tensor& tensor) {
+  if (tensor.layout() != at::kStrided || tensor.is_quantized() || tensor.numel() == 0 ||
+      tensor.is_non_overlapping_and_dense())
+    return tensor.clone();
+  int64_t span = 1;
+  for (int64_t d = 0; d < tensor.dim(); ++d) span += (tensor.size(d) - 1) * tensor.stride(d);
+  const at::Tensor memory = tensor.as_strided({span}, {1}).clone();
+  return memory.as_strided(tensor.sizes(), tensor.strides(), 0);
+}
+
 }  // namespace
 
 Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
@@ -355,7 +366,7 @@ const std::vector<at::Tensor>& Context::outputs() {
   for (const ValueId id : graph.outputs) {
     const bool derived =
         graph.storage_of(id).kind == Storage::Kind::kConstant && graph.storage_of(id).derived;
-    outputs_.push_back(derived ? tensor_of(id).clone() : tensor_of(id));
+    outputs_.push_back(derived ? own_copy(tensor_of(id)) : tensor_of(id));
   }
   return outputs_;
 }
