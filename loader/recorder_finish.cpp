@@ -68,6 +68,15 @@ class OwnCopies {
   std::unordered_map<StorageId, at::Tensor> copies_;
 };
 
+/// Whether an output is memory of an operand's: a view, whose content the other operands, as
+/// expand_as's second, say nothing of.
+bool is_view_of_operand(const Graph& graph, const Node& node, ValueId output) {
+  bool found = false;
+  for_each_input(
+      node, [&](ValueId id) { found |= graph.value(id).storage == graph.value(output).storage; });
+  return found;
+}
+
 }  // namespace
 
 /// Storages whose content no input and no generator influences. A least fixpoint from the top: a
@@ -95,7 +104,7 @@ std::vector<char> Recorder::constant_storages() const {
       }
       if (folds) continue;
       for (const ValueId id : node.outputs) {
-        if (id != kNone) leave(id, &changed);
+        if (id != kNone && !is_view_of_operand(graph_, node, id)) leave(id, &changed);
       }
       for_each_input(node, [&](ValueId id) {
         read_outside[static_cast<size_t>(graph_.value(id).storage)] = 1;

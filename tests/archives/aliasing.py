@@ -35,6 +35,24 @@ def parameter_as_output():
 
 
 @archive
+def constant_viewed_as_an_input():
+    class Views(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("table", torch.rand(1, 8))
+
+        def forward(self, x):
+            scaled = x.exp() * self.table.expand_as(x)
+            shifted = x - self.table.view_as(x[:1]).type_as(x)
+            derived = (self.table * 2).expand_as(x)
+            written = self.table.repeat(x.size(0), 1).view_as(x)
+            written.add_(x)
+            return scaled, shifted, derived + x, derived, written, self.table.expand_as(x)
+
+    return scripted(Views(), torch.randn(4, 8))
+
+
+@archive
 def same_output_twice():
     class Twice(nn.Module):
         def forward(self, x):
