@@ -15,7 +15,9 @@ bool read_ints(const Node& node, size_t i, size_t count, std::vector<int64_t>* o
 
 std::optional<ConvArgs> conv_args(const Node& node, size_t dims) {
   const bool general = node.op == "aten::_convolution" || node.op == "aten::convolution";
-  if (!general && node.op != "aten::conv1d" && node.op != "aten::conv2d" && node.op != kImageConv)
+  const bool volumes = node.op == "aten::conv3d" && dims == 3;
+  if (!general && !volumes && node.op != "aten::conv1d" && node.op != "aten::conv2d" &&
+      node.op != kImageConv)
     return std::nullopt;
   const auto groups = int_arg(node, general ? 8 : 6);
   ConvArgs args;

@@ -18,8 +18,9 @@ struct ConvArgs {
 /// An int list argument of `count` entries, of which one may stand for all.
 bool read_ints(const Node& node, size_t i, size_t count, std::vector<int64_t>* out);
 
-/// Of conv1d, conv2d, _convolution, convolution and kImageConv over images of `dims` dims; nullopt
-/// for other nodes, transposed convolutions and padding given by name.
+/// Of conv1d, conv2d, conv3d where `dims` is 3, _convolution, convolution and kImageConv over
+/// images of `dims` dims; nullopt for other nodes, transposed convolutions and padding given by
+/// name.
 std::optional<ConvArgs> conv_args(const Node& node, size_t dims);
 
 /// Of images x, weights w and result y, all of 3 or all of 4 dims; x by its strides.

@@ -25,6 +25,7 @@ bool is_library_op(const std::string& op) {
                                                         "aten::cudnn_convolution_relu",
                                                         "aten::cudnn_convolution_add_relu",
                                                         "aten::scaled_dot_product_attention",
+                                                        "aten::mkldnn_convolution",
                                                         "mkldnn::_convolution_pointwise",
                                                         "aten::lstm",
                                                         "aten::gru",

@@ -15,6 +15,7 @@
 #include "fusion/passes.h"
 #include "fusion/tails.h"
 #include "fusion/transformer.h"
+#include "fusion/volume_conv.h"
 
 namespace torchweld {
 namespace {
@@ -56,6 +57,7 @@ Plan plan(Graph graph, const Target& target) {
   narrow_products(&graph, target);
   recognise_attention(&graph, target);
   pack_convolutions(&graph, target);
+  use_volume_convolutions(&graph, target);
   use_cudnn(&graph, target);
   decompose(&graph, target);
   widen_bytes_in_products(&graph, target);

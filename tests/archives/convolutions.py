@@ -290,3 +290,21 @@ class Tokens(nn.Module):
 @archive
 def tokens_of_images():
     return traced(Tokens(), torch.randn(2, 3, 20, 24))
+
+
+@archive
+def volumes():
+    class Volumes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Conv3d(2, 8, 3, padding=1)
+            self.norm = nn.BatchNorm3d(8)
+            self.halves = nn.Conv3d(8, 16, (2, 3, 1), stride=(2, 1, 2), padding=(0, 1, 0), groups=2)
+            self.wide = nn.Conv3d(16, 4, 3, padding=2, dilation=2, bias=False)
+            self.voxels = nn.Conv3d(4, 3, 1)
+
+        def forward(self, x):
+            x = self.norm(self.first(x)).relu()
+            return self.voxels(self.wide(self.halves(x).relu()) + self.wide(self.halves(x.transpose(3, 4))))
+
+    return scripted(Volumes(), torch.randn(1, 2, 6, 8, 8))

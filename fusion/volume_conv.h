@@ -1,0 +1,17 @@
+// Convolutions of volumes on the host. Not those of images and signals: fusion/packed_conv.h.
+#pragma once
+
+#include "fusion/planner.h"
+#include "loader/graph.h"
+
+namespace torchweld {
+
+/// LibTorch's convolution by oneDNN, of plain tensors.
+inline constexpr const char* kDnnConvolution = "aten::mkldnn_convolution";
+
+/// Float32 convolutions over the last three dims become kDnnConvolution. LibTorch takes it itself
+/// for batches, for groups and for large volumes; else it copies all windows to a matrix, which
+/// takes three to five times as long. Filters of one voxel, which are products, stay.
+void use_volume_convolutions(Graph* graph, const Target& target);
+
+}  // namespace torchweld
