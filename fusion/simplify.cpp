@@ -141,7 +141,7 @@ class Simplifier {
     const auto b = number(node.args[1]);
     if (x == nullptr || !b || !same_type_and_shape(x->id, node.outputs[0])) return;
     const auto it = producer_.find(graph_.value(x->id).storage);
-    if (it == producer_.end()) return;
+    if (it == producer_.end() || written_.contains(it->first)) return;  // no longer x * a
     const Node& inner = graph_.nodes[it->second];
     if (base(inner) != "aten::mul" || inner.outputs[0] != x->id || inner.args.size() != 2) return;
     const auto* first = inner.args[0].tensor();

@@ -75,6 +75,17 @@ def in_place_on_intermediate():
 
 
 @archive
+def doubled_after_a_write_to_a_view():
+    def forward(x):
+        y = x * 3
+        v = y.view(4, 5)
+        v[:2, :1] = 0.5
+        return y + v, y * 2
+
+    return traced(Wrap(forward), torch.randn(4, 5))
+
+
+@archive
 def in_place_on_input():
     class Writes(nn.Module):
         def forward(self, x):

@@ -30,6 +30,17 @@ TEST(Simplify, PlusZeroTimesOneAndPowerOneVanish) {
 )");
 }
 
+TEST(Simplify, FactorsOfWhatIsWrittenInBetweenStayApart) {
+  const std::string text = simplified(R"(graph(%0: f32[4]):
+  %1: f32[4] = aten::mul.Scalar(%0, 3)
+  %2: f32[2] @%1 = aten::slice.Tensor(%1, 0, 0, 2, 1)
+  %2 <- aten::fill_.Scalar(%2, 0.5)
+  %3: f32[4] = aten::mul.Scalar(%1, 2)
+  return %3
+)");
+  EXPECT_NE(text.find("%3: f32[4] = aten::mul.Scalar(%1, 2)"), std::string::npos) << text;
+}
+
 TEST(Simplify, ExactRoundingKeepsPlusZeroButNotTimesOne) {
   // -0.0 + 0 is +0.0, and exact means every bit.
   EXPECT_EQ(simplified(R"(graph(%0: f32[4]):
