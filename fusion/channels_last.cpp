@@ -244,6 +244,7 @@ class Relayout {
       } else if (is_whole(id) && value(id).strides == value(out).strides) {
         Value whole = value(images_.at(value(id).storage).recorded);
         whole.storage = value(out).storage;
+        whole.dtype = value(out).dtype;
         image = graph_.add(std::move(whole));
       }
     });

@@ -308,3 +308,17 @@ def volumes():
             return self.voxels(self.wide(self.halves(x).relu()) + self.wide(self.halves(x.transpose(3, 4))))
 
     return scripted(Volumes(), torch.randn(1, 2, 6, 8, 8))
+
+
+@archive
+def compared_without_the_batch():
+    class Compares(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(8, 16, 1)
+
+        def forward(self, x):
+            image = self.conv(x).squeeze(0)
+            return image == image.flip(-1), (image * 2).to(torch.float64), image.exp()
+
+    return scripted(Compares(), torch.randn(1, 8, 5, 6))

@@ -382,5 +382,18 @@ TEST(PackedConv, LeavesFewChannelsTransposedAndOtherTypesAlone) {
   }
 }
 
+TEST(PackedConv, AViewOfAnImageIsComparedAsTruthNotAsFloats) {
+  const std::string plan = planned(R"(graph(%0: f32[1,16,5,6]):
+  %1: f32[16,16,1,1] = constant(0)
+  %2: f32[1,16,5,6] = aten::conv2d(%0, %1, none, [1, 1], [0, 0], [1, 1], 1)
+  %3: f32[16,5,6] @%2 = aten::squeeze(%2)
+  %4: bool[16,5,6] = aten::eq.Scalar(%3, 1)
+  return %4
+)",
+                                   by_hand());
+  EXPECT_NE(plan.find(": bool[1,16,5,6] = aten::clone("), std::string::npos) << plan;
+  EXPECT_NE(plan.find("return %4 in output of 480 bytes"), std::string::npos) << plan;
+}
+
 }  // namespace
 }  // namespace torchweld::testing
