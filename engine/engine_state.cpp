@@ -43,10 +43,12 @@ struct EngineState::Walk {
   CallState* state = nullptr;
   Planning planning = Planning::kBackground;
   CallTrace* trace = nullptr;
-  bool done = false;
+  bool done = false, settled = true;  // settled: plans answered it
+  int blocks = 1;
   c10::IValue result;
 
   void go_on(Unit* next, std::vector<c10::IValue> environment) {
+    ++blocks;
     unit = next;
     values = std::move(environment);
     arguments = 0;
@@ -199,6 +201,7 @@ c10::IValue EngineState::walk(std::vector<c10::IValue> inputs, CallState* state,
     walk.values.clear();
     walk.values.swap(state->spare);
   }
+  if (planning != Planning::kOff) long_calls_.saw(walk.blocks, walk.settled);
   return std::move(walk.result);
 }
 
@@ -241,6 +244,7 @@ bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>&
 
 /// Walks until the method returns, or until a block begins for which there is a plan.
 void EngineState::interpret(Walk* walk) {
+  walk->settled = false;
   if (walk->unit->place() == nullptr) {
     std::vector<c10::IValue> arguments(
         walk->values.begin(), walk->values.begin() + static_cast<std::ptrdiff_t>(walk->arguments));
@@ -348,12 +352,6 @@ void EngineState::build(Unit* unit, int ticket, Recorded recorded) {
     log(LogLevel::kWarning,
         fmt::format("{}: no plan could be made: {}", module_->name, cause.what()));
   }
-}
-
-c10::IValue EngineState::run(std::vector<c10::IValue> inputs) {
-  if (!module_->writes_state) return call(std::move(inputs), &own_session_, options_.planning);
-  const std::lock_guard lock(own_session_mutex_);
-  return call(std::move(inputs), &own_session_, options_.planning);
 }
 
 void EngineState::prepare(const std::vector<c10::IValue>& inputs) {

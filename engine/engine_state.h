@@ -11,12 +11,14 @@
 
 #include "engine/context.h"
 #include "engine/gate.h"
+#include "engine/long_calls.h"
 #include "engine/plan_thread.h"
 #include "engine/runtime.h"
 #include "engine/setup_results.h"
 #include "engine/unit.h"
 #include "loader/archive.h"
 #include "loader/recorder.h"
+#include "loader/straight_call.h"
 #include "torchweld/engine.h"
 
 namespace torchweld {
@@ -49,7 +51,7 @@ class EngineState {
   c10::IValue call(std::vector<c10::IValue> inputs, CallState* state, Planning planning,
                    CallTrace* trace = nullptr);
 
-  /// As call, on the engine's own session when the module has state.
+  /// As call, on the engine's own session when the module has state, or in one piece.
   c10::IValue run(std::vector<c10::IValue> inputs);
 
   void prepare(const std::vector<c10::IValue>& inputs);
@@ -76,6 +78,9 @@ class EngineState {
                    CallTrace* trace);
   bool answer_at_once(const std::vector<c10::IValue>& inputs, c10::IValue* result);
   c10::IValue call_whole(std::vector<c10::IValue> inputs, CallState* state);
+  bool may_run_in_one_piece() const;
+  c10::IValue call_in_one_piece(std::vector<c10::IValue> inputs);
+  c10::IValue run_faster_way(std::vector<c10::IValue> inputs);
   bool run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk);
   void interpret(Walk* walk);
   void close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine,
@@ -95,6 +100,9 @@ class EngineState {
   Unit root_{std::nullopt};
   std::mutex units_mutex_;
   std::map<Place, std::unique_ptr<Unit>> units_;
+  LongCalls long_calls_;
+  std::once_flag straight_made_;
+  std::optional<StraightCall> straight_;  ///< for calls in one piece, from the first of them on
   std::mutex own_session_mutex_;
   CallState own_session_;
   std::atomic<int64_t> calls_{0}, planned_{0}, interpreted_{0}, built_{0}, build_us_{0};
