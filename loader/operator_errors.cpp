@@ -6,16 +6,26 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <new>
+#include <string_view>
 
 #include "loader/pattern.h"
 
 namespace torchweld {
 namespace {
 
-std::string first_line(const std::exception& cause) {
+std::string text_of(const std::exception& cause) {
   const auto* c10_error = dynamic_cast<const c10::Error*>(&cause);
-  std::string text = c10_error != nullptr ? c10_error->what_without_backtrace() : cause.what();
+  return c10_error != nullptr ? c10_error->what_without_backtrace() : cause.what();
+}
+
+/// Of a report of LibTorch's interpreter the reason, which comes after its traces.
+std::string first_line(const std::exception& cause) {
+  constexpr std::string_view kReason = "\nRuntimeError: ";
+  std::string text = text_of(cause);
+  if (const size_t reason = text.rfind(kReason); reason != std::string::npos)
+    text.erase(0, reason + kReason.size());
   const size_t end = text.find('\n');
   return end == std::string::npos ? text : text.substr(0, end);
 }
@@ -28,6 +38,20 @@ bool is_out_of_memory(const std::exception& cause, const std::string& message) {
 }
 
 }  // namespace
+
+std::string place_in_report(const std::exception& cause) {
+  constexpr std::string_view kFile = "File \"", kLine = "\", line ";
+  std::string text = text_of(cause);
+  // The code as it was written comes after that of the archive, and lies elsewhere.
+  text.resize(std::min(text.size(), text.find("Traceback of TorchScript, original code")));
+  const size_t file = text.rfind(kFile);  // the innermost call's
+  if (file == std::string::npos) return "";
+  const size_t name = file + kFile.size(), line = text.find(kLine, name);
+  if (line == std::string::npos) return "";
+  const size_t number = line + kLine.size();
+  return fmt::format("{}:{}", text.substr(name, line - name),
+                     text.substr(number, text.find(',', number) - number));
+}
 
 Error operator_error(const std::string& op, const std::string& source,
                      const std::vector<c10::IValue>& operands, const std::exception& cause) {

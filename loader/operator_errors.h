@@ -11,6 +11,10 @@
 
 namespace torchweld {
 
+/// Where LibTorch's interpreter reports that the innermost call failed, "code/__torch__.py:12";
+/// empty where it says nothing.
+std::string place_in_report(const std::exception& cause);
+
 /// The Error for an exception that an operator threw: what it is, where, the operands, LibTorch's
 /// own first line.
 Error operator_error(const std::string& op, const std::string& source,

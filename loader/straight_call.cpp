@@ -41,10 +41,10 @@ c10::IValue StraightCall::operator()(std::vector<c10::IValue> arguments) const {
     jit::InterpreterState(*code_).run(stack);
   } catch (const jit::JITException& raised) {
     throw Error(ErrorCode::kModelRaised,
-                fmt::format("the archive raised an exception: {}",
+                fmt::format("the archive raised an exception at {}: {}", place_in_report(raised),
                             raised.getOriginalMsg().value_or(raised.what())));
   } catch (const std::exception& cause) {
-    throw operator_error(module_.method, module_.name, {}, cause);
+    throw operator_error(module_.method, place_in_report(cause), {}, cause);
   }
   return stack.empty() ? c10::IValue() : std::move(stack.back());
 }
