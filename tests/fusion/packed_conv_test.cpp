@@ -6,12 +6,6 @@
 namespace torchweld::testing {
 namespace {
 
-Target packs() {
-  Target on;
-  on.packed_convolutions = true;
-  return on;
-}
-
 TEST(PackedConv, TakesBatchNormAndSiluAndStaysChannelsLast) {
   EXPECT_EQ(planned(R"(graph(%0: f32[1,64,8,8]):
   %1: f32[64,64,3,3] = constant(0)

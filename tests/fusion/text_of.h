@@ -28,6 +28,13 @@ inline Target target(Rounding rounding = Rounding::kDefault) {
   return all;
 }
 
+/// A host with LibTorch's oneDNN operators for convolutions alone.
+inline Target packs() {
+  Target on;
+  on.packed_convolutions = true;
+  return on;
+}
+
 /// Attention as CUDA devices run it, for plans that nobody runs.
 class PlannedAttention : public AttentionKernels {
  public:

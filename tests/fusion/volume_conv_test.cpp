@@ -8,12 +8,6 @@
 namespace torchweld::testing {
 namespace {
 
-Target packs() {
-  Target on;
-  on.packed_convolutions = true;
-  return on;
-}
-
 /// The plan of one convolution: its operator, and what the operator is told.
 std::string plan_of(const std::string& volume, const std::string& call, const Target& target) {
   return planned("graph(%0: f32" + volume + R"():
