@@ -28,6 +28,13 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
   if (!file) throw Error(ErrorCode::kFile, fmt::format("can't write {}", path.string()));
 }
 
+/// A step's name without the colons of an operator's.
+std::string file_name(std::string step) {
+  const size_t colons = step.find("::");
+  if (colons != std::string::npos) step.replace(colons, 2, "_");
+  return step;
+}
+
 /// NAME.cu and NAME.ptx of every kernel, the headers that they include, and a table of what they
 /// take.
 void write_kernels(const Explanation& explanation, const std::string& folder) {
@@ -41,9 +48,10 @@ void write_kernels(const Explanation& explanation, const std::string& folder) {
     for (const ExplainedStep& step : block.steps) {
       const ExplainedCode& code = step.code;
       if (code.source.empty()) continue;
-      std::string name = step.name;
+      const std::string base = file_name(step.name);
+      std::string name = base;
       for (int k = 2; written.contains(name) && written[name] != code.source; ++k)
-        name = fmt::format("{}_{}", step.name, k);
+        name = fmt::format("{}_{}", base, k);
       if (!written.try_emplace(name, code.source).second) continue;
       write_file(std::filesystem::path(folder) / (name + ".cu"), code.source);
       write_file(std::filesystem::path(folder) / (name + ".ptx"), code.assembly);

@@ -116,9 +116,7 @@ c10::IValue EngineState::call_whole(std::vector<c10::IValue> inputs, CallState* 
   try {
     return module_->run_whole(self, std::move(inputs));
   } catch (const std::exception& cause) {
-    throw Error(ErrorCode::kOperatorFailed,
-                fmt::format("{} of {} in LibTorch's interpreter: {}", module_->method,
-                            module_->name, cause.what()));
+    throw interpreter_error(module_->method, cause);
   }
 }
 

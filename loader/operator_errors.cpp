@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 
 #include <algorithm>
 #include <new>
@@ -37,8 +38,8 @@ bool is_out_of_memory(const std::exception& cause, const std::string& message) {
          message.find("not enough memory") != std::string::npos;
 }
 
-}  // namespace
-
+/// Where a report of LibTorch's interpreter says that the innermost call failed,
+/// "code/__torch__.py:12"; empty where it says nothing.
 std::string place_in_report(const std::exception& cause) {
   constexpr std::string_view kFile = "File \"", kLine = "\", line ";
   std::string text = text_of(cause);
@@ -53,6 +54,8 @@ std::string place_in_report(const std::exception& cause) {
                      text.substr(number, text.find(',', number) - number));
 }
 
+}  // namespace
+
 Error operator_error(const std::string& op, const std::string& source,
                      const std::vector<c10::IValue>& operands, const std::exception& cause) {
   std::vector<std::string> shown;
@@ -63,6 +66,15 @@ Error operator_error(const std::string& op, const std::string& source,
       is_out_of_memory(cause, message) ? ErrorCode::kOutOfMemory : ErrorCode::kOperatorFailed;
   return Error(code, fmt::format("{}({}){}{}: {}", op, fmt::join(shown, ", "),
                                  source.empty() ? "" : " at ", source, message));
+}
+
+Error interpreter_error(const std::string& method, const std::exception& cause) {
+  const std::string place = place_in_report(cause);
+  const auto* raised = dynamic_cast<const torch::jit::JITException*>(&cause);
+  if (raised == nullptr) return operator_error(method, place, {}, cause);
+  return Error(ErrorCode::kModelRaised,
+               fmt::format("the archive raised an exception{}{}: {}", place.empty() ? "" : " at ",
+                           place, raised->getOriginalMsg().value_or(raised->what())));
 }
 
 }  // namespace torchweld

@@ -11,14 +11,14 @@
 
 namespace torchweld {
 
-/// Where LibTorch's interpreter reports that the innermost call failed, "code/__torch__.py:12";
-/// empty where it says nothing.
-std::string place_in_report(const std::exception& cause);
-
 /// The Error for an exception that an operator threw: what it is, where, the operands, LibTorch's
 /// own first line.
 Error operator_error(const std::string& op, const std::string& source,
                      const std::vector<c10::IValue>& operands, const std::exception& cause);
+
+/// The Error for what LibTorch's interpreter threw while it ran a method: the archive's own
+/// exception, or that an operator failed; why, and the archive source line.
+Error interpreter_error(const std::string& method, const std::exception& cause);
 
 /// Runs `f`; on an exception throws operator_error with the operands that `operands()` gives.
 template <class Operands, class F>

@@ -1,9 +1,7 @@
 #include "loader/straight_call.h"
 
-#include <fmt/format.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
-#include <torch/csrc/jit/runtime/jit_exception.h>
 
 #include "loader/operator_errors.h"
 
@@ -39,12 +37,8 @@ c10::IValue StraightCall::operator()(std::vector<c10::IValue> arguments) const {
                std::move_iterator(arguments.end()));
   try {
     jit::InterpreterState(*code_).run(stack);
-  } catch (const jit::JITException& raised) {
-    throw Error(ErrorCode::kModelRaised,
-                fmt::format("the archive raised an exception at {}: {}", place_in_report(raised),
-                            raised.getOriginalMsg().value_or(raised.what())));
   } catch (const std::exception& cause) {
-    throw operator_error(module_.method, place_in_report(cause), {}, cause);
+    throw interpreter_error(module_.method, cause);
   }
   return stack.empty() ? c10::IValue() : std::move(stack.back());
 }

@@ -113,6 +113,10 @@ class Program(unittest.TestCase):
             for header in included:
                 self.assertTrue((folder / header).is_file(), header)
             self.refused(*call, "--kernels", folder, says="no CUDA kernels")
+        archive = ARCHIVES / "vision/detection_nms.pt"
+        with tempfile.TemporaryDirectory() as folder:
+            self.done("explain", archive, "--inputs", archive.with_suffix(".inputs.pt"), "--device", "virtual", "--kernels", folder)
+            self.assertTrue((pathlib.Path(folder) / "torchvision_nms.cu").is_file())
 
     def test_a_second_process_compiles_no_kernel(self):
         # What is compiled is a new file in the cache. Links to the old ones keep their inodes from being used again.

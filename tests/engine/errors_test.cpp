@@ -184,6 +184,12 @@ TEST(Autograd, AMethodThatLibTorchRunsWholeBuildsNoGraphOfItsParameters) {
   EXPECT_TRUE(engine.run({at::ones({2, 3}).requires_grad_(true)}).toTensor().requires_grad());
 }
 
+TEST(Errors, OfAMethodThatLibTorchRunsWholeSayWhyAndWhere) {
+  const Engine engine = load(archive_path("unusual/interface_chosen_by_data"), blocking());
+  expect_has(refusal(engine, {at::ones({2, 4})}, ErrorCode::kOperatorFailed),
+             {"forward", "code/__torch__", "must match the size"});
+}
+
 TEST(Autograd, WhatTheModelRaisesIsStillTheModels) {
   const Engine engine =
       ScriptModule("def forward(self, x):\n  assert x.size(0) <= 3, 'too long'\n  return x * 2\n")
