@@ -27,7 +27,8 @@ Json stretch_json(const ExplainedStretch& stretch) {
   return {{"name", stretch.name},
           {"planned_us", stretch.planned_us},
           {"eager_us", stretch.eager_us},
-          {"stays_eager", stretch.stays_eager}};
+          {"stays_eager", stretch.stays_eager},
+          {"for_rounding", stretch.for_rounding}};
 }
 
 Json block_json(const ExplainedBlock& block) {

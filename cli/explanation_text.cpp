@@ -55,7 +55,9 @@ void append_measured(std::string& text, const ExplainedBlock& block) {
   for (const ExplainedStretch& s : block.measured) {
     text += fmt::format("      {:>9.2f} us {:>9.2f} us {:>8.2f}x  {}{}\n", s.planned_us, s.eager_us,
                         s.planned_us > 0 ? s.eager_us / s.planned_us : 0, s.name,
-                        s.stays_eager ? ", left to LibTorch" : "");
+                        s.for_rounding  ? ", left to LibTorch for its rounding"
+                        : s.stays_eager ? ", left to LibTorch"
+                                        : "");
   }
 }
 

@@ -37,8 +37,9 @@ class ShapeChanged : public std::runtime_error {
 struct Stretch {
   std::string name;        ///< of its first step
   std::set<NodeId> nodes;  ///< of the recording
+  std::vector<size_t> steps;  ///< those of the plan that was measured; not kept on disk
   double planned_us = 0, eager_us = 0;
-  bool whole = false;  ///< LibTorch's were faster, and run
+  Whole whole = Whole::kNo;  ///< whether LibTorch's run, and why
 };
 
 /// Immutable but for the pool of contexts; runs from any thread.

@@ -10,6 +10,7 @@
 #include <map>
 #include <sstream>
 
+#include "engine/agreement.h"
 #include "engine/context.h"
 #include "fusion/plan_text.h"
 #include "kernels/processor.h"
@@ -122,6 +123,7 @@ std::vector<Stretch> compare(const Plan& plan, const std::vector<double>& planne
     Stretch& s = stretches[together.root(nodes[0])];
     if (s.name.empty()) s.name = plan.steps[i].name;
     s.nodes.insert(nodes.begin(), nodes.end());
+    s.steps.push_back(i);
     s.planned_us += planned_us[i];
     if (plan.steps[i].kind != Step::Kind::kEager || nodes.size() > 1)
       planned.insert(together.root(nodes[0]));
@@ -144,7 +146,7 @@ std::string key_of(const Recording& recording, const Plan& planned, const Target
                    const Runtime& runtime) {
   static const std::string machine = processor_name();
   return cuda::DiskCache::key_of(fmt::format(
-      "gate 2\n{}\nLibTorch {}\n{}\n{}\n{} threads\nexact {}\n{}\n{}", TORCHWELD_VERSION,
+      "gate 3\n{}\nLibTorch {}\n{}\n{}\n{} threads\nexact {}\n{}\n{}", TORCHWELD_VERSION,
       TORCH_VERSION, runtime.backend()->description(), machine, at::get_num_threads(),
       target.rounding == Rounding::kExact, to_text(recording.graph), to_text(planned)));
 }
@@ -152,8 +154,8 @@ std::string key_of(const Recording& recording, const Plan& planned, const Target
 std::string to_text(const std::vector<Stretch>& stretches) {
   std::string text;
   for (const Stretch& s : stretches) {
-    text += fmt::format("{} {} {} {} {}", s.name, s.planned_us, s.eager_us, int{s.whole},
-                        s.nodes.size());
+    text += fmt::format("{} {} {} {} {}", s.name, s.planned_us, s.eager_us,
+                        static_cast<int>(s.whole), s.nodes.size());
     for (const NodeId n : s.nodes) text += fmt::format(" {}", n);
     text += "\n";
   }
@@ -167,8 +169,11 @@ std::optional<std::vector<Stretch>> parse(const std::string& text, size_t record
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
     Stretch s;
+    int whole = 0;
     size_t count = 0;
-    if (!(words >> s.name >> s.planned_us >> s.eager_us >> s.whole >> count)) return std::nullopt;
+    if (!(words >> s.name >> s.planned_us >> s.eager_us >> whole >> count)) return std::nullopt;
+    if (whole < 0 || whole > static_cast<int>(Whole::kRounding)) return std::nullopt;
+    s.whole = static_cast<Whole>(whole);
     for (NodeId n = 0; count > 0 && words >> n; --count) {
       if (n < 0 || static_cast<size_t>(n) >= recorded_nodes) return std::nullopt;
       s.nodes.insert(n);
@@ -179,10 +184,11 @@ std::optional<std::vector<Stretch>> parse(const std::string& text, size_t record
   return out;
 }
 
-std::set<NodeId> whole_nodes(const std::vector<Stretch>& stretches) {
-  std::set<NodeId> whole;
+std::map<NodeId, Whole> whole_nodes(const std::vector<Stretch>& stretches) {
+  std::map<NodeId, Whole> whole;
   for (const Stretch& s : stretches) {
-    if (s.whole) whole.insert(s.nodes.begin(), s.nodes.end());
+    if (s.whole == Whole::kNo) continue;
+    for (const NodeId n : s.nodes) whole.emplace(n, s.whole);
   }
   return whole;
 }
@@ -199,13 +205,14 @@ bool wins_again(const BoundPlan& eager, const BoundPlan& planned,
 
 bool saves_clearly(const std::vector<Stretch>& stretches, double call_us) {
   double saved_us = 0;
-  for (const Stretch& s : stretches) saved_us += s.whole ? 0 : s.eager_us - s.planned_us;
+  for (const Stretch& s : stretches)
+    saved_us += s.whole == Whole::kNo ? s.eager_us - s.planned_us : 0;
   return saved_us > kClearSaving * call_us;
 }
 
-std::set<NodeId> all_nodes(const Graph& recorded) {
-  std::set<NodeId> all;
-  for (size_t n = 0; n < recorded.nodes.size(); ++n) all.insert(static_cast<NodeId>(n));
+std::map<NodeId, Whole> all_nodes(const Graph& recorded, Whole why) {
+  std::map<NodeId, Whole> all;
+  for (size_t n = 0; n < recorded.nodes.size(); ++n) all.emplace(static_cast<NodeId>(n), why);
   return all;
 }
 
@@ -219,7 +226,7 @@ Gate::Gate(std::shared_ptr<const Runtime> runtime, SetupResults* setup_results)
     : runtime_(std::move(runtime)), setup_results_(setup_results) {}
 
 std::unique_ptr<BoundPlan> Gate::make(const Recording& recording, const Target& target,
-                                      std::set<NodeId> whole) const {
+                                      std::map<NodeId, Whole> whole) const {
   Target with = target;
   with.whole = std::move(whole);
   return std::make_unique<BoundPlan>(recording, with, runtime_, setup_results_);
@@ -228,49 +235,113 @@ std::unique_ptr<BoundPlan> Gate::make(const Recording& recording, const Target& 
 std::unique_ptr<BoundPlan> Gate::choose(const Recording& recording,
                                         const std::vector<c10::IValue>& values,
                                         const Target& target) const {
-  std::vector<const at::Tensor*> leaves;
+  Leaves leaves;
   auto planned = make(recording, target, {});
   if (!may_be_repeated(recording) || !recording.inputs.match(values, &leaves)) return planned;
+  auto eager = make(recording, target, all_nodes(recording.graph));
+  std::optional<Agreement> agreement;
+  if (has_tight_tolerances(recording.graph, target)) agreement.emplace(*eager, leaves);
   const std::string key = key_of(recording, planned->plan(), target, *runtime_);
   if (const auto kept = cache_.find(key)) {
     if (auto stretches = parse(*kept, recording.graph.nodes.size())) {
       auto whole = whole_nodes(*stretches);
       auto plan = whole.empty() ? std::move(planned) : make(recording, target, std::move(whole));
-      plan->set_measured(std::move(*stretches));
-      return plan;
+      // Other weights of the same model may ask for more.
+      if (!agreement || agreement->holds(*plan)) {
+        plan->set_measured(std::move(*stretches));
+        return plan;
+      }
+      if (planned == nullptr) planned = make(recording, target, {});
     }
   }
-  auto plan = measure(recording, leaves, target, std::move(planned));
+  auto plan = measure(recording, leaves, target, std::move(planned), std::move(eager),
+                      agreement ? &*agreement : nullptr);
   cache_.keep(key, to_text(plan->measured()));
   return plan;
 }
 
-std::unique_ptr<BoundPlan> Gate::measure(const Recording& recording,
-                                         const std::vector<const at::Tensor*>& leaves,
-                                         const Target& target,
-                                         std::unique_ptr<BoundPlan> planned) const {
-  auto eager = make(recording, target, all_nodes(recording.graph));
+/// Marks the fewest of the stretches, those first that are farthest from LibTorch by themselves,
+/// for which LibTorch's own steps have to run for the plan's results to be LibTorch's.
+void Gate::leave_what_rounds(const Recording& recording, const Target& target,
+                             const BoundPlan& planned, const Agreement& agreement,
+                             std::vector<Stretch>* stretches) const {
+  const std::vector<double> by_step = agreement.step_distances(planned);
+  const auto by = [&](const Stretch* s) {
+    double largest = 0;
+    for (const size_t step : s->steps) largest = std::max(largest, by_step[step]);
+    return largest;
+  };
+  std::vector<Stretch*> order;
+  for (Stretch& s : *stretches) order.push_back(&s);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](const Stretch* a, const Stretch* b) { return by(a) > by(b); });
+  const auto leave = [&](size_t count) {
+    for (size_t i = 0; i < order.size(); ++i)
+      order[i]->whole = i < count ? Whole::kRounding : Whole::kNo;
+  };
+  const auto is_enough = [&](size_t count) {
+    leave(count);
+    return agreement.holds(*make(recording, target, whole_nodes(*stretches)));
+  };
+  size_t too_few = 0, enough = 1;
+  for (; enough < order.size() && !is_enough(enough); enough *= 2) too_few = enough;
+  enough = std::min(enough, order.size());
+  while (enough - too_few > 1) {
+    const size_t middle = too_few + (enough - too_few) / 2;
+    (is_enough(middle) ? enough : too_few) = middle;
+  }
+  leave(enough);
+}
+
+std::unique_ptr<BoundPlan> Gate::measure(const Recording& recording, const Leaves& leaves,
+                                         const Target& target, std::unique_ptr<BoundPlan> planned,
+                                         std::unique_ptr<BoundPlan> eager,
+                                         const Agreement* agreement) const {
   Timed planned_times(*planned, leaves), eager_times(*eager, leaves);
   interleave(&planned_times, &eager_times);
   std::vector<Stretch> stretches =
       compare(planned->plan(), planned_times.step_us, eager->plan(), eager_times.step_us);
-  for (Stretch& s : stretches) s.whole = s.planned_us > kClearlySlower * s.eager_us;
   double best_us = planned_times.total_us;
-  if (const auto whole = whole_nodes(stretches); !whole.empty()) {
-    auto mixed = make(recording, target, whole);
+  if (agreement != nullptr && !agreement->holds(*planned)) {
+    if (agreement->is_reproducible()) {
+      leave_what_rounds(recording, target, *planned, *agreement, &stretches);
+      planned = make(recording, target, whole_nodes(stretches));
+      if (!agreement->holds(*planned)) {  // it is in no stretch
+        for (Stretch& s : stretches) s.whole = Whole::kRounding;
+        eager->set_measured(std::move(stretches));
+        return eager;
+      }
+      Timed mended_times(*planned, leaves);
+      interleave(&mended_times, &eager_times);
+      best_us = mended_times.total_us;
+    } else {
+      agreement = nullptr;
+    }
+  }
+  std::vector<Stretch> faster = stretches;
+  bool any = false;
+  for (Stretch& s : faster) {
+    if (s.whole != Whole::kNo || s.planned_us <= kClearlySlower * s.eager_us) continue;
+    s.whole = Whole::kFaster;
+    any = true;
+  }
+  if (any) {
+    auto mixed = make(recording, target, whole_nodes(faster));
     Timed mixed_times(*mixed, leaves), again(*planned, leaves);
     interleave(&mixed_times, &again);
-    if (mixed_times.total_us < kClearlyFaster * again.total_us) {
+    if (mixed_times.total_us < kClearlyFaster * again.total_us &&
+        (agreement == nullptr || agreement->holds(*mixed))) {
       planned = std::move(mixed);
       best_us = mixed_times.total_us;
-    } else {
-      for (Stretch& s : stretches) s.whole = false;
+      stretches = std::move(faster);
     }
   }
   if (eager_times.total_us < kClearlyFaster * best_us &&
       !saves_clearly(stretches, eager_times.total_us) && wins_again(*eager, *planned, leaves)) {
     planned = std::move(eager);
-    for (Stretch& s : stretches) s.whole = true;
+    for (Stretch& s : stretches) {
+      if (s.whole == Whole::kNo) s.whole = Whole::kFaster;
+    }
   }
   planned->set_measured(std::move(stretches));
   return planned;

@@ -1,9 +1,10 @@
-// The measured gate: a plan's stretches are timed against LibTorch's own steps on the device at
-// hand, and the faster of the two stays.
+// The measured gate: a plan's results are compared with those of LibTorch's own steps on the device
+// at hand, its stretches are timed against them, and the faster way that gives the same answer
+// stays.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,10 @@
 
 namespace torchweld {
 
+class Agreement;
+
 /// Every node of a recording, for Target::whole: a plan of LibTorch's own steps alone.
-std::set<NodeId> all_nodes(const Graph& recorded);
+std::map<NodeId, Whole> all_nodes(const Graph& recorded, Whole why = Whole::kFaster);
 
 /// Whether a recording may be run again at will: it draws no random numbers and writes no inputs.
 bool may_be_repeated(const Recording& recording);
@@ -29,19 +32,24 @@ class Gate {
  public:
   Gate(std::shared_ptr<const Runtime> runtime, SetupResults* setup_results);
 
-  /// The faster plan for a recording of a call with `values`, and what was measured. A recording
-  /// that can't be repeated gets the planner's plan, unmeasured.
+  /// The faster plan for a recording of a call with `values` of those whose results on them are
+  /// well within torch.testing's tolerances of LibTorch's, and what was measured. A recording that
+  /// can't be repeated gets the planner's plan, unmeasured.
   std::unique_ptr<BoundPlan> choose(const Recording& recording,
                                     const std::vector<c10::IValue>& values,
                                     const Target& target) const;
 
  private:
+  using Leaves = std::vector<const at::Tensor*>;
+
   std::unique_ptr<BoundPlan> make(const Recording& recording, const Target& target,
-                                  std::set<NodeId> whole) const;
-  std::unique_ptr<BoundPlan> measure(const Recording& recording,
-                                     const std::vector<const at::Tensor*>& leaves,
-                                     const Target& target,
-                                     std::unique_ptr<BoundPlan> planned) const;
+                                  std::map<NodeId, Whole> whole) const;
+  std::unique_ptr<BoundPlan> measure(const Recording& recording, const Leaves& leaves,
+                                     const Target& target, std::unique_ptr<BoundPlan> planned,
+                                     std::unique_ptr<BoundPlan> eager,
+                                     const Agreement* agreement) const;
+  void leave_what_rounds(const Recording& recording, const Target& target, const BoundPlan& planned,
+                         const Agreement& agreement, std::vector<Stretch>* stretches) const;
 
   std::shared_ptr<const Runtime> runtime_;
   SetupResults* setup_results_;

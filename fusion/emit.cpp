@@ -126,10 +126,12 @@ class Emitter {
     step.nodes = {n};
     step.name = node(n).op;
     collect(&step);
-    if (node(n).stays_whole) {
+    if (node(n).stays_whole != Whole::kNo) {
       step.kind = Step::Kind::kEager;
       step.library = is_library_op(node(n).op);
-      step.reason = "LibTorch's own is faster here";
+      step.reason = node(n).stays_whole == Whole::kFaster
+                        ? "LibTorch's own is faster here"
+                        : "the results depend on LibTorch's rounding here";
       return step;
     }
     std::string why_not;

@@ -28,17 +28,17 @@ void number(Graph* graph) {
     graph->nodes[n].recorded = {static_cast<NodeId>(n)};
 }
 
-void hide(const std::set<NodeId>& whole, Graph* graph) {
+void hide(const std::map<NodeId, Whole>& whole, Graph* graph) {
   for (Node& node : graph->nodes) {
     if (!node.recorded.empty() && whole.contains(node.recorded[0])) node.op.insert(0, kWhole);
   }
 }
 
-void show(Graph* graph) {
+void show(const std::map<NodeId, Whole>& whole, Graph* graph) {
   for (Node& node : graph->nodes) {
     if (!node.op.starts_with(kWhole)) continue;
     node.op.erase(0, kWhole.size());
-    node.stays_whole = true;
+    node.stays_whole = whole.at(node.recorded[0]);
   }
 }
 
@@ -66,7 +66,7 @@ Plan plan(Graph graph, const Target& target) {
   merge_products(&graph, target);
   std::vector<Group> groups = group(graph, target);
   attach_epilogues(graph, target, &groups);
-  show(&graph);
+  show(target.whole, &graph);
   emit_steps(graph, groups, target, &plan);
   plan.graph = std::move(graph);
   join_tails(&plan);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <functional>
-#include <set>
+#include <map>
 #include <string>
 
 #include "fusion/plan.h"
@@ -45,7 +45,7 @@ struct Target {
   const AttentionKernels* attention = nullptr;  ///< null where LibTorch's operators run it
 
   /// Nodes of the recording that stay LibTorch's own steps, whatever the passes could make of them.
-  std::set<NodeId> whole;
+  std::map<NodeId, Whole> whole;
 
   /// Whether the code generator takes a spec; if not, `why` says the reason. Null: it takes all.
   std::function<bool(const KernelSpec& spec, const Geometry& geometry, std::string* why)>

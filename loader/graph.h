@@ -74,6 +74,13 @@ struct Arg {
   const TensorList* tensor_list() const { return std::get_if<TensorList>(&value); }
 };
 
+/// Why LibTorch's own steps run for a node, whatever the planner could make of it.
+enum class Whole : uint8_t {
+  kNo,       ///< they don't
+  kFaster,   ///< they are faster
+  kRounding  ///< the results depend on how they round
+};
+
 /// One operator call.
 struct Node {
   std::string op;                ///< "aten::add.Tensor"
@@ -86,8 +93,8 @@ struct Node {
   std::string source;       ///< archive source line
   std::string part_of = {};  ///< the composite operator that the planner took it from; empty: none
   std::vector<NodeId> recorded =
-      {};                    ///< the nodes of the recording that it stands for; the planner's
-  bool stays_whole = false;  ///< LibTorch's own step, whatever the planner could make of it
+      {};  ///< the nodes of the recording that it stands for; the planner's
+  Whole stays_whole = Whole::kNo;
 };
 
 /// How a block ends.

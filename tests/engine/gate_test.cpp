@@ -4,60 +4,15 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <sstream>
 
 #include "tests/support/archives.h"
 #include "tests/support/oracle.h"
 #include "tests/support/script_module.h"
+#include "tests/support/verdict_folder.h"
 
 namespace torchweld::testing {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// A folder of its own for the verdicts of engines loaded meanwhile.
-class VerdictFolder {
- public:
-  VerdictFolder() {
-    if (const char* value = std::getenv(kVariable)) before_ = value;
-    std::string path = (fs::temp_directory_path() / "torchweld-gate-XXXXXX").string();
-    folder_ = mkdtemp(path.data());
-    setenv(kVariable, folder_.c_str(), 1);
-  }
-  ~VerdictFolder() {
-    if (before_.empty()) {
-      unsetenv(kVariable);
-    } else {
-      setenv(kVariable, before_.c_str(), 1);
-    }
-    fs::remove_all(folder_);
-  }
-  VerdictFolder(const VerdictFolder&) = delete;
-  VerdictFolder& operator=(const VerdictFolder&) = delete;
-
-  std::vector<fs::path> files() const {
-    std::vector<fs::path> all;
-    for (const auto& entry : fs::directory_iterator(folder_)) all.push_back(entry.path());
-    return all;
-  }
-
-  /// Rewrites each verdict.
-  template <class F>
-  void change(const F& f) const {
-    const cuda::DiskCache cache(cuda::CacheOptions{.folder = folder_});
-    for (const fs::path& file : files()) {
-      const std::string key = file.stem().string();
-      cache.keep(key, f(*cache.find(key)));
-    }
-  }
-
- private:
-  static constexpr const char* kVariable = "TORCHWELD_CACHE";
-  std::string before_;
-  fs::path folder_;
-};
 
 constexpr const char* kChain = "def forward(self, x):\n  return torch.tanh(x * 2 + 1)\n";
 
@@ -196,7 +151,7 @@ TEST(Gate, AWholePlanIsKeptForWhatItsStretchesSave) {
   stretches[1].eager_us = 13;
   EXPECT_TRUE(saves_clearly(stretches, 1500));
   EXPECT_FALSE(saves_clearly(stretches, 4000)) << "what is a small part of the call";
-  stretches[0].whole = true;
+  stretches[0].whole = Whole::kFaster;
   EXPECT_FALSE(saves_clearly(stretches, 1500)) << "what LibTorch runs anyhow";
 }
 

@@ -55,7 +55,8 @@ struct ExplainedStep {
 struct ExplainedStretch {
   std::string name;  ///< of its first step
   double planned_us = 0, eager_us = 0;
-  bool stays_eager = false;  ///< LibTorch's own were faster, and run
+  bool stays_eager = false;   ///< LibTorch's own run: they were faster,
+  bool for_rounding = false;  ///< or the call's results depend on how they round
 };
 
 /// One block: a straight stretch of the call with one signature.
