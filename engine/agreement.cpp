@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "engine/context.h"
-#include "fusion/passes.h"
 #include "loader/tolerance.h"
 
 namespace torchweld {
@@ -67,6 +67,31 @@ double distance(const at::Tensor& expected, const at::Tensor& actual) {
   return largest;
 }
 
+std::map<ValueId, at::Tensor> values_of(const BoundPlan& eager,
+                                        const std::vector<const at::Tensor*>& leaves,
+                                        size_t most_bytes) {
+  std::map<ValueId, at::Tensor> values;
+  size_t bytes = 0;
+  const Context::AfterStep keep = [&](size_t step, const Context& context) {
+    context.finish();
+    for (const ValueId id : eager.plan().steps[step].makes) {
+      if (id >= eager.plan().recorded_values || eager.plan().graph.value(id).opaque) continue;
+      const at::Tensor value = context.tensor_of(id);
+      bytes += value.nbytes();
+      if (bytes <= most_bytes) values[id] = value.clone();
+    }
+  };
+  Context context(eager);
+  context.run(leaves, &keep);
+  return values;
+}
+
+ValueId recorded_value(const Plan& plan, ValueId id) {
+  if (id < plan.recorded_values) return id;
+  const auto relaid = plan.graph.relaid.find(id);
+  return relaid == plan.graph.relaid.end() ? kNone : recorded_value(plan, relaid->second);
+}
+
 Agreement::Agreement(const BoundPlan& eager, const std::vector<const at::Tensor*>& leaves)
     : eager_(eager), leaves_(leaves), expected_(results_of(eager)) {}
 
@@ -93,34 +118,13 @@ bool Agreement::holds(const BoundPlan& plan) const {
 
 bool Agreement::is_reproducible() const { return distance_to(results_of(eager_)) == 0; }
 
-/// By value, those that the recording has: passes that depend on the target number further ones.
-std::map<ValueId, at::Tensor> Agreement::libtorchs_values(size_t recorded_values) const {
-  std::map<ValueId, at::Tensor> values;
-  size_t bytes = 0;
-  const Context::AfterStep keep = [&](size_t step, const Context& context) {
-    context.finish();
-    for (const ValueId id : eager_.plan().steps[step].makes) {
-      if (static_cast<size_t>(id) >= recorded_values || eager_.plan().graph.value(id).opaque)
-        continue;
-      const at::Tensor value = context.tensor_of(id);
-      bytes += value.nbytes();
-      if (bytes <= kMostBytes) values[id] = value.clone();
-    }
-  };
-  Context context(eager_);
-  context.run(leaves_, &keep);
-  return values;
-}
-
 std::vector<double> Agreement::step_distances(const BoundPlan& plan) const {
-  Graph recorded = plan.recording().graph;
-  functionalise(&recorded);  // which plans of all targets share
-  const auto expected = libtorchs_values(recorded.values.size());
+  const auto expected = values_of(eager_, leaves_, kMostBytes);
   std::vector<std::optional<double>> found(plan.plan().steps.size());
   const Context::AfterStep compare = [&](size_t step, const Context& context) {
     context.finish();
     for (const ValueId id : plan.plan().steps[step].makes) {
-      const auto libtorchs = expected.find(id);
+      const auto libtorchs = expected.find(recorded_value(plan.plan(), id));
       if (libtorchs == expected.end()) continue;
       at::Tensor value = context.tensor_of(id);
       const double by = distance(libtorchs->second, value);

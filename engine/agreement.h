@@ -2,8 +2,8 @@
 // which every node is a step of LibTorch's own.
 #pragma once
 
+#include <cstdint>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "engine/bound_plan.h"
@@ -17,6 +17,16 @@ bool has_tight_tolerances(const Graph& recorded, const Target& target);
 /// The largest |expected - actual| of all elements in units of what torch.testing allows: at most 1
 /// where assert_close passes, infinite for what can't be equal. Integers and bool have to be equal.
 double distance(const at::Tensor& expected, const at::Tensor& actual);
+
+/// What LibTorch's own steps make of a call: by values of the recording, which plans of all targets
+/// share. `eager`: a plan in which every node is a step of LibTorch's own. Values past `most_bytes`
+/// in all are left out.
+std::map<ValueId, at::Tensor> values_of(const BoundPlan& eager,
+                                        const std::vector<const at::Tensor*>& leaves,
+                                        size_t most_bytes = SIZE_MAX);
+
+/// The key in values_of() of what a plan's value holds, in whatever layout; kNone if there is none.
+ValueId recorded_value(const Plan& plan, ValueId id);
 
 /// LibTorch's results of one call of a block, and the plans that are compared with them.
 class Agreement {
@@ -43,7 +53,6 @@ class Agreement {
 
   Results results_of(const BoundPlan& plan) const;
   double distance_to(const Results& actual) const;
-  std::map<ValueId, at::Tensor> libtorchs_values(size_t recorded_values) const;
 
   const BoundPlan& eager_;
   const std::vector<const at::Tensor*>& leaves_;

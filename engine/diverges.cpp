@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/agreement.h"
 #include "engine/explain.h"
 #include "engine/gate.h"
-#include "fusion/passes.h"
 #include "loader/tolerance.h"
 
 namespace torchweld {
@@ -30,21 +30,9 @@ class ComparingTrace : public CallTrace {
     if (found || !may_be_repeated(plan_->recording())) return;
     Target target = engine_.target();
     target.whole = all_nodes(plan_->recording().graph);
-    Graph shared = plan_->recording().graph;
-    functionalise(&shared);
-    const auto values = static_cast<ValueId>(shared.values.size());
     SetupResults setup_results;
     const BoundPlan eager(plan_->recording(), target, engine_.shared_runtime(), &setup_results);
-    const Context::AfterStep keep = [this, &eager, values](size_t step, const Context& context) {
-      context.finish();
-      for (const ValueId id : eager.plan().steps[step].makes) {
-        // Later passes number new values as the target has them do; up to here both plans agree.
-        if (id < values && !eager.plan().graph.value(id).opaque)
-          expected_[id] = context.tensor_of(id).clone();
-      }
-    };
-    Context context(eager);
-    context.run(leaves, &keep);
+    expected_ = values_of(eager, leaves);
   }
 
   void enter_interpreted(const Unit*) override { ++block_; }
@@ -58,7 +46,7 @@ class ComparingTrace : public CallTrace {
     context.finish();  // what the host reads below has to be there
     const Step& step = plan_->plan().steps[index];
     for (const ValueId id : step.makes) {
-      const auto expected = expected_.find(id);
+      const auto expected = expected_.find(recorded_value(plan_->plan(), id));
       if (found || expected == expected_.end()) continue;
       const at::Tensor actual = context.tensor_of(id);
       const auto [rtol, atol] = default_tolerance(actual.scalar_type());

@@ -116,7 +116,10 @@ class Relayout {
     if (!is_new) return known->second;
     auto view =
         relaid_view(value(id), value(found->second.recorded), value(found->second.channels_last));
-    if (view) known->second = graph_.add(std::move(*view));
+    if (view) {
+      known->second = graph_.add(std::move(*view));
+      graph_.relaid[known->second] = id;
+    }
     return known->second;
   }
 
@@ -131,6 +134,7 @@ class Relayout {
     Rewriter r(&graph_, node);
     const ValueId made = r.fresh(v.dtype, v.sizes);
     value(made).strides = channels_last_strides(value(made).sizes);
+    graph_.relaid[made] = recorded;
     images_[value(recorded).storage] = {recorded, made, false, node};
     node.outputs[0] = relaid(node.outputs[0]);
     graph_.nodes.push_back(std::move(node));

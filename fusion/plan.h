@@ -219,6 +219,8 @@ struct Plan {
   int64_t live_bytes = 0;       ///< of those alive at once, at most: no layout takes less
   int64_t unplanned_bytes = 0;  ///< their sum
   int recorded_nodes = 0;
+  ValueId recorded_values =
+      0;  ///< values before this one are the recording's, after functionalise()
 };
 
 }  // namespace torchweld

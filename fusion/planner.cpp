@@ -50,6 +50,7 @@ Plan plan(Graph graph, const Target& target) {
   number(&graph);
   name_masked_writes(&graph);
   functionalise(&graph);
+  plan.recorded_values = static_cast<ValueId>(graph.values.size());
   drop_views(&graph);
   hide(target.whole, &graph);
   number_paddings(&graph);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -114,6 +115,8 @@ struct Graph {
   std::vector<ValueId> constants;  ///< one for each constant storage, in index order
   std::vector<ValueId> outputs;    ///< one for each tensor that leaves the block
   Ending ending;
+  /// By values that hold others of the recording in another layout: those. The planner's.
+  std::map<ValueId, ValueId> relaid;
 
   const Storage& storage_of(ValueId v) const {
     return storages[static_cast<size_t>(value(v).storage)];
