@@ -35,8 +35,8 @@ class ShapeChanged : public std::runtime_error {
 
 /// Steps of a plan that stand for the same recorded nodes, timed beside LibTorch's steps for them.
 struct Stretch {
-  std::string name;        ///< of its first step
-  std::set<NodeId> nodes;  ///< of the recording
+  std::string name;           ///< of its first step
+  std::set<NodeId> nodes;     ///< of the recording
   std::vector<size_t> steps;  ///< those of the plan that was measured; not kept on disk
   double planned_us = 0, eager_us = 0;
   Whole whole = Whole::kNo;  ///< whether LibTorch's run, and why

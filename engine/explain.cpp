@@ -132,8 +132,8 @@ ExplainedBlock explain_block(const TimingTrace::Block& traced, const std::string
   for (const ValueId id : plan.graph.inputs) out.inputs.push_back(describe(plan.graph, id));
   for (const ValueId id : plan.graph.outputs) out.outputs.push_back(describe(plan.graph, id));
   for (const Stretch& s : bound.measured())
-    out.measured.push_back({s.name, s.planned_us, s.eager_us, s.whole != Whole::kNo,
-                            s.whole == Whole::kRounding});
+    out.measured.push_back(
+        {s.name, s.planned_us, s.eager_us, s.whole != Whole::kNo, s.whole == Whole::kRounding});
   std::map<StorageId, int> writers;
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     out.steps.push_back(explain_step(plan, plan.steps[i], &writers, static_cast<int>(i)));
