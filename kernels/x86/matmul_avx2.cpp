@@ -3,6 +3,7 @@
 
 #include "kernels/x86/attention_isa.h"
 #include "kernels/x86/matmul_isa.h"
+#include "kernels/x86/winograd_isa.h"
 
 // The tile lives in registers only when its loops are unrolled, which -O2 does not do.
 #pragma GCC push_options
@@ -13,6 +14,7 @@
 #include "kernels/x86/matmul_tile.h"
 #include "kernels/x86/row_tile.h"
 #include "kernels/x86/weight_tile.h"
+#include "kernels/x86/winograd_tile.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -26,6 +28,8 @@ struct Avx2 {
   static V load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, V value) { _mm256_storeu_ps(p, value); }
   static V add(V a, V b) { return _mm256_add_ps(a, b); }
+  static V sub(V a, V b) { return _mm256_sub_ps(a, b); }
+  static bool has_nan(V a) { return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0; }
   static V mul(V a, V b) { return _mm256_mul_ps(a, b); }
   static V round(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   /// a * 2^n for whole n of -127, which gives 0, to 127.
@@ -165,6 +169,12 @@ void pack_transposed_avx2(const float* from, int64_t row_stride, int64_t rows, i
 
 void by_channel_avx2(const ImageConvCall& call, int64_t begin, int64_t end) {
   channel_rows<Avx2>(call, begin, end);
+}
+
+void transform_tiles_avx2(const WinogradTiles& tiles) { transform_tiles<Avx2>(tiles); }
+
+void finish_tiles_avx2(const WinogradTiles& tiles, int64_t column) {
+  finish_tiles<Avx2>(tiles, column);
 }
 
 }  // namespace torchweld::x86

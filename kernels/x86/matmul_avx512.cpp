@@ -3,6 +3,7 @@
 
 #include "kernels/x86/attention_isa.h"
 #include "kernels/x86/matmul_isa.h"
+#include "kernels/x86/winograd_isa.h"
 
 // The tile lives in registers only when its loops are unrolled, which -O2 does not do.
 #pragma GCC push_options
@@ -12,6 +13,7 @@
 #include "kernels/x86/matmul_tile.h"
 #include "kernels/x86/row_tile.h"
 #include "kernels/x86/weight_tile.h"
+#include "kernels/x86/winograd_tile.h"
 
 namespace torchweld::x86 {
 namespace {
@@ -24,6 +26,8 @@ struct Avx512 {
   static V load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, V value) { _mm512_storeu_ps(p, value); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }
+  static V sub(V a, V b) { return _mm512_sub_ps(a, b); }
+  static bool has_nan(V a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }
   static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
   static V round(V a) {
     return _mm512_maskz_roundscale_ps(0xffff, a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -117,6 +121,12 @@ void divide_avx512(const WeightRows& w, float* out, int64_t out_stride) {
 
 void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end) {
   channel_rows<Avx512>(call, begin, end);
+}
+
+void transform_tiles_avx512(const WinogradTiles& tiles) { transform_tiles<Avx512>(tiles); }
+
+void finish_tiles_avx512(const WinogradTiles& tiles, int64_t column) {
+  finish_tiles<Avx512>(tiles, column);
 }
 
 }  // namespace torchweld::x86
