@@ -29,6 +29,7 @@ Target target_for(const Runtime& runtime, const Options& options) {
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
   target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
   target.threads = at::get_num_threads();
+  target.reassociates = !exact;
   target.fuses = runtime.backend() != nullptr;
   target.rows = target.fuses && runtime.backend()->takes_rows();
   target.float_rows = target.fuses && runtime.backend()->takes_float_rows() && !exact;
@@ -81,13 +82,16 @@ BoundPlan::BoundPlan(Recording recording, const Target& target,
   eager_.resize(plan_.steps.size());
   packed_.resize(plan_.steps.size());
   matmul_calls_.resize(plan_.steps.size());
+  winograd_.resize(plan_.steps.size());
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
     const Step& step = plan_.steps[i];
     if (step.kind == Step::Kind::kHostMatmul) {
       if (step.host_matmul.packed) packed_[i] = pack_weight(step, setup_results);
       matmul_calls_[i] = call_of(step.host_matmul, packed_[i]);
     } else if (step.kind == Step::Kind::kSmallConv || step.image_conv.weight != kNone) {
-      packed_[i] = pack_weight(step, setup_results);
+      if (step.image_conv.winograd_pieces > 0)
+        winograd_[i] = transform_weight(step.image_conv, setup_results);
+      if (winograd_[i].transformed == nullptr) packed_[i] = pack_weight(step, setup_results);
     } else if (step.kind == Step::Kind::kEmbeddingBag && runtime_->embedding_bag() != nullptr) {
       runtime_->embedding_bag()->prepare(step.bag.shape);
     } else if (step.kind == Step::Kind::kRegions) {
@@ -208,6 +212,12 @@ x86::PackedMatrix BoundPlan::pack_weight(const Step& step, SetupResults* results
                                  step.image_conv.weight_layout);
   return results->find_or_pack(constant_floats(c.weight),
                                {c.shape.taps(), c.shape.out_channels, 1, c.weight_row_stride});
+}
+
+x86::WinogradWeights BoundPlan::transform_weight(const ImageConv& conv,
+                                                 SetupResults* results) const {
+  const float* plain = constant_floats(conv.weight);
+  return {results->find_or_transform(plain, conv.weight_layout), plain, conv.weight_layout};
 }
 
 void BoundPlan::bind_recurrences(SetupResults* results) {

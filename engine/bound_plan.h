@@ -18,6 +18,7 @@
 #include "fusion/planner.h"
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/recurrence.h"
+#include "kernels/x86/winograd.h"
 #include "loader/eager_call.h"
 #include "loader/recording.h"
 #include "torchweld/options.h"
@@ -64,6 +65,8 @@ class BoundPlan {
   KernelListing listing(size_t step) const;
   const EagerCall* eager(size_t step) const { return eager_[step] ? &*eager_[step] : nullptr; }
   const x86::PackedMatrix& packed(size_t step) const { return packed_[step]; }
+  /// Of a convolution by tiles; without transformed ones it is image_conv's.
+  const x86::WinogradWeights& winograd(size_t step) const { return winograd_[step]; }
   const x86::Recurrence& recurrence(size_t step) const { return *recurrences_[step]; }
   /// A product's call, but for the operands of its own.
   const x86::MatmulCall& matmul_call(size_t step) const { return matmul_calls_[step]; }
@@ -85,6 +88,7 @@ class BoundPlan {
   const float* constant_floats(ValueId id) const;
   void bind_recurrences(SetupResults* results);
   x86::PackedMatrix pack_weight(const Step& step, SetupResults* results) const;
+  x86::WinogradWeights transform_weight(const ImageConv& conv, SetupResults* results) const;
   x86::MatmulCall call_of(const HostMatmul& m, const x86::PackedMatrix& packed) const;
 
   static constexpr size_t kPooled =
@@ -97,6 +101,7 @@ class BoundPlan {
   std::vector<std::optional<EagerCall>> eager_;
   std::vector<x86::PackedMatrix> packed_;
   std::vector<x86::MatmulCall> matmul_calls_;
+  std::vector<x86::WinogradWeights> winograd_;
   std::vector<std::optional<x86::Recurrence>> recurrences_;
   bool own_code_ = false;
   bool tf32_ = false;

@@ -13,6 +13,7 @@
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
 #include "kernels/x86/small_conv.h"
+#include "kernels/x86/winograd.h"
 #include "loader/dtypes.h"
 #include "loader/graph_text.h"
 #include "loader/pattern.h"
@@ -278,7 +279,9 @@ void Context::run_image_conv(size_t index) {
   call.clamp = c.clamp;
   call.out = floats(c.out);
   call.scratch = reinterpret_cast<float*>(scratch_of(plan_.steps[index]));
-  x86::image_conv(call, site_.parallel, tail_of(index));
+  const x86::WinogradWeights& tiled = bound_.winograd(index);
+  if (tiled.transformed == nullptr) return x86::image_conv(call, site_.parallel, tail_of(index));
+  x86::winograd(call, tiled, c.winograd_pieces, site_.parallel, tail_of(index));
 }
 
 void Context::run_recurrence(size_t index) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "kernels/x86/winograd.h"
+
 namespace torchweld {
 
 at::Tensor SetupResults::find_or_make(const std::string& call,
@@ -32,6 +34,19 @@ x86::PackedMatrix SetupResults::find_or_pack(const float* weight, const x86::Mat
   x86::PackedMatrix made = x86::pack(weight, layout);
   std::erase_if(packed_, [](const auto& entry) { return entry.second.expired(); });
   packed_.insert_or_assign(key, made.data);
+  return made;
+}
+
+std::shared_ptr<const float> SetupResults::find_or_transform(const float* weight,
+                                                             const x86::MatrixLayout& layout) {
+  const std::scoped_lock lock(mutex_);
+  const auto key = std::pair(weight, layout);
+  if (const auto it = transformed_.find(key); it != transformed_.end()) {
+    if (auto alive = it->second.lock()) return alive;
+  }
+  auto made = x86::transform_weights(weight, layout);
+  std::erase_if(transformed_, [](const auto& entry) { return entry.second.expired(); });
+  if (made != nullptr) transformed_.insert_or_assign(key, made);
   return made;
 }
 

@@ -27,12 +27,17 @@ class SetupResults {
   /// The weight packed, now or by a plan that still lives.
   x86::PackedMatrix find_or_pack(const float* weight, const x86::MatrixLayout& layout);
 
+  /// A convolution's weight transformed by transform_weights(), which may give null.
+  std::shared_ptr<const float> find_or_transform(const float* weight,
+                                                 const x86::MatrixLayout& layout);
+
  private:
   using Weak = c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
+  using Packed = std::map<std::pair<const float*, x86::MatrixLayout>, std::weak_ptr<const float>>;
 
   std::mutex mutex_;
   std::map<std::string, Weak> known_;
-  std::map<std::pair<const float*, x86::MatrixLayout>, std::weak_ptr<const float>> packed_;
+  Packed packed_, transformed_;
 };
 
 }  // namespace torchweld

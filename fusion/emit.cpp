@@ -207,8 +207,9 @@ class Emitter {
       step->kind = Step::Kind::kImageConv;
       static constexpr const char* kNames[] = {"conv", "depthwise_conv", "max_pool", "avg_pool",
                                                "conv_transpose"};
-      step->name = fmt::format("{}_{}x{}x{}", kNames[static_cast<size_t>(c.shape.op)],
-                               c.shape.positions(), c.shape.taps(), c.shape.out_channels);
+      step->name = fmt::format("{}{}_{}x{}x{}", c.winograd_pieces > 0 ? "winograd_" : "",
+                               kNames[static_cast<size_t>(c.shape.op)], c.shape.positions(),
+                               c.shape.taps(), c.shape.out_channels);
       step->makes = {c.out_value};
     } else {
       return false;

@@ -9,6 +9,7 @@
 #include "fusion/pooling.h"
 #include "fusion/transposed_conv.h"
 #include "kernels/x86/summation_order.h"
+#include "kernels/x86/winograd.h"
 
 namespace torchweld {
 namespace {
@@ -25,7 +26,7 @@ std::optional<int64_t> tap_stride(const Value& weight) {
   return width == 1 ? weight.strides[2] : weight.strides[3];
 }
 
-bool make_convolution(const Graph& graph, const Node& node, int threads, ImageConv* out) {
+bool make_convolution(const Graph& graph, const Node& node, const Target& target, ImageConv* out) {
   if (node.op != kImageConv) return false;
   const auto args = conv_args(node, graph.value(tensor_arg(node, 0)).sizes.size() - 2);
   if (!args) return false;
@@ -44,10 +45,12 @@ bool make_convolution(const Graph& graph, const Node& node, int threads, ImageCo
   }
   out->weight_layout = {s.taps(), w.sizes[0], *tap_stride(w), w.strides[0]};
   if (!depthwise) {
-    s.order = x86::libtorch_order(s, threads);
+    s.order = x86::libtorch_order(s, target.threads);
     out->weight_layout.inner = w.sizes[1];
     out->weight_layout.stride_inner = w.strides[1];
     out->weight_layout.piece = s.order.piece;
+    if (target.reassociates && x86::is_winograd_faster(s, target.threads))
+      out->winograd_pieces = x86::winograd_pieces(s, target.threads);
   }
   return true;
 }
@@ -129,7 +132,7 @@ bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const
   const Node& node = at(nodes[0]);
   if (!target.hand_kernels || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone)
     return false;
-  if (!make_convolution(graph, node, target.threads, out) && !make_transposed(graph, node, out) &&
+  if (!make_convolution(graph, node, target, out) && !make_transposed(graph, node, out) &&
       !make_pooling(graph, node, out))
     return false;
   out->out_value = node.outputs[0];

@@ -7,6 +7,7 @@
 #include "fusion/passes.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/small_conv.h"
+#include "kernels/x86/winograd.h"
 
 namespace torchweld {
 namespace {
@@ -184,11 +185,19 @@ void lay_out_arena(Plan* plan, const std::vector<Life>& life, int64_t alignment)
   }
 }
 
+int64_t floats_of_conv(const ImageConv& c) {
+  // Of either kernel: weights that aren't finite are image_conv's.
+  const int64_t floats = x86::image_conv_scratch_floats(c.shape);
+  return c.winograd_pieces == 0
+             ? floats
+             : std::max(floats, x86::winograd_scratch_floats(c.shape, c.winograd_pieces));
+}
+
 int64_t scratch_bytes(const Step& step, const Target& target) {
   if (step.kind == Step::Kind::kSmallConv)
     return x86::small_conv_scratch_floats(step.conv.shape) * size_of(DType::kF32);
   if (step.kind == Step::Kind::kImageConv)
-    return x86::image_conv_scratch_floats(step.image_conv.shape) * size_of(DType::kF32);
+    return floats_of_conv(step.image_conv) * size_of(DType::kF32);
   if (step.kind == Step::Kind::kRecurrence)
     return step.recurrence.shape.scratch_floats() * size_of(DType::kF32);
   if (step.kind == Step::Kind::kAttention)

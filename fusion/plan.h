@@ -69,6 +69,7 @@ struct ImageConv : HostEpilogue {
   Location x, scale, bias;          ///< buffer is kNone for what isn't there
   ValueId weight = kNone;           ///< a constant
   x86::MatrixLayout weight_layout;  ///< as a matrix [taps, out_channels]
+  int64_t winograd_pieces = 0;      ///< of kernels/x86/winograd.h; 0: image_conv's sums
 };
 
 /// A product by the device's own library.

@@ -16,7 +16,10 @@ struct Target {
   Rounding rounding = Rounding::kDefault;
   bool hand_kernels = false;  ///< hand-written kernels for products, convolutions, sums are there
   int threads = 1;            ///< LibTorch's, which decide in what order it sums
-  bool fuses = true;          ///< a code generator is there; otherwise every node is an eager step
+  /// Sums by hand may be transformed, where that is faster, so that they round otherwise than those
+  /// of LibTorch's libraries (kernels/x86/winograd.h).
+  bool reassociates = true;
+  bool fuses = true;  ///< a code generator is there; otherwise every node is an eager step
 
   bool rows = false;  ///< the code generator takes rows, gathers and scatters
   /// It takes rows of floats, reduced to sums, products and extremes (is_of_floats() in

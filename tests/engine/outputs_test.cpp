@@ -254,6 +254,7 @@ TEST(Numerics, BatchNormIsBitEqualToEager) {
 
 // oneDNN's orders, which don't depend on who made the processor: a stem, 3x3 with a stride, a batch
 // norm, a residual and relu, depthwise, one tap with a stride.
+/// But those by tiles, of 3x3 without dilation (kernels/x86/winograd.h).
 TEST(Numerics, ConvolutionsAreBitEqualToEager) {
   if (x86::host_isa() != x86::Isa::kAvx512) GTEST_SKIP() << "the order was seen with AVX-512";
   at::manual_seed(4);
@@ -261,7 +262,8 @@ TEST(Numerics, ConvolutionsAreBitEqualToEager) {
   const ScriptModule module(
       "def forward(self, x):\n"
       "  x = torch.relu(torch.conv2d(x, self.stem, self.b, [2, 2], [3, 3]))\n"
-      "  y = torch.batch_norm(torch.conv2d(x, self.c, None, [1, 1], [1, 1]), self.w, self.b, "
+      "  y = torch.batch_norm(torch.conv2d(x, self.c, None, [1, 1], [2, 2], [2, 2]), self.w, "
+      "self.b, "
       "self.b, self.w, False, 0.1, 1e-05, True)\n"
       "  x = torch.relu(y + x)\n"
       "  y = torch.conv2d(x, self.c, self.b, [2, 2], [1, 1])\n"
@@ -281,6 +283,36 @@ TEST(Numerics, ConvolutionsAreBitEqualToEager) {
     EXPECT_TRUE(at::equal(second(expected), second(actual)));
   }
   EXPECT_EQ(engine.counters().planned_blocks, 2);
+}
+
+TEST(Numerics, ConvolutionsByTilesAreCloseToEager) {
+  at::manual_seed(5);
+  const ScriptModule module(
+      "def forward(self, x):\n"
+      "  x = torch.relu(torch.conv2d(x, self.c, self.b, [1, 1], [1, 1]) + x)\n"
+      "  return x, torch.conv2d(x, self.c, None)\n",
+      {{"c", at::randn({64, 64, 3, 3}) / 24}, {"b", at::randn({64})}});
+  const Engine engine = module.load(blocking());
+  for (int i = 0; i < 4; ++i) {
+    const at::Tensor x = at::randn({2, 64, 13, 17});
+    if (i > 1) x[1][7][3][4] = i == 2 ? NAN : INFINITY;
+    const c10::IValue expected = module.run({x}), actual = engine.run({x});
+    EXPECT_TRUE(at::allclose(first(expected), first(actual), 1.3e-6, 1e-5, true));
+    EXPECT_TRUE(at::allclose(second(expected), second(actual), 1.3e-6, 1e-5, true));
+  }
+}
+
+TEST(Numerics, InfiniteWeightsOfConvolutionsStayInTheirSums) {
+  at::manual_seed(6);
+  const at::Tensor weight = at::randn({64, 64, 3, 3}) / 24;
+  weight[5][6][1][1] = INFINITY;
+  const ScriptModule module("def forward(self, x):\n  return torch.conv2d(x, self.c)\n",
+                            {{"c", weight}});
+  const Engine engine = module.load(blocking());
+  for (int i = 0; i < 2; ++i) {
+    const at::Tensor x = at::randn({1, 64, 9, 9});
+    EXPECT_TRUE(at::allclose(first(module.run({x})), first(engine.run({x})), 1.3e-6, 1e-5, true));
+  }
 }
 
 }  // namespace

@@ -52,5 +52,18 @@ TEST(SetupResults, PackedWeightsAreShared) {
   EXPECT_NE(other.data, first.data);
 }
 
+TEST(SetupResults, TransformedWeightsAreSharedAndApartFromPackedOnes) {
+  SetupResults results;
+  const at::Tensor w = at::randn({40, 8, 3, 3});
+  const float* data = w.const_data_ptr<float>();
+  const x86::MatrixLayout layout{72, 40, 1, 72, 8, 9};
+  const auto packed = results.find_or_pack(data, layout).data;
+  const auto first = results.find_or_transform(data, layout);
+  EXPECT_NE(first, packed);
+  EXPECT_EQ(results.find_or_transform(data, layout), first);
+  w[3][2][1][0] = NAN;
+  EXPECT_EQ(results.find_or_transform(data, {72, 40, 1, 72, 8, 9, 4}), nullptr);
+}
+
 }  // namespace
 }  // namespace torchweld::testing
