@@ -29,7 +29,6 @@ Target target_for(const Runtime& runtime, const Options& options) {
   target.rounding = exact ? Rounding::kExact : Rounding::kDefault;
   target.hand_kernels = runtime.has_hand_kernels() && !exact;  // they sum in another order
   target.threads = at::get_num_threads();
-  target.reassociates = !exact;
   target.fuses = runtime.backend() != nullptr;
   target.rows = target.fuses && runtime.backend()->takes_rows();
   target.float_rows = target.fuses && runtime.backend()->takes_float_rows() && !exact;

@@ -193,6 +193,11 @@ std::map<NodeId, Whole> whole_nodes(const std::vector<Stretch>& stretches) {
   return whole;
 }
 
+bool transforms_sums(const Plan& plan) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(),
+                     [](const Step& s) { return s.image_conv.winograd_pieces > 0; });
+}
+
 /// Whether LibTorch's steps alone win over a plan in a round of their own.
 bool wins_again(const BoundPlan& eager, const BoundPlan& planned,
                 const std::vector<const at::Tensor*>& leaves) {
@@ -234,13 +239,20 @@ std::unique_ptr<BoundPlan> Gate::make(const Recording& recording, const Target& 
 
 std::unique_ptr<BoundPlan> Gate::choose(const Recording& recording,
                                         const std::vector<c10::IValue>& values,
-                                        const Target& target) const {
+                                        const Target& asked) const {
   Leaves leaves;
-  auto planned = make(recording, target, {});
-  if (!may_be_repeated(recording) || !recording.inputs.match(values, &leaves)) return planned;
-  auto eager = make(recording, target, all_nodes(recording.graph));
+  if (!may_be_repeated(recording) || !recording.inputs.match(values, &leaves))
+    return make(recording, asked, {});
+  auto eager = make(recording, asked, all_nodes(recording.graph));
   std::optional<Agreement> agreement;
-  if (has_tight_tolerances(recording.graph, target)) agreement.emplace(*eager, leaves);
+  if (has_tight_tolerances(recording.graph, asked)) agreement.emplace(*eager, leaves);
+  Target target = asked;
+  target.reassociates = agreement && target.rounding != Rounding::kExact;
+  auto planned = make(recording, target, {});
+  if (target.reassociates && transforms_sums(planned->plan()) && !agreement->holds(*planned)) {
+    target.reassociates = false;
+    planned = make(recording, target, {});
+  }
   const std::string key = key_of(recording, planned->plan(), target, *runtime_);
   if (const auto kept = cache_.find(key)) {
     if (auto stretches = parse(*kept, recording.graph.nodes.size())) {

@@ -37,7 +37,7 @@ class Gate {
   /// can't be repeated gets the planner's plan, unmeasured.
   std::unique_ptr<BoundPlan> choose(const Recording& recording,
                                     const std::vector<c10::IValue>& values,
-                                    const Target& target) const;
+                                    const Target& asked) const;
 
  private:
   using Leaves = std::vector<const at::Tensor*>;

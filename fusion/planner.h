@@ -17,8 +17,8 @@ struct Target {
   bool hand_kernels = false;  ///< hand-written kernels for products, convolutions, sums are there
   int threads = 1;            ///< LibTorch's, which decide in what order it sums
   /// Sums by hand may be transformed, where that is faster, so that they round otherwise than those
-  /// of LibTorch's libraries (kernels/x86/winograd.h).
-  bool reassociates = true;
+  /// of LibTorch's libraries (kernels/x86/winograd.h): for plans whose results are compared.
+  bool reassociates = false;
   bool fuses = true;  ///< a code generator is there; otherwise every node is an eager step
 
   bool rows = false;  ///< the code generator takes rows, gathers and scatters

@@ -79,14 +79,14 @@ TEST(ImageConvStep, TakesBatchNormSummandAndRange) {
             R"(step 0: conv_64x27x64_hardtanh
   %26: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%0, %1, %25, [2, 2], [1, 1], [1, 1], 1, %19)
   %27: f32[1,64,8,8]{4096,1,512,64} = aten::hardtanh(%26, 0, 6)
-step 1: winograd_conv_64x576x64_add_relu
+step 1: conv_64x576x64_add_relu
   %28: f32[1,64,8,8]{4096,1,512,64} = torchweld::conv2d(%27, %2, %3, [1, 1], [1, 1], [1, 1], 1)
   %29: f32[1,64,8,8]{4096,1,512,64} = aten::add.Tensor(%27, %28, 1)
   %30: f32[1,64,8,8]{4096,1,512,64} = aten::relu(%29)
 step 2: avg_pool_1x64x64
   %32: f32[1,64,1,1]{64,1,64,64} = aten::adaptive_avg_pool2d(%30, [1, 1])
 return %13 in output of 256 bytes
-arena 133120 of 136704 bytes
+arena 60672 of 64256 bytes
 )");
 }
 
@@ -106,8 +106,8 @@ TEST(ImageConvStep, DepthwiseFiltersAndPoolings) {
             R"(step 0: fused single_copy_f32 over [64,32]
   %9: f32[1,32,8,8]{2048,1,256,32} = aten::clone(%0, 2)
   load  %0 in input 0 {1,64}
-  store %9 in arena 67584..75776 {32,1}
-step 1: winograd_conv_64x288x32
+  store %9 in arena 13952..22144 {32,1}
+step 1: conv_64x288x32
   %10: f32[1,32,8,8]{2048,1,256,32} = torchweld::conv2d(%9, %2, none, [1, 1], [1, 1], [1, 1], 1)
 step 2: depthwise_conv_64x9x32
   %11: f32[1,32,8,8]{2048,1,256,32} = torchweld::conv2d(%10, %1, none, [1, 1], [1, 1], [1, 1], 32)
@@ -119,7 +119,7 @@ step 4: avg_pool_4x4x32
 step 5: avg_pool_1x4x32
   %15: f32[1,32,1,1]{32,1,32,32} = aten::adaptive_avg_pool2d(%14, [1, 1])
 return %8 in output of 128 bytes
-arena 83968 of 94720 bytes
+arena 30336 of 41088 bytes
 )");
 }
 

@@ -21,6 +21,7 @@ TEST(WinogradStep, IsChosenWhereItIsFasterAndAllowed) {
 )";
   Target on = packs();
   on.hand_kernels = true;
+  on.reassociates = true;
   EXPECT_EQ(names(graph, on), R"(single_copy_f32
 winograd_conv_196x576x64_relu
 conv_196x576x32
