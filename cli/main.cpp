@@ -56,7 +56,7 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, CallArg
       ->transform(CLI::Transformer(kPrecisions).description("tf32, bf16 or f16"))
       ->type_name("TYPE");
   command->add_flag("--no-measure", call.no_measure,
-                    "don't time a plan's stretches against LibTorch's steps to drop the slower");
+                    "keep the planner's plan: neither compare nor time it against LibTorch's steps");
   command->add_flag("--measure-products", call.measure_products,
                     "time the algorithms of matrix products on a CUDA device, and keep the choice");
   command->add_flag("--json", call.json, "print JSON");

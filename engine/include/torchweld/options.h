@@ -65,10 +65,13 @@ struct Options {
   /// what was chosen is kept on disk beside the compiled kernels.
   bool measure_products = false;
 
-  /// On the host: whether each stretch of a new plan is timed against LibTorch's own steps, and the
-  /// slower of the two dropped, where the call may be repeated (it draws no random numbers and
-  /// writes no inputs). It takes some ten calls' time once for a signature and machine, off the
-  /// request path unless planning is blocking; verdicts are kept on disk beside compiled kernels.
+  /// On the host: whether a new plan's results are compared with those of LibTorch's own steps and
+  /// what is too far off by torch.testing's tolerances is left to LibTorch (docs/numerics.md), and
+  /// whether each of its stretches is timed against them and the slower of the two dropped, where
+  /// the call may be repeated (it draws no random numbers and writes no inputs). Timing takes some
+  /// ten calls' time once for a signature and machine, comparing two calls whenever a plan is made,
+  /// off the request path unless planning is blocking; verdicts are kept on disk beside compiled
+  /// kernels. Without it no convolution goes by tiles.
   bool measure_plans = true;
 
   /// Signatures remembered for each block; past it, calls with new signatures are interpreted,
