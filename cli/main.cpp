@@ -55,8 +55,9 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* help, CallArg
                    "check then compares with float64")
       ->transform(CLI::Transformer(kPrecisions).description("tf32, bf16 or f16"))
       ->type_name("TYPE");
-  command->add_flag("--no-measure", call.no_measure,
-                    "keep the planner's plan: neither compare nor time it against LibTorch's steps");
+  command->add_flag(
+      "--no-measure", call.no_measure,
+      "keep the planner's plan: neither compare nor time it against LibTorch's steps");
   command->add_flag("--measure-products", call.measure_products,
                     "time the algorithms of matrix products on a CUDA device, and keep the choice");
   command->add_flag("--json", call.json, "print JSON");

@@ -113,10 +113,10 @@ double Agreement::distance_to(const Results& actual) const {
 }
 
 bool Agreement::holds(const BoundPlan& plan) const {
-  return distance_to(results_of(plan)) <= kMargin;
+  if (distance_to(results_of(plan)) <= kMargin) return true;
+  if (!reproducible_) reproducible_ = distance_to(results_of(eager_)) == 0;
+  return !*reproducible_;
 }
-
-bool Agreement::is_reproducible() const { return distance_to(results_of(eager_)) == 0; }
 
 std::vector<double> Agreement::step_distances(const BoundPlan& plan) const {
   const auto expected = values_of(eager_, leaves_, kMostBytes);

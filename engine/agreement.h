@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "engine/bound_plan.h"
@@ -35,11 +36,8 @@ class Agreement {
   Agreement(const BoundPlan& eager, const std::vector<const at::Tensor*>& leaves);
 
   /// Whether a plan's results are well within the tolerances, so that they are on other inputs,
-  /// too.
+  /// too; or LibTorch's own are not the same every time, as what reads memory that nobody wrote.
   bool holds(const BoundPlan& plan) const;
-
-  /// Whether LibTorch gives these results every time; what reads memory that nobody wrote does not.
-  bool is_reproducible() const;
 
   /// Of each step, how far what it makes of LibTorch's values is from what LibTorch makes of them.
   /// A step whose results LibTorch has not shares the distance of the next that can be compared.
@@ -57,6 +55,7 @@ class Agreement {
   const BoundPlan& eager_;
   const std::vector<const at::Tensor*>& leaves_;
   Results expected_;
+  mutable std::optional<bool> reproducible_;  // found out once something differs
 };
 
 }  // namespace torchweld

@@ -315,20 +315,16 @@ std::unique_ptr<BoundPlan> Gate::measure(const Recording& recording, const Leave
       compare(planned->plan(), planned_times.step_us, eager->plan(), eager_times.step_us);
   double best_us = planned_times.total_us;
   if (agreement != nullptr && !agreement->holds(*planned)) {
-    if (agreement->is_reproducible()) {
-      leave_what_rounds(recording, target, *planned, *agreement, &stretches);
-      planned = make(recording, target, whole_nodes(stretches));
-      if (!agreement->holds(*planned)) {  // it is in no stretch
-        for (Stretch& s : stretches) s.whole = Whole::kRounding;
-        eager->set_measured(std::move(stretches));
-        return eager;
-      }
-      Timed mended_times(*planned, leaves);
-      interleave(&mended_times, &eager_times);
-      best_us = mended_times.total_us;
-    } else {
-      agreement = nullptr;
+    leave_what_rounds(recording, target, *planned, *agreement, &stretches);
+    planned = make(recording, target, whole_nodes(stretches));
+    if (!agreement->holds(*planned)) {  // it is in no stretch
+      for (Stretch& s : stretches) s.whole = Whole::kRounding;
+      eager->set_measured(std::move(stretches));
+      return eager;
     }
+    Timed mended_times(*planned, leaves);
+    interleave(&mended_times, &eager_times);
+    best_us = mended_times.total_us;
   }
   std::vector<Stretch> faster = stretches;
   bool any = false;
