@@ -33,6 +33,15 @@ class ContextLease {
   std::unique_ptr<Context> context_;
 };
 
+/// What messages call the last values of a call.
+std::vector<std::string> names_of_values(const Module& module, bool with_arguments) {
+  std::vector<std::string> names;
+  for (size_t i = 0; with_arguments && i < module.schema.arguments().size(); ++i)
+    names.push_back("argument " + module.schema.arguments()[i].name());
+  for (const std::string& name : module.slot_names) names.push_back("attribute " + name);
+  return names;
+}
+
 }  // namespace
 
 /// One call on its way.
@@ -59,7 +68,8 @@ struct EngineState::Walk {
 EngineState::EngineState(std::shared_ptr<const Module> module, Options options)
     : module_(std::move(module)),
       options_(std::move(options)),
-      runtime_(options_.runtime ? options_.runtime : runtime_for(options_.device)) {
+      runtime_(options_.runtime ? options_.runtime : runtime_for(options_.device)),
+      root_(std::nullopt, names_of_values(*module_, true)) {
   for (const c10::Argument& a : module_->schema.arguments()) {
     arguments_.push_back({a.name(), a.type()->annotation_str(), a.default_value()});
   }
@@ -260,8 +270,7 @@ void EngineState::interpret(Walk* walk) {
   while (!walk->done) {
     interpreted_.fetch_add(1, std::memory_order_relaxed);
     const bool records = walk->planning != Planning::kOff;
-    const int ticket =
-        records ? walk->unit->begin_recording(walk->values, options_.max_plans) : Unit::kNoTicket;
+    const int ticket = records ? begin_recording(*walk) : Unit::kNoTicket;
     if (walk->trace != nullptr) walk->trace->enter_interpreted(walk->unit);
     std::optional<Recorder> recorder;
     std::vector<c10::IValue> began_with;
@@ -313,10 +322,17 @@ void EngineState::close_block(Walk* walk, Recorder* recorder, int ticket, const 
   }
 }
 
+int EngineState::begin_recording(const Walk& walk) const {
+  const Unit::Ticket ticket = walk.unit->begin_recording(walk.values, options_.max_plans);
+  if (!ticket.complaint.empty())
+    log(LogLevel::kWarning, fmt::format("{}: {}", module_->name, ticket.complaint));
+  return ticket.number;
+}
+
 Unit* EngineState::unit_at(const Place& place) {
   const std::lock_guard lock(units_mutex_);
   auto& unit = units_[place];
-  if (unit == nullptr) unit = std::make_unique<Unit>(place);
+  if (unit == nullptr) unit = std::make_unique<Unit>(place, names_of_values(*module_, false));
   return unit.get();
 }
 
@@ -344,7 +360,7 @@ void EngineState::build(Unit* unit, int ticket, Recorded recorded) {
     build_us_.fetch_add(us, std::memory_order_relaxed);
     log(LogLevel::kDebug, fmt::format("{}: plan with {} steps built in {} us", module_->name,
                                       bound->plan().steps.size(), us));
-    unit->add(std::make_unique<UnitPlan>(std::move(bound), next));
+    unit->add(ticket, std::make_unique<UnitPlan>(std::move(bound), next));
   } catch (const std::exception& cause) {
     unit->give_up(ticket, fmt::format("no plan could be made: {}", cause.what()), false);
     log(LogLevel::kWarning,

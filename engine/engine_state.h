@@ -83,6 +83,7 @@ class EngineState {
   c10::IValue run_faster_way(std::vector<c10::IValue> inputs);
   bool run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk);
   void interpret(Walk* walk);
+  int begin_recording(const Walk& walk) const;
   void close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine,
                    bool returned, std::vector<c10::IValue> began_with);
   void plan_later(Unit* unit, int ticket, Recorded recorded, Planning planning);
@@ -97,7 +98,7 @@ class EngineState {
   std::vector<Argument> arguments_;
   SetupResults setup_results_;
   std::optional<Gate> gate_;  ///< where plans are measured
-  Unit root_{std::nullopt};
+  Unit root_;
   std::mutex units_mutex_;
   std::map<Place, std::unique_ptr<Unit>> units_;
   LongCalls long_calls_;

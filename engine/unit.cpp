@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace torchweld {
 namespace {
@@ -50,48 +51,93 @@ UnitPlan* Unit::find(const std::vector<c10::IValue>& values,
                      std::vector<const at::Tensor*>* leaves) const {
   for (UnitPlan* p = newest_.load(std::memory_order_acquire); p != nullptr; p = p->older) {
     const Recording& r = p->plan->recording();
-    if (!p->retired.load(std::memory_order_relaxed) && r.inputs.match(values, leaves) &&
-        leaves_fit(r, *leaves))
-      return p;
+    if (p->retired.load(std::memory_order_relaxed) || !r.inputs.match(values, leaves) ||
+        !leaves_fit(r, *leaves))
+      continue;
+    if (!p->used.load(std::memory_order_relaxed)) p->used.store(true, std::memory_order_relaxed);
+    return p;
   }
   return nullptr;
 }
 
-int Unit::begin_recording(const std::vector<c10::IValue>& values, int max_plans) {
+bool Unit::none_came_back() const {
+  if (recorded_.size() < kUnused) return false;
+  size_t unused = 0;
+  for (auto it = recorded_.rbegin(); it != recorded_.rend() && unused < kUnused; ++it, ++unused) {
+    const UnitPlan* const plan = it->second.plan;
+    if (plan != nullptr && plan->used.load(std::memory_order_relaxed)) return false;
+  }
+  return true;
+}
+
+/// By the newest recording: "attribute pos is int 9 where it was int 8".
+std::string Unit::what_changes(const std::vector<c10::IValue>& values) const {
+  constexpr size_t kMostNames = 3;
+  const auto differences = recorded_.rbegin()->second.pattern.differences(values);
+  std::string text;
+  for (size_t i = 0; i < differences.size() && i < kMostNames; ++i) {
+    const auto& [index, before, now] = differences[i];
+    const size_t unnamed = values.size() - std::min(values.size(), names_.size());
+    text += fmt::format("{}{} is {} where it was {}", i == 0 ? "" : ", ",
+                        index < unnamed ? "a value at the block's start"
+                                        : names_[names_.size() - values.size() + index],
+                        now, before);
+  }
+  if (differences.size() > kMostNames)
+    text += fmt::format(", and {} more change", differences.size() - kMostNames);
+  return text;
+}
+
+Unit::Ticket Unit::begin_recording(const std::vector<c10::IValue>& values, int max_plans) {
   const std::lock_guard lock(mutex_);
-  if (!why_.empty()) return kNoTicket;
+  if (!why_.empty()) return {};
+  Ticket ticket;
+  if (none_came_back()) {
+    if (why_not_yet_.empty()) {
+      why_not_yet_ = fmt::format(
+          "no signature of the last {} came back, so one is recorded only once it does: {}",
+          kUnused, what_changes(values));
+      if (!std::exchange(complained_, true)) ticket.complaint = why_not_yet_;
+    }
+    if (!seen_.came_back(hash_of(values))) return ticket;
+  } else {
+    why_not_yet_.clear();
+  }
   std::vector<const at::Tensor*> leaves;
-  if (find(values, &leaves) != nullptr) return kNoTicket;  // it was added while the caller looked
-  const auto same = [&](const auto& entry) { return entry.second.match(values, &leaves); };
-  if (std::any_of(pending_.begin(), pending_.end(), same)) return kNoTicket;
+  if (find(values, &leaves) != nullptr) return ticket;  // it was added while the caller looked
+  const auto same = [&](const auto& entry) { return entry.second.pattern.match(values, &leaves); };
+  if (std::any_of(recorded_.begin(), recorded_.end(), same)) return ticket;
   if (plans_ >= max_plans) {
     why_ = fmt::format("more than {} signatures (Options::max_plans)", max_plans);
-    return kNoTicket;
+    return ticket;
   }
   int leaf = 0;
-  pending_.emplace(next_ticket_, Pattern::of(values, [&](const at::Tensor&) { return leaf++; }));
+  const auto number = [&](const at::Tensor&) { return leaf++; };
+  recorded_.emplace(next_ticket_, Recorded{.pattern = Pattern::of(values, number)});
   ++plans_;
-  return next_ticket_++;
+  ticket.number = next_ticket_++;
+  return ticket;
 }
 
 void Unit::give_up(int ticket, const std::string& why, bool transient) {
   constexpr int kMostFailures = 16;
   const std::lock_guard lock(mutex_);
   --plans_;
-  pending_.erase(ticket);
+  recorded_.erase(ticket);
   if (why.empty()) return;
   if (!transient || ++failures_ > kMostFailures) why_ = why;
 }
 
-void Unit::add(std::unique_ptr<UnitPlan> plan) {
+void Unit::add(int ticket, std::unique_ptr<UnitPlan> plan) {
   const std::lock_guard lock(mutex_);
   plan->older = newest_.load(std::memory_order_relaxed);
+  recorded_.at(ticket).plan = plan.get();
   newest_.store(plan.release(), std::memory_order_release);
 }
 
 std::string Unit::why() const {
   const std::lock_guard lock(mutex_);
-  return why_;
+  return why_.empty() ? why_not_yet_ : why_;
 }
 
 }  // namespace torchweld

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/bound_plan.h"
+#include "engine/returning_signatures.h"
 #include "loader/machine.h"
 
 namespace torchweld {
@@ -21,13 +22,16 @@ struct UnitPlan {
   const std::unique_ptr<BoundPlan> plan;
   class Unit* const next;            ///< null when the method returns
   std::atomic<bool> retired{false};  ///< its shapes turned out to depend on data
+  std::atomic<bool> used{false};     ///< it has answered a call
   UnitPlan* older = nullptr;
 };
 
 /// Readers never lock: plans are pushed to the front of a list and stay until the engine goes.
 class Unit {
  public:
-  explicit Unit(std::optional<Place> place) : place_(std::move(place)) {}
+  /// `names`: of the last values of a call, the state; for messages.
+  explicit Unit(std::optional<Place> place, std::vector<std::string> names = {})
+      : place_(std::move(place)), names_(std::move(names)) {}
   ~Unit();
 
   /// Null at the method's start.
@@ -39,27 +43,48 @@ class Unit {
 
   static constexpr int kNoTicket = -1;
 
-  /// A ticket when a recording of these values should be made now: nobody else makes one, and the
-  /// unit has room. When it has none for good, why() tells.
-  int begin_recording(const std::vector<c10::IValue>& values, int max_plans);
+  /// What begin_recording grants.
+  struct Ticket {
+    int number = kNoTicket;
+    std::string complaint;  ///< said once: what new signatures are no longer recorded for
+  };
+
+  /// A ticket when a recording of these values should be made now: nobody else makes one, the unit
+  /// has room, and signatures come back here, or this one did. When there will be none for good,
+  /// or none at a first sight, why() tells.
+  Ticket begin_recording(const std::vector<c10::IValue>& values, int max_plans);
 
   /// A recording begun was given up. `transient`: try again at the next call, a bounded number of
   /// times. No reason: the call failed, which says nothing of the next one.
   void give_up(int ticket, const std::string& why, bool transient);
 
-  void add(std::unique_ptr<UnitPlan> plan);
+  void add(int ticket, std::unique_ptr<UnitPlan> plan);
 
   /// Why calls are interpreted here; empty while they need not be.
   std::string why() const;
 
  private:
+  struct Recorded {
+    Pattern pattern;
+    const UnitPlan* plan = nullptr;  // once it is made
+  };
+
+  /// New signatures in a row whose plans nobody used: from then on one has to come twice.
+  static constexpr size_t kUnused = 8;
+
+  bool none_came_back() const;
+  std::string what_changes(const std::vector<c10::IValue>& values) const;
+
   std::optional<Place> place_;
+  std::vector<std::string> names_;
   std::atomic<UnitPlan*> newest_{nullptr};
   mutable std::mutex mutex_;
-  std::map<int, Pattern>
-      pending_;  // by ticket; those that became plans stay, so that a retired one isn't made again
+  std::map<int, Recorded>
+      recorded_;  // by ticket; those that became plans stay, so that a retired one isn't made again
+  ReturningSignatures seen_;
   int next_ticket_ = 0;
-  std::string why_;
+  std::string why_, why_not_yet_;
+  bool complained_ = false;
   int plans_ = 0, failures_ = 0;
 };
 

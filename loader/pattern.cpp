@@ -50,19 +50,19 @@ PatternItem item_of(const c10::IValue& value, const Pattern::NumberTensor& numbe
 }
 
 bool same_host(const c10::IValue& a, const c10::IValue& b) {
-  if (a.tagKind() != b.tagKind()) return false;
-  if (a.tagKind() == "Uninitialized") return true;
-  if (a.isInt()) return a.toInt() == b.toInt();
-  if (a.isBool()) return a.toBool() == b.toBool();
-  if (a.isNone()) return true;
+  if (a.isInt()) return b.isInt() && a.toInt() == b.toInt();
+  if (a.isBool()) return b.isBool() && a.toBool() == b.toBool();
+  if (a.isNone()) return b.isNone();
   if (a.isDouble()) {  // by bits: NaN equals itself, 0.0 differs from -0.0
+    if (!b.isDouble()) return false;
     const double x = a.toDouble(), y = b.toDouble();
     return std::memcmp(&x, &y, sizeof x) == 0;
   }
-  if (a.isString()) return a.toStringRef() == b.toStringRef();
-  if (a.isTensor()) return !b.toTensor().defined();
+  if (a.isString()) return b.isString() && a.toStringRef() == b.toStringRef();
   if (is_reference(a)) return a.is(b);
-  return a == b;
+  if (a.isTensor()) return b.isTensor() && !b.toTensor().defined();
+  if (a.tagKind() != b.tagKind()) return false;  // makes strings: only for kinds that are rare
+  return a.tagKind() == "Uninitialized" || a == b;
 }
 
 bool match_item(const PatternItem& item, const c10::IValue& value,

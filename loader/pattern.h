@@ -63,6 +63,13 @@ class Pattern {
     return items_.size() == 1 && items_[0].kind == PatternItem::Kind::kTensor;
   }
 
+  /// A top-level value that doesn't match, as describe() has both.
+  struct Difference {
+    size_t index = 0;
+    std::string before, now;
+  };
+  std::vector<Difference> differences(const std::vector<c10::IValue>& values) const;
+
   /// A shallow description: "f32[3,4], int 5, (i64[2], none)".
   std::string describe() const;
 
@@ -75,6 +82,9 @@ class Pattern {
 
 /// A host value that isn't compared or rebuilt by value: objects, generators, futures.
 bool is_reference(const c10::IValue& value);
+
+/// A hash of a signature: equal for values that one pattern matches.
+uint64_t hash_of(const std::vector<c10::IValue>& values);
 
 /// Calls f with each tensor inside a value, in order, undefined ones too.
 void for_each_tensor(const c10::IValue& value, const std::function<void(const at::Tensor&)>& f);
