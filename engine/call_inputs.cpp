@@ -40,6 +40,14 @@ void check_inputs(const Module& module, c10::Device device, std::vector<c10::IVa
   }
 }
 
+std::vector<std::string> names_of_values(const Module& module, bool with_arguments) {
+  std::vector<std::string> names;
+  for (size_t i = 0; with_arguments && i < module.schema.arguments().size(); ++i)
+    names.push_back("argument " + module.schema.arguments()[i].name());
+  for (const std::string& name : module.slot_names) names.push_back("attribute " + name);
+  return names;
+}
+
 bool needs_autograd(const std::vector<c10::IValue>& values) {
   if (!c10::GradMode::is_enabled()) return false;
   bool needs = false;

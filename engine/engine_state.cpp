@@ -27,19 +27,21 @@ class ContextLease {
   ContextLease(const ContextLease&) = delete;
   ContextLease& operator=(const ContextLease&) = delete;
   Context* operator->() { return context_.get(); }
+  Context& operator*() { return *context_; }
 
  private:
   const BoundPlan& plan_;
   std::unique_ptr<Context> context_;
 };
 
-/// What messages call the last values of a call.
-std::vector<std::string> names_of_values(const Module& module, bool with_arguments) {
-  std::vector<std::string> names;
-  for (size_t i = 0; with_arguments && i < module.schema.arguments().size(); ++i)
-    names.push_back("argument " + module.schema.arguments()[i].name());
-  for (const std::string& name : module.slot_names) names.push_back("attribute " + name);
-  return names;
+/// Host values for the results: those that a read gave, then numbers of the signature's.
+const std::vector<c10::IValue>& holes_of(const Recording& recording, const Context& context) {
+  const NumberProgram* const numbers = recording.inputs.numbers();
+  if (numbers == nullptr || !numbers->has_leaving()) return context.read();
+  thread_local std::vector<c10::IValue> holes;
+  holes = context.read();
+  numbers->take_leaving(&holes);
+  return holes;
 }
 
 }  // namespace
@@ -153,7 +155,8 @@ bool EngineState::answer_at_once(const std::vector<c10::IValue>& inputs, c10::IV
   ContextLease context(*plan->plan);
   context->run(leaves);
   planned_.fetch_add(1, std::memory_order_relaxed);
-  const Pattern& form = plan->plan->recording().outputs;
+  const Recording& recording = plan->plan->recording();
+  const Pattern& form = recording.outputs;
   if (form.is_one_tensor()) {
     if (at::Tensor only = context->take_only_output(); only.defined()) {
       *result = std::move(only);
@@ -162,7 +165,7 @@ bool EngineState::answer_at_once(const std::vector<c10::IValue>& inputs, c10::IV
   }
   thread_local std::vector<c10::IValue> filled;
   filled.clear();
-  form.fill(context->outputs(), context->read(), &filled);
+  form.fill(context->outputs(), holes_of(recording, *context), &filled);
   if (!filled.empty()) *result = std::move(filled[0]);
   filled.clear();
   return true;
@@ -235,11 +238,12 @@ bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>&
   const auto& outputs = context->outputs();
   thread_local std::vector<c10::IValue> filled;
   filled.clear();
-  recording.state.fill(outputs, context->read(), &filled);
+  const std::vector<c10::IValue>& holes = holes_of(recording, *context);
+  recording.state.fill(outputs, holes, &filled);
   for (size_t i = 0; i < filled.size(); ++i)
     walk->state->slots[static_cast<size_t>(recording.state_slots[i])] = std::move(filled[i]);
   filled.clear();
-  recording.outputs.fill(outputs, context->read(), &filled);
+  recording.outputs.fill(outputs, holes, &filled);
   if (plan->next == nullptr) {
     walk->result = filled.empty() ? c10::IValue() : std::move(filled[0]);
     walk->done = true;
@@ -270,13 +274,16 @@ void EngineState::interpret(Walk* walk) {
   while (!walk->done) {
     interpreted_.fetch_add(1, std::memory_order_relaxed);
     const bool records = walk->planning != Planning::kOff;
-    const int ticket = records ? begin_recording(*walk) : Unit::kNoTicket;
+    Unit::Ticket begun = records ? begin_recording(*walk) : Unit::Ticket{};
+    const int ticket = begun.number;
     if (walk->trace != nullptr) walk->trace->enter_interpreted(walk->unit);
     std::optional<Recorder> recorder;
     std::vector<c10::IValue> began_with;
     if (ticket != Unit::kNoTicket) {
       began_with = copy_for_gate(walk->values);
-      recorder.emplace(walk->values, walk->arguments, walk->state->slots);
+      recorder.emplace(walk->values, walk->arguments, walk->state->slots, begun.open);
+      if (recorder->numbers() != nullptr)
+        machine.open_numbers(recorder->numbers(), walk->unit->place());
     }
     Machine::Stop stop = Machine::Stop::kReturned;
     try {
@@ -322,11 +329,13 @@ void EngineState::close_block(Walk* walk, Recorder* recorder, int ticket, const 
   }
 }
 
-int EngineState::begin_recording(const Walk& walk) const {
-  const Unit::Ticket ticket = walk.unit->begin_recording(walk.values, options_.max_plans);
+Unit::Ticket EngineState::begin_recording(const Walk& walk) const {
+  // A device would have to be given each number by a copy, which the host waits for.
+  Unit::Ticket ticket =
+      walk.unit->begin_recording(walk.values, options_.max_plans, runtime_->can_be_timed());
   if (!ticket.complaint.empty())
     log(LogLevel::kWarning, fmt::format("{}: {}", module_->name, ticket.complaint));
-  return ticket.number;
+  return ticket;
 }
 
 Unit* EngineState::unit_at(const Place& place) {

@@ -83,7 +83,7 @@ class EngineState {
   c10::IValue run_faster_way(std::vector<c10::IValue> inputs);
   bool run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>& leaves, Walk* walk);
   void interpret(Walk* walk);
-  int begin_recording(const Walk& walk) const;
+  Unit::Ticket begin_recording(const Walk& walk) const;
   void close_block(Walk* walk, Recorder* recorder, int ticket, const Machine& machine,
                    bool returned, std::vector<c10::IValue> began_with);
   void plan_later(Unit* unit, int ticket, Recorded recorded, Planning planning);

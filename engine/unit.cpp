@@ -88,7 +88,30 @@ std::string Unit::what_changes(const std::vector<c10::IValue>& values) const {
   return text;
 }
 
-Unit::Ticket Unit::begin_recording(const std::vector<c10::IValue>& values, int max_plans) {
+/// Whether a recording of these values is under way, or was made and its plan retired.
+bool Unit::is_recorded(const std::vector<c10::IValue>& values) const {
+  std::vector<const at::Tensor*> leaves;
+  return std::any_of(recorded_.begin(), recorded_.end(), [&](const auto& entry) {
+    const Recorded& r = entry.second;
+    return r.pattern.match(values, &leaves) && (!r.open || r.plan == nullptr || r.plan->retired);
+  });
+}
+
+std::vector<int> Unit::numbers_to_open(const std::vector<c10::IValue>& values) const {
+  int alike = 0;
+  std::vector<int> places;
+  for (const auto& [ticket, recorded] : recorded_) {
+    if (!recorded.pattern.differs_in_numbers(values, &places)) continue;
+    alike += recorded.open ? kAlike : 1;
+  }
+  if (alike < kAlike) return {};
+  std::sort(places.begin(), places.end());
+  places.erase(std::unique(places.begin(), places.end()), places.end());
+  return places;
+}
+
+Unit::Ticket Unit::begin_recording(const std::vector<c10::IValue>& values, int max_plans,
+                                   bool opens) {
   const std::lock_guard lock(mutex_);
   if (!why_.empty()) return {};
   Ticket ticket;
@@ -105,15 +128,18 @@ Unit::Ticket Unit::begin_recording(const std::vector<c10::IValue>& values, int m
   }
   std::vector<const at::Tensor*> leaves;
   if (find(values, &leaves) != nullptr) return ticket;  // it was added while the caller looked
-  const auto same = [&](const auto& entry) { return entry.second.pattern.match(values, &leaves); };
-  if (std::any_of(recorded_.begin(), recorded_.end(), same)) return ticket;
+  if (is_recorded(values)) return ticket;
   if (plans_ >= max_plans) {
     why_ = fmt::format("more than {} signatures (Options::max_plans)", max_plans);
     return ticket;
   }
   int leaf = 0;
   const auto number = [&](const at::Tensor&) { return leaf++; };
-  recorded_.emplace(next_ticket_, Recorded{.pattern = Pattern::of(values, number)});
+  Recorded recorded{.pattern = Pattern::of(values, number)};
+  if (opens) ticket.open = numbers_to_open(values);
+  recorded.open = !ticket.open.empty();
+  recorded.pattern.open(ticket.open);
+  recorded_.emplace(next_ticket_, std::move(recorded));
   ++plans_;
   ticket.number = next_ticket_++;
   return ticket;

@@ -46,13 +46,15 @@ class Unit {
   /// What begin_recording grants.
   struct Ticket {
     int number = kNoTicket;
+    std::vector<int>
+        open;  ///< numbers that differ from signature to signature: not to be constants
     std::string complaint;  ///< said once: what new signatures are no longer recorded for
   };
 
   /// A ticket when a recording of these values should be made now: nobody else makes one, the unit
   /// has room, and signatures come back here, or this one did. When there will be none for good,
-  /// or none at a first sight, why() tells.
-  Ticket begin_recording(const std::vector<c10::IValue>& values, int max_plans);
+  /// or none at a first sight, why() tells. `opens`: whether numbers may be left open.
+  Ticket begin_recording(const std::vector<c10::IValue>& values, int max_plans, bool opens);
 
   /// A recording begun was given up. `transient`: try again at the next call, a bounded number of
   /// times. No reason: the call failed, which says nothing of the next one.
@@ -66,13 +68,19 @@ class Unit {
  private:
   struct Recorded {
     Pattern pattern;
+    bool open = false;               // it stands for other numbers too, unless its guards say no
     const UnitPlan* plan = nullptr;  // once it is made
   };
 
   /// New signatures in a row whose plans nobody used: from then on one has to come twice.
   static constexpr size_t kUnused = 8;
 
+  /// Signatures that differ in the same numbers, before those are left open.
+  static constexpr int kAlike = 2;
+
   bool none_came_back() const;
+  bool is_recorded(const std::vector<c10::IValue>& values) const;
+  std::vector<int> numbers_to_open(const std::vector<c10::IValue>& values) const;
   std::string what_changes(const std::vector<c10::IValue>& values) const;
 
   std::optional<Place> place_;

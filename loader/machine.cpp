@@ -11,6 +11,7 @@
 #include <limits>
 #include <set>
 
+#include "loader/open_numbers.h"
 #include "loader/operator_errors.h"
 #include "loader/pattern.h"
 #include "loader/prim_ops.h"
@@ -102,6 +103,29 @@ void Machine::set(int index, c10::IValue value, bool from_data) {
   registers_[static_cast<size_t>(index)] = std::move(value);
   from_data_[static_cast<size_t>(index)] = from_data ? 1 : 0;
   defined_[static_cast<size_t>(index)] = 1;
+  if (numbers_ != nullptr) numbers_->mark(index, {});
+}
+
+void Machine::open_numbers(OpenNumbers* numbers, const Place* place) const {
+  const std::vector<int>& params = code_.root().params;
+  const size_t counted =
+      place == nullptr
+          ? 0
+          : static_cast<size_t>(std::count_if(place->levels.begin(), place->levels.end(),
+                                              [](const Place::Level& l) { return l.counted; }));
+  const std::vector<int> front =
+      place == nullptr ? std::vector<int>(params.begin() + 1, params.end()) : place->live;
+  for (size_t i = 0; i < numbers->positions().size(); ++i) {
+    const auto at = static_cast<size_t>(numbers->positions()[i]);
+    const Openness number{.number = static_cast<int>(i), .elements = {}};
+    if (at < front.size()) {
+      numbers->mark(front[at], number);
+    } else if (at < front.size() + 2 * counted) {
+      numbers->pin(number);  // a loop's trips
+    } else {
+      numbers->mark_slot(static_cast<int>(at - front.size() - 2 * counted), number);
+    }
+  }
 }
 
 bool Machine::from_data(const CodeNode& node) const {
@@ -110,6 +134,14 @@ bool Machine::from_data(const CodeNode& node) const {
 }
 
 Machine::Stop Machine::run(Recorder* recorder) {
+  numbers_ = recorder == nullptr ? nullptr : recorder->numbers();
+  const Stop stop = walk(recorder);
+  if (numbers_ != nullptr && stop == Stop::kReturned) numbers_->return_from(code_.root().returns);
+  numbers_ = nullptr;
+  return stop;
+}
+
+Machine::Stop Machine::walk(Recorder* recorder) {
   while (true) {
     Frame& frame = frames_.back();
     Next next = Next::kGoOn;
@@ -155,11 +187,14 @@ Machine::Next Machine::step(const CodeNode& node, Recorder* recorder) {
     default:
       break;
   }
+  std::vector<Openness> moved;
+  if (numbers_ != nullptr) moved = numbers_->moved(node);
   std::vector<c10::IValue> inputs;
   for (const int r : node.inputs) inputs.push_back(get(r));
   std::vector<c10::IValue> outputs = run_prim(node, std::move(inputs));
   for (size_t i = 0; i < node.outputs.size(); ++i)
     set(node.outputs[i], std::move(outputs[i]), from_data(node));
+  if (numbers_ != nullptr) numbers_->mark(node.outputs, moved);
   return Next::kGoOn;
 }
 
@@ -187,11 +222,13 @@ Machine::Next Machine::run_operator(const CodeNode& node, Recorder* recorder) {
     const bool host = !value.isTensor();
     set(node.outputs[i], std::move(value), host && data);
   }
+  if (numbers_ != nullptr) numbers_->mark_results(node);
   return ends ? Next::kBlockEnded : Next::kGoOn;
 }
 
 void Machine::enter_if(const CodeNode& node, Recorder* recorder) {
   const c10::IValue& condition = get(node.inputs[0]);
+  if (numbers_ != nullptr) numbers_->pin(node.inputs[0]);
   bool taken = false, join = from_data(node);
   if (condition.isTensor()) {
     if (recorder != nullptr && try_select(node, recorder)) return;
@@ -235,6 +272,8 @@ void Machine::run_branch(const CodeBlock& block, Recorder* recorder) {
 }
 
 void Machine::enter_loop(const CodeNode& node) {
+  if (numbers_ != nullptr) numbers_->pin(node.inputs[0]);
+  if (numbers_ != nullptr) numbers_->pin(node.inputs[1]);
   const int64_t max_trips = get(node.inputs[0]).toInt();
   const bool go = get(node.inputs[1]).toBool() && max_trips > 0;
   const CodeBlock& body = *node.blocks[0];
@@ -242,7 +281,9 @@ void Machine::enter_loop(const CodeNode& node) {
   const size_t skip = go ? 1 : 0;
   std::vector<c10::IValue> carried;
   for (size_t i = 2; i < node.inputs.size(); ++i) carried.push_back(get(node.inputs[i]));
+  const auto open = openness_of(node.inputs, 2);
   for (size_t i = 0; i < carried.size(); ++i) set(targets[i + skip], std::move(carried[i]), false);
+  for (size_t i = 0; i < open.size(); ++i) numbers_->mark(targets[i + skip], open[i]);
   if (!go) return;
   set(body.params[0], int64_t{0}, false);
   const bool uses_trip = !node.node->blocks()[0]->inputs()[0]->uses().empty();
@@ -253,6 +294,11 @@ void Machine::enter_loop(const CodeNode& node) {
                           .counted = counted,
                           .trip = 0,
                           .max_trips = max_trips});
+}
+
+std::vector<Openness> Machine::openness_of(const std::vector<int>& regs, size_t from) const {
+  if (numbers_ == nullptr) return {};
+  return numbers_->of({regs.begin() + static_cast<std::ptrdiff_t>(from), regs.end()});
 }
 
 Machine::Next Machine::leave_block(Recorder* recorder) {
@@ -267,12 +313,15 @@ Machine::Next Machine::leave_block(Recorder* recorder) {
   std::vector<c10::IValue> values;
   for (const int r : frame.block->returns) values.push_back(get(r));
   const bool join = frame.join;
+  const std::vector<int>& returns = frame.block->returns;
+  const auto open = openness_of(returns, 0);
   for (size_t i = 0; i < values.size(); ++i) {
     const int r = frame.block->returns[i];
     const bool data =
         (join && !values[i].isTensor()) || (r >= 0 && from_data_[static_cast<size_t>(r)] != 0);
     set(owner.outputs[i], std::move(values[i]), data);
   }
+  for (size_t i = 0; i < open.size(); ++i) numbers_->mark(owner.outputs[i], open[i]);
   frames_.pop_back();
   if (join && recorder != nullptr) recorder->end_by_join(owner);
   return join ? Next::kBlockEnded : Next::kGoOn;
@@ -282,15 +331,18 @@ Machine::Next Machine::leave_loop(Frame& frame) {
   const CodeNode& owner = *frame.block->owner;
   const std::vector<int>& returns = frame.block->returns;
   ++frame.trip;
+  if (numbers_ != nullptr) numbers_->pin(returns[0]);
   const bool go = get(returns[0]).toBool() && frame.trip < frame.max_trips;
   const bool data = returns[0] >= 0 && from_data_[static_cast<size_t>(returns[0])] != 0;
   std::vector<c10::IValue> carried;
   for (size_t i = 1; i < returns.size(); ++i) carried.push_back(get(returns[i]));
+  const auto open = openness_of(returns, 1);
   const std::vector<int>& targets = go ? frame.block->params : owner.outputs;
   for (size_t i = 0; i < carried.size(); ++i) {
     const bool host = !carried[i].isTensor();
     set(targets[i + (go ? 1 : 0)], std::move(carried[i]), data && host);
   }
+  for (size_t i = 0; i < open.size(); ++i) numbers_->mark(targets[i + (go ? 1 : 0)], open[i]);
   if (go) {
     set(frame.block->params[0], frame.trip, false);
     frame.next = 0;
@@ -307,6 +359,8 @@ void Machine::get_attribute(const CodeNode& node) {
       slot == slots_.end() ? object->getAttr(node.attribute)
                            : (*state_)[static_cast<size_t>(slot->second)],
       false);
+  if (numbers_ != nullptr && slot != slots_.end())
+    numbers_->mark(node.outputs[0], numbers_->of_slot(slot->second));
 }
 
 void Machine::set_attribute(const CodeNode& node) {
@@ -314,7 +368,9 @@ void Machine::set_attribute(const CodeNode& node) {
   const auto slot = slots_.find({object.get(), node.attribute});
   if (slot == slots_.end()) {
     object->setAttr(node.attribute, get(node.inputs[1]));
+    if (numbers_ != nullptr) numbers_->pin(node.inputs[1]);
   } else {
+    if (numbers_ != nullptr) numbers_->mark_slot(slot->second, numbers_->of(node.inputs[1]));
     (*state_)[static_cast<size_t>(slot->second)] = get(node.inputs[1]);
   }
 }

@@ -15,7 +15,9 @@
 
 namespace torchweld {
 
+class OpenNumbers;
 class Recorder;
+struct Openness;
 
 /// Where the module's mutable attributes are kept: attribute `name` of `object` is slot `index` of
 /// a call's state.
@@ -61,6 +63,10 @@ class Machine {
   /// Throws  Error kModelRaised, kOperatorFailed, kOutOfMemory.
   Stop run(Recorder* recorder);
 
+  /// Tells where the open numbers of a recording are as the block begins: `positions` among what
+  /// start() or resume() at `place` was given, without the module, then the state.
+  void open_numbers(OpenNumbers* numbers, const Place* place) const;
+
   Place place() const;
 
   /// The values that resume() needs: live registers, then trip and maximum of each counted loop.
@@ -75,6 +81,7 @@ class Machine {
   enum class Next { kGoOn, kBlockEnded };
 
   Next step(const CodeNode& node, Recorder* recorder);
+  Stop walk(Recorder* recorder);
   Next run_operator(const CodeNode& node, Recorder* recorder);
   void enter_if(const CodeNode& node, Recorder* recorder);
   bool try_select(const CodeNode& node, Recorder* recorder);
@@ -91,6 +98,7 @@ class Machine {
   }
   void set(int index, c10::IValue value, bool from_data);
   bool from_data(const CodeNode& node) const;
+  std::vector<Openness> openness_of(const std::vector<int>& regs, size_t from) const;
 
   const Code& code_;
   const StateSlots& slots_;
@@ -100,6 +108,7 @@ class Machine {
   std::vector<char> defined_;    // registers set so far: of two branches only one defines its own
   std::vector<Frame> frames_;
   torch::jit::Stack stack_;
+  OpenNumbers* numbers_ = nullptr;  // of the recorder at hand
   const CodeNode* last_ = nullptr;
 };
 

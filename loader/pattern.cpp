@@ -119,7 +119,7 @@ bool match_item(const PatternItem& item, const c10::IValue& value,
     case Kind::kHost:
       return same_host(item.host, value);
     case Kind::kHole:
-      return false;
+      return item.host.isInt() ? value.isInt() : item.host.isDouble() && value.isDouble();
   }
   return false;
 }
@@ -162,7 +162,11 @@ std::string describe_item(const PatternItem& item) {
     return fmt::format("{}[{}]", name_of(dtype_of(item.meta.scalar_type)),
                        fmt::join(item.meta.sizes, ","));
   }
-  if (item.kind == Kind::kHole) return "value read from data";
+  if (item.kind == Kind::kHole) {
+    return item.host.isNone()  ? "value read from data"
+           : item.host.isInt() ? "any int"
+                               : "any float";
+  }
   if (item.kind == Kind::kHost) {
     if (item.host.isString())
       return fmt::format("str \"{}\"", item.host.toStringRef().substr(0, 40));
@@ -211,7 +215,8 @@ Pattern Pattern::of(const std::vector<c10::IValue>& values, const NumberTensor& 
 
 bool Pattern::match(const std::vector<c10::IValue>& values,
                     std::vector<const at::Tensor*>* leaves) const {
-  return values.size() == items_.size() && match_prefix(values, leaves);
+  return values.size() == items_.size() && match_prefix(values, leaves) &&
+         (numbers_ == nullptr || numbers_->run(values, leaves));
 }
 
 bool Pattern::match_prefix(const std::vector<c10::IValue>& values,

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "loader/number_program.h"
+
 namespace torchweld {
 
 /// What a plan depends on of a tensor.
@@ -30,7 +32,8 @@ struct PatternItem {
   Kind kind = Kind::kHost;
   int leaf = -1;      ///< kTensor: number of the tensor; kHole: number of the host value
   TensorMeta meta;    ///< kTensor
-  c10::IValue host;   ///< kHost: compared by value; an object by identity
+  c10::IValue host;   ///< kHost: compared by value; an object by identity. kHole of a signature: a
+                      ///< number of the kind that may be there
   c10::TypePtr type;  ///< kList: element type; kTuple: its type; kDict: its type
   std::vector<PatternItem> children;  ///< kDict: key, value, key, value ...
 };
@@ -63,6 +66,18 @@ class Pattern {
     return items_.size() == 1 && items_[0].kind == PatternItem::Kind::kTensor;
   }
 
+  /// Lets any number of the same kind be at these places, instead of the one that was there.
+  void open(const std::vector<int>& positions);
+
+  /// What a match computes of open numbers: its tensors come after the values' own, and it may say
+  /// that the values don't match.
+  void set_numbers(std::shared_ptr<const NumberProgram> numbers) { numbers_ = std::move(numbers); }
+  const NumberProgram* numbers() const { return numbers_.get(); }
+
+  /// Whether values differ from the pattern in top-level numbers alone; appends their places, and
+  /// those that are open already.
+  bool differs_in_numbers(const std::vector<c10::IValue>& values, std::vector<int>* places) const;
+
   /// A top-level value that doesn't match, as describe() has both.
   struct Difference {
     size_t index = 0;
@@ -78,6 +93,7 @@ class Pattern {
 
  private:
   std::vector<PatternItem> items_;
+  std::shared_ptr<const NumberProgram> numbers_;
 };
 
 /// A host value that isn't compared or rebuilt by value: objects, generators, futures.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "loader/dtypes.h"
 
@@ -43,7 +44,7 @@ bool is_told_its_shape(const CodeNode& node, const std::vector<c10::IValue>& arg
 }  // namespace
 
 Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
-                   const std::vector<c10::IValue>& state)
+                   const std::vector<c10::IValue>& state, const std::vector<int>& open)
     : arguments_(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(arguments)),
       first_state_(state) {
   const auto number = [&](const at::Tensor& tensor) {
@@ -70,7 +71,13 @@ Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
     return leaf;
   };
   inputs_ = Pattern::of(values, number);
+  if (open.empty()) return;
+  numbers_ = std::make_unique<OpenNumbers>();
+  for (const int position : open) numbers_->open(position, values[static_cast<size_t>(position)]);
+  inputs_.open(open);
 }
+
+Recorder::~Recorder() = default;
 
 bool Recorder::is_recordable(const at::Tensor& tensor) {
   if (tensor.layout() != c10::kStrided || tensor.is_nested() || !tensor.has_storage()) {
@@ -171,8 +178,10 @@ Arg Recorder::argument(const c10::IValue& value) {
   return {Arg::Opaque{static_cast<int>(opaques_.size()) - 1}};
 }
 
-void Recorder::before(const CodeNode&, const torch::jit::Stack& stack) {
+void Recorder::before(const CodeNode& node, const torch::jit::Stack& stack) {
   pending_ = stack;
+  if (numbers_ != nullptr) open_operands_ = numbers_->of(node.inputs);
+  expressed_as_.clear();
   for (c10::IValue& v : pending_) {
     if (v.isList()) v = v.toList().copy();  // _unsafe_masked_index writes to the list it is given
   }
@@ -210,6 +219,8 @@ bool Recorder::pending_moved(ValueId id) {
 
 bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
   if (abandoned()) return false;
+  if (numbers_ != nullptr) take_numbers(node, stack);
+  if (std::exchange(expressed_, false)) return false;
   bool tainted = draws(node.traits, pending_), made = false;
   for (const c10::IValue& v : pending_)
     for_each_tensor(v, [&](const at::Tensor& t) { tainted |= depends_on_inputs(t); });
@@ -246,7 +257,7 @@ bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
 void Recorder::add_node(const CodeNode& node, const std::vector<at::Tensor>& outputs, bool tainted,
                         bool reads) {
   Node out;
-  out.op = node.name;
+  out.op = expressed_as_.empty() ? node.name : std::exchange(expressed_as_, {});
   out.source = node.source;
   out.reads_host = reads;
   for (const c10::IValue& v : pending_) out.args.push_back(argument(v));

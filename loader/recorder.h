@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/stack.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -12,9 +13,12 @@
 #include <vector>
 
 #include "loader/code.h"
+#include "loader/open_numbers.h"
 #include "loader/recording.h"
 
 namespace torchweld {
+
+struct Twin;
 
 /// Records one block. Every tensor seen stays alive until the recorder is gone, so that identities
 /// stay unique.
@@ -22,9 +26,11 @@ class Recorder {
  public:
   /// `values`: what the block starts with (arguments or an environment, then the state); its
   /// tensors become inputs. `arguments`: how many of them belong to the caller, whose lists the
-  /// model may change in place.
+  /// model may change in place. `open`: positions of numbers among `values` that are not to be
+  /// constants of the recording, where what is done with them allows it.
   Recorder(const std::vector<c10::IValue>& values, size_t arguments,
-           const std::vector<c10::IValue>& state);
+           const std::vector<c10::IValue>& state, const std::vector<int>& open = {});
+  ~Recorder();
 
   /// Called around each operator of the walk.
   void before(const CodeNode& node, const torch::jit::Stack& stack);
@@ -38,6 +44,9 @@ class Recorder {
   /// in dtype or shape.
   std::optional<c10::IValue> select(const at::Tensor& condition, const c10::IValue& yes,
                                     const c10::IValue& no, const CodeNode& node);
+
+  /// What follows from open numbers; null where none is.
+  OpenNumbers* numbers() { return numbers_.get(); }
 
   /// Gives the recording up. `transient`: a later call may be recorded all the same.
   void abandon(const std::string& why, bool transient = false);
@@ -72,6 +81,15 @@ class Recorder {
   void keep_constants(Recording* out, const std::vector<char>& constant);
   Pattern pattern_of(const std::vector<c10::IValue>& values);
   void make_holes(const Place& place, Pattern* pattern) const;
+  void open_items(PatternItem* item, const Openness& openness);
+  bool changes_openly(size_t slot) const;
+  void take_numbers(const CodeNode& node, const torch::jit::Stack& stack);
+  bool express(const CodeNode& node, const torch::jit::Stack& stack);
+  bool express_operand(const Twin& twin);
+  bool express_range(const at::Tensor& result);
+  bool express_fill(int number, const at::Tensor& result);
+  void add_number(const at::Tensor& tensor);
+  void add_made(const char* op, std::vector<c10::IValue> arguments, const at::Tensor& result);
   void check_references(const std::vector<c10::IValue>& results, bool goes_on);
   void check_selects();
 
@@ -100,6 +118,11 @@ class Recorder {
   std::vector<c10::IValue> read_;  // host values of the read that ended the block
   std::string ended_by_, end_source_;
   Ending::Kind ending_ = Ending::Kind::kReturn;
+  std::unique_ptr<OpenNumbers> numbers_;
+  std::vector<Openness> open_operands_;  // of the operator that runs now
+  std::string source_;                   // where it stands
+  bool expressed_ = false;               // it has its nodes already
+  std::string expressed_as_;             // it is recorded by another name
   std::string why_;
   bool transient_ = false;
 };

@@ -175,6 +175,30 @@ void Recorder::make_holes(const Place& place, Pattern* pattern) const {
   }
 }
 
+/// What of a value that leaves follows from open numbers is computed in each call, after the values
+/// that a read gave.
+void Recorder::open_items(PatternItem* item, const Openness& openness) {
+  if (openness.number >= 0) {
+    *item = PatternItem{};
+    item->kind = PatternItem::Kind::kHole;
+    item->leaf =
+        static_cast<int>(read_registers_.size()) + numbers_->program().add_leaving(openness.number);
+  }
+  for (size_t i = 0; i < openness.elements.size(); ++i)
+    open_items(&item->children[i], openness.elements[i]);
+}
+
+/// Whether the block gives another number than it began with, though in the recorded call the two
+/// may be equal.
+bool Recorder::changes_openly(size_t slot) const {
+  if (numbers_ == nullptr) return false;
+  const auto& positions = numbers_->positions();
+  const int position = static_cast<int>(inputs_.items().size() - first_state_.size() + slot);
+  const auto it = std::find(positions.begin(), positions.end(), position);
+  const int own = it == positions.end() ? -1 : static_cast<int>(it - positions.begin());
+  return numbers_->of_slot(static_cast<int>(slot)).number != own;
+}
+
 void Recorder::check_references(const std::vector<c10::IValue>& results, bool goes_on) {
   std::vector<const void*> lists, unused;
   std::vector<c10::IValue> objects, known;
@@ -224,14 +248,21 @@ std::optional<Recording> Recorder::finish(const std::vector<c10::IValue>& result
   check_references(results, place.has_value());
   out.outputs = pattern_of(results);
   if (place) make_holes(*place, &out.outputs);
+  if (numbers_ != nullptr) {
+    const auto leaving = place ? numbers_->of(place->live) : numbers_->returned();
+    for (size_t i = 0; i < leaving.size(); ++i) open_items(&out.outputs.items()[i], leaving[i]);
+  }
   std::vector<c10::IValue> changed;
   for (size_t i = 0; i < state.size(); ++i) {
     const bool container = state[i].isList() || state[i].isGenericDict();
-    if (!container && state[i].is(first_state_[i])) continue;
+    if (!container && state[i].is(first_state_[i]) && !changes_openly(i)) continue;
     out.state_slots.push_back(static_cast<int>(i));
     changed.push_back(state[i]);
   }
   out.state = pattern_of(changed);
+  for (size_t i = 0; numbers_ != nullptr && i < changed.size(); ++i)
+    open_items(&out.state.items()[i], numbers_->of_slot(out.state_slots[i]));
+  if (numbers_ != nullptr) inputs_.set_numbers(numbers_->take());
   check_selects();
   for (const Node& node : graph_.nodes) {
     for (const ValueId id : node.writes)

@@ -58,6 +58,32 @@ uint64_t hash_of(const std::vector<c10::IValue>& values) {
   return hash;
 }
 
+void Pattern::open(const std::vector<int>& positions) {
+  for (const int position : positions)
+    items_[static_cast<size_t>(position)].kind = PatternItem::Kind::kHole;
+}
+
+bool Pattern::differs_in_numbers(const std::vector<c10::IValue>& values,
+                                 std::vector<int>* places) const {
+  if (values.size() != items_.size()) return false;
+  Pattern one;
+  std::vector<const at::Tensor*> leaves;
+  std::vector<int> found;
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const PatternItem& item = items_[i];
+    const c10::IValue& value = values[i];
+    const bool number =
+        item.host.isInt() ? value.isInt() : item.host.isDouble() && value.isDouble();
+    one.items_ = {item};
+    const bool same = one.match({value}, &leaves);
+    if (same && item.kind != PatternItem::Kind::kHole) continue;
+    if (!number) return false;
+    found.push_back(static_cast<int>(i));
+  }
+  places->insert(places->end(), found.begin(), found.end());
+  return !found.empty();
+}
+
 std::vector<Pattern::Difference> Pattern::differences(
     const std::vector<c10::IValue>& values) const {
   std::vector<Difference> found;
