@@ -12,6 +12,7 @@ void RowReductions::start(const std::vector<int>& steps, int times,
   partial_.clear();
   totals_.clear();
   cascades_.clear();
+  numbers_.clear();
   for (const int step : steps) {
     if (columns && inst(step).prim == Prim::kSum && at(step).order == SumOrder::kCascade) {
       cascades_.try_emplace(step, v_, *columns);
@@ -23,6 +24,10 @@ void RowReductions::start(const std::vector<int>& steps, int times,
     for (int i = 0; i < count; ++i) {
       vectors.push_back(v_.vec(inst(step).type));
       v_.cc.emit(ins::kIdVmovaps, vectors.back(), first);
+    }
+    if (notes_numbers(step)) {
+      const aj::KReg all = numbers_[step] = v_.cc.newKw();
+      v_.cc.kxnorw(all, all, all);
     }
     if (inst(step).prim != Prim::kSum || is_chain(step)) continue;
     for (const Vec& vector : vectors) {
@@ -45,8 +50,7 @@ Vec RowReductions::identity(int step) const {
 void RowReductions::merge(int step, const Vec& into, const Vec& value) const {
   const Inst& reduction = inst(step);
   if (reduction.prim == Prim::kLargest || reduction.prim == Prim::kSmallest) {
-    const Prim prim = reduction.prim == Prim::kLargest ? Prim::kMax : Prim::kMin;
-    v_.cc.emit(ins::kIdVmovaps, into, v_.min_max(prim, reduction.type, into, value));
+    v_.cc.emit(ins::kIdVmovaps, into, v_.min_max(extreme_of(step), reduction.type, into, value));
     return;
   }
   const Prim prim = reduction.prim == Prim::kSum ? Prim::kAdd : Prim::kMul;
@@ -62,8 +66,14 @@ void RowReductions::add(int step, int vector, const Reg& value, const Reg* exist
   }
   const std::vector<Vec>& vectors = partial_.at(step);
   const Vec& into = vectors[static_cast<size_t>(vector) % vectors.size()];
-  if (exists == nullptr) return merge(step, into, value.as<Vec>());
-  merge(step, into, v_.select(inst(step).type, *exists, value.as<Vec>(), identity(step)));
+  const Vec element = exists == nullptr
+                          ? value.as<Vec>()
+                          : v_.select(inst(step).type, *exists, value.as<Vec>(), identity(step));
+  const auto numbers = numbers_.find(step);
+  if (numbers == numbers_.end()) return merge(step, into, element);
+  // A NaN that comes and goes is noted beside the chain, which is one instruction long.
+  v_.cc.emit(v_.instruction(extreme_of(step), DType::kF32), into, into, element);
+  v_.cc.k(numbers->second).emit(ins::kIdVcmpps, numbers->second, element, element, Imm(7));
 }
 
 /// The vector with neighbouring pieces of `distance_bytes` in each other's place.
@@ -111,7 +121,7 @@ void RowReductions::merge_lanes(int step, const Vec& into) const {
   const Inst& reduction = inst(step);
   const int bytes = static_cast<int>(size_of(reduction.type));
   const bool is_extreme = reduction.prim == Prim::kLargest || reduction.prim == Prim::kSmallest;
-  const Prim prim = reduction.prim == Prim::kLargest ? Prim::kMax : Prim::kMin;
+  const Prim prim = extreme_of(step);
   for (int distance = static_cast<int>(into.size()) / 2; distance >= bytes; distance /= 2) {
     const Vec other = swapped(into, bytes, distance);
     if (is_extreme && v_.wide()) {
@@ -120,7 +130,22 @@ void RowReductions::merge_lanes(int step, const Vec& into) const {
       merge(step, into, other);
     }
   }
-  if (is_extreme && v_.wide()) spread_nan(reduction.type, into);
+  if (!is_extreme || !v_.wide()) return;
+  if (const auto numbers = numbers_.find(step); numbers != numbers_.end()) {
+    const asmjit::Label none = v_.cc.newLabel();
+    v_.cc.kortestw(numbers->second, numbers->second);
+    v_.cc.jc(none);
+    set_nan(reduction.type, into);
+    v_.cc.bind(none);
+  } else {
+    spread_nan(reduction.type, into);
+  }
+}
+
+void RowReductions::set_nan(DType type, const Vec& into) const {
+  v_.cc.emit(ins::kIdVmovaps, into,
+             v_.splat(v_.number(type, std::numeric_limits<double>::quiet_NaN()),
+                      static_cast<int>(size_of(type))));
 }
 
 // The instruction gives its second source when either is NaN, so one that is in a lane moves to
@@ -132,8 +157,7 @@ void RowReductions::spread_nan(DType type, const Vec& into) const {
   v_.cc.emit(is64 ? ins::kIdVcmppd : ins::kIdVcmpps, nan, into, into, Imm(3));
   v_.cc.kortestw(nan, nan);
   v_.cc.jz(none);
-  v_.cc.emit(ins::kIdVmovaps, into,
-             v_.splat(v_.number(type, std::numeric_limits<double>::quiet_NaN()), is64 ? 8 : 4));
+  set_nan(type, into);
   v_.cc.bind(none);
 }
 

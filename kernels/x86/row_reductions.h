@@ -53,10 +53,20 @@ class RowReductions {
   bool is_chain(int step) const {
     return inst(step).prim == Prim::kSum && at(step).order == SumOrder::kChain;
   }
+  /// Whether an extreme's NaNs are noted in a mask: lanes that have seen numbers only.
+  bool notes_numbers(int step) const {
+    const Prim prim = inst(step).prim;
+    return v_.wide() && v_.count == 16 && !across_ && inst(step).type == DType::kF32 &&
+           (prim == Prim::kLargest || prim == Prim::kSmallest);
+  }
+  Prim extreme_of(int step) const {
+    return inst(step).prim == Prim::kLargest ? Prim::kMax : Prim::kMin;
+  }
   aj::Vec identity(int step) const;
   aj::Vec total_of(int step, size_t vector);
   void merge(int step, const aj::Vec& into, const aj::Vec& value) const;
   void merge_lanes(int step, const aj::Vec& into) const;
+  void set_nan(DType type, const aj::Vec& into) const;
   void spread_nan(DType type, const aj::Vec& into) const;
   void merge_lanes_in_order(const aj::Vec& into, const aj::Mem& columns) const;
   aj::Vec swapped(const aj::Vec& value, int bytes, int distance_bytes) const;
@@ -67,6 +77,7 @@ class RowReductions {
   std::map<int, std::vector<aj::Vec>> partial_;  // by step, then vector
   std::map<int, std::vector<aj::Vec>> totals_;   // of sums, of the blocks that have ended
   std::map<int, EmittedCascade> cascades_;
+  std::map<int, aj::KReg> numbers_;  // see notes_numbers
 };
 
 }  // namespace torchweld::x86
