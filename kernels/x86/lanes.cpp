@@ -313,6 +313,11 @@ aj::Vec Lanes::copysign(DType type, const aj::Vec& magnitude, const aj::Vec& sig
   const InstId both = is64 ? ins::kIdVandpd : ins::kIdVandps;
   const int bytes = is64 ? 8 : 4;
   const aj::Mem sign_bit = is64 ? bits64(uint64_t{1} << 63) : bits32(0x80000000u);
+  if (wide()) {
+    const aj::Vec to = copy(type, magnitude).as<aj::Vec>();
+    cc.emit(is64 ? ins::kIdVpternlogq : ins::kIdVpternlogd, to, sign, sign_bit, asmjit::Imm(0xd8));
+    return to;
+  }
   const aj::Mem others = is64 ? bits64(~(uint64_t{1} << 63)) : bits32(0x7fffffffu);
   const aj::Vec m = op(both, magnitude, others, bytes);
   const aj::Vec s = op(both, sign, sign_bit, bytes);
