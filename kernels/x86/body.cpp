@@ -1,6 +1,7 @@
 // Selection of instructions for each primitive.
 #include "kernels/x86/body.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/scalar.h"
@@ -48,7 +49,12 @@ bool commutes(Prim prim) {
 }  // namespace
 
 Body::Body(const Lanes& lanes, const Program& program)
-    : v_(lanes), cc_(lanes.cc), math_(lanes), program_(program), hoisted_(program.steps.size(), 0) {
+    : v_(lanes),
+      cc_(lanes.cc),
+      held_(lanes),
+      math_(lanes, &held_),
+      program_(program),
+      hoisted_(program.steps.size(), 0) {
   for (std::vector<Reg>& values : values_) values.resize(program.steps.size());
 }
 
@@ -63,6 +69,12 @@ void Body::hoist_constants() {
     hoisted_[i] = 1;
     --left;
   }
+}
+
+void Body::begin_pass(int times) {
+  constexpr int kOfSteps = 5, kOfReductions = 2;
+  const auto hoisted = static_cast<int>(std::count(hoisted_.begin(), hoisted_.end(), 1));
+  held_.begin(32 - kOfSteps - kOfReductions - hoisted - times * program_.most_alive);
 }
 
 void Body::emit(int times, const std::vector<int>& steps, const Environment& around) {
@@ -152,6 +164,12 @@ Reg Body::step(int index) {
     case Prim::kSin:
     case Prim::kCos:
       return trig(inst);
+    case Prim::kErf:
+      return step.gelu ? Reg(math_.gelu(vec(inst.args[0]))) : unary(inst);
+    case Prim::kExp:
+      if (step.not_positive && inst.type == DType::kF32)
+        return math_.exp_below_zero(vec(inst.args[0]));
+      return unary(inst);
     default:
       return arity_of(inst.prim) == 1 ? unary(inst) : binary(inst);
   }

@@ -18,6 +18,9 @@ class Body {
 
   /// Loads constants into registers, as many as are worth one. Before the loops.
   void hoist_constants();
+  /// Here begin the loops of a pass, or of a body that has but one, of `times` vectors side by
+  /// side: what registers are left hold constants of functions.
+  void begin_pass(int times);
 
   /// Where a body meets memory and the row.
   struct Environment {
@@ -71,6 +74,7 @@ class Body {
 
   const Lanes& v_;
   aj::Compiler& cc_;
+  HeldConstants held_;
   Math math_;
   const Program& program_;
   static constexpr size_t kMaxTimes = 4;

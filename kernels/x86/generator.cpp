@@ -44,6 +44,7 @@ class Generator {
     rows_ = cc_.newInt64();
     cc_.mov(rows_, operands_.field(offsetof(LaunchArgs, outer)));
     body_.hoist_constants();
+    if (passes() == 1) body_.begin_pass(unroll());
     const asmjit::Label next_row = cc_.newLabel();
     cc_.bind(next_row);
     operands_.begin_row();
@@ -78,17 +79,19 @@ class Generator {
     return std::nullopt;
   }
 
+  size_t passes() const { return program_.phases.size() - 1; }
   void begin_phase(size_t p) {
     phase_ = &program_.phases[p];
-    is_last_ = p + 2 == program_.phases.size();
+    is_last_ = p + 1 == passes();
   }
 
   /// A row whose elements are in the lanes, or one that is not reduced.
   void row() {
-    for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
+    for (size_t p = 0; p < passes(); ++p) {
       begin_phase(p);
       body_.emit_row(phase_->row, around());
       reductions_.start(phase_->reductions, unroll(), columns_of_cascades());
+      if (passes() > 1) body_.begin_pass(unroll());
       nest(0, [this] {
         operands_.begin_lanes();
         lane_loop([this](int times) { vectors(times); });
@@ -105,7 +108,7 @@ class Generator {
 
   /// As many rows as there are lanes in `times` vectors.
   void rows_in_lanes(int times) {
-    for (size_t p = 0; p + 1 < program_.phases.size(); ++p) {
+    for (size_t p = 0; p < passes(); ++p) {
       begin_phase(p);
       body_.emit(times, phase_->row, around());
       reductions_.start(phase_->reductions, times, std::nullopt);
@@ -180,18 +183,16 @@ class Generator {
   /// Whole vectors several at a time, then one by one, then the rest.
   void block_of_lanes(const Vectors& vectors) {
     const int times = unroll();
-    if (times > 1) {
-      const asmjit::Label plain = cc_.newLabel();
-      if (can_stream()) {
-        cc_.cmp(operands_.field(offsetof(LaunchArgs, stream)), 0);
-        cc_.jz(plain);
-        spot_.stream = true;
-        whole_vectors(times, vectors);
-        spot_.stream = false;
-      }
-      cc_.bind(plain);
+    const asmjit::Label plain = cc_.newLabel();
+    if (can_stream()) {
+      cc_.cmp(operands_.field(offsetof(LaunchArgs, stream)), 0);
+      cc_.jz(plain);
+      spot_.stream = true;
       whole_vectors(times, vectors);
+      spot_.stream = false;
     }
+    cc_.bind(plain);
+    if (times > 1) whole_vectors(times, vectors);
     // With masks the rest of the row is a loop of partial vectors, the last one shorter.
     if (lanes_.wide()) {
       if (times > 2 && reductions_.has_cascades()) whole_vectors(2, vectors);
@@ -379,8 +380,8 @@ Generated generate(const KernelSpec& recorded, ForLength length, Isa isa,
   Generator generator(cc, spec, program, lanes, length.cascades);
   generator.run(function);
   cc.endFunc();
-  asmjit::Error error =
-      generator.is_complete() ? cc.finalize() : asmjit::Error{asmjit::kErrorInvalidState};
+  asmjit::Error error = asmjit::kErrorInvalidState;
+  if (generator.is_complete()) error = cc.finalize();
   if (error == asmjit::kErrorOk) error = runtime->add(&result.entry, &code);
   if (error != asmjit::kErrorOk) {
     *why = std::string("code generation failed: ") + asmjit::DebugUtils::errorAsString(error);

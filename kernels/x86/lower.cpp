@@ -29,6 +29,7 @@ class Lowering {
     }
     fuse_exact_products();
     absorb_signs();
+    find_gelus();
     find_uses();
     for (const Step& step : program_.steps) {
       if (!step.live) continue;
@@ -69,6 +70,8 @@ class Lowering {
     if (inst.prim == Prim::kSum)
       program_.steps.back().order =
           order_of_sum(spec_.body, static_cast<int16_t>(renumbered_.size()));
+    if (inst.prim == Prim::kExp)
+      program_.steps.back().not_positive = is_below_largest(inst.args[0]);
     if (inst.prim == Prim::kDiv && inst.type == DType::kF32) {
       program_.steps.back().large_divisor = at_least_one(inst.args[1]);
     }
@@ -77,6 +80,14 @@ class Lowering {
 
   bool is_constant_from(int16_t value, double low) const {
     return at(value).prim == Prim::kConst && is_floating(at(value).type) && at(value).imm >= low;
+  }
+
+  // x - max(x).
+  bool is_below_largest(int16_t value) const {
+    const Inst& distance = at(value);
+    if (distance.prim != Prim::kSub) return false;
+    const Inst& largest = at(distance.args[1]);
+    return largest.prim == Prim::kLargest && largest.args[0] == distance.args[0];
   }
 
   // Zero or more, infinity or NaN; -0 counts as zero.
@@ -170,6 +181,41 @@ class Lowering {
         bool& flag = i == 2 ? step.negate_addend : step.negate_product;
         flag = !flag;
         step.inst.args[i] = arg.args[0];
+      }
+    }
+  }
+
+  /// The other operand of a sum or product of f32 by a constant close to `number`; -1: isn't one.
+  int16_t beside_constant(int16_t value, Prim prim, double number) const {
+    const Inst& inst = at(value);
+    if (inst.prim != prim || inst.type != DType::kF32) return -1;
+    for (int i = 0; i < 2; ++i) {
+      const Inst& constant = at(inst.args[i]);
+      if (constant.prim == Prim::kConst && std::abs(constant.imm - number) < 1e-7)
+        return inst.args[1 - i];
+    }
+    return -1;
+  }
+
+  /// x where the value is 1 + erf(x / sqrt(2)); -1: it is not.
+  int16_t of_twice_normal(int16_t value) const {
+    const int16_t erf = beside_constant(value, Prim::kAdd, 1);
+    if (erf < 0 || at(erf).prim != Prim::kErf) return -1;
+    return beside_constant(at(erf).args[0], Prim::kMul, 0.70710678118654752440);
+  }
+
+  /// x / 2 (1 + erf(x / sqrt(2))) in one step.
+  void find_gelus() {
+    for (Step& step : program_.steps) {
+      if (step.inst.prim != Prim::kMul || step.inst.type != DType::kF32) continue;
+      for (int i = 0; i < 2; ++i) {
+        const int16_t half_of = beside_constant(step.inst.args[i], Prim::kMul, 0.5);
+        const int16_t x = of_twice_normal(step.inst.args[1 - i]);
+        if (x < 0 || x != half_of) continue;
+        step.gelu = true;
+        step.inst.prim = Prim::kErf;
+        step.inst.args = {x, -1, -1};
+        break;
       }
     }
   }

@@ -16,6 +16,8 @@ struct Step {
   bool negate_product = false;  ///< kFma: -(a * b) + c
   bool negate_addend = false;   ///< kFma: a * b - c
   bool large_divisor = false;   ///< kDiv: the divisor is 1 or more, or NaN
+  bool not_positive = false;    ///< kExp: the operand is at most 0, or NaN
+  bool gelu = false;            ///< kErf: it stands for x times the normal distribution up to x
   SumOrder order{};             ///< kSum
   bool live = false;
   int last_use =

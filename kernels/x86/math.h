@@ -2,6 +2,9 @@
 // loop. Errors are measured over all magnitudes by tests/kernels/math_test.cpp.
 #pragma once
 
+#include <bit>
+
+#include "kernels/x86/held_constants.h"
 #include "kernels/x86/lanes.h"
 #include "kernels/x86/math_tables.h"
 
@@ -11,12 +14,18 @@ namespace torchweld::x86 {
 /// does.
 class Math {
  public:
-  explicit Math(const Lanes& lanes) : v_(lanes), cc_(lanes.cc) {}
+  Math(const Lanes& lanes, HeldConstants* held) : v_(lanes), cc_(lanes.cc), held_(*held) {}
 
   /// Whether `prim` has an approximation here.
   static bool covers(Prim prim);
   /// One of the functions below by its primitive. Sine and cosine are good for |x| < kTrigLimit.
   aj::Vec apply(Prim prim, const aj::Vec& x) const;
+
+  /// exp(x) for an x of at most 0, or NaN.
+  aj::Vec exp_below_zero(const aj::Vec& x) const;
+
+  /// x times the normal distribution up to x; at -infinity NaN, as the formula with erf gives.
+  aj::Vec gelu(const aj::Vec& x) const;
 
   static constexpr float kTrigLimit = 65536.0f;
 
@@ -28,6 +37,7 @@ class Math {
   /// The same for a d that is far from 0 and infinity.
   aj::Vec divide_by_bounded(const aj::Vec& n, const aj::Vec& d) const;
   aj::Vec exp(const aj::Vec& x) const;
+  aj::Vec exp_of_bounded(const aj::Vec& x) const;  // overwrites its argument
   aj::Vec expm1(const aj::Vec& x) const;
   aj::Vec log(const aj::Vec& x) const;
   aj::Vec log1p(const aj::Vec& x) const;
@@ -68,7 +78,14 @@ class Math {
   aj::Vec sub(const aj::Vec& a, const asmjit::Operand& b) const {
     return emit(ins::kIdVsubps, a, b);
   }
-  aj::Vec set(float value) const { return v_.splat(v_.f32(value), 4); }
+  asmjit::Operand bits32(uint32_t bits) const { return held_.word(bits); }
+  asmjit::Operand f32(float value) const { return bits32(std::bit_cast<uint32_t>(value)); }
+  /// A register of its own, to be written.
+  aj::Vec set(float value) const {
+    const asmjit::Operand held = f32(value);
+    if (held.isMem()) return v_.splat(held.as<aj::Mem>(), 4);
+    return v_.copy(DType::kF32, held.as<Reg>()).as<aj::Vec>();
+  }
   aj::Vec clamp(const aj::Vec& x, float low, float high) const;
   // x within [-limit, limit]. One instruction on AVX-512, where NaN comes out as a number until
   // restore_nan.
@@ -78,19 +95,18 @@ class Math {
   template <size_t N>
   aj::Vec poly(const aj::Vec& x, const float (&p)[N]) const {
     aj::Vec sum = set(p[0]);
-    for (size_t i = 1; i < N; ++i) fma_in_place(sum, x, v_.f32(p[i]));
+    for (size_t i = 1; i < N; ++i) fma_in_place(sum, x, f32(p[i]));
     return sum;
   }
   /// a = a * b + c.
   void fma_in_place(const aj::Vec& a, const aj::Vec& b, const asmjit::Operand& c) const {
     cc_.emit(ins::kIdVfmadd213ps, a, b, c);
   }
-  aj::Vec magnitude(const aj::Vec& x) const {
-    return emit(ins::kIdVandps, x, v_.bits32(0x7fffffffu));
-  }
+  aj::Vec magnitude(const aj::Vec& x) const { return emit(ins::kIdVandps, x, bits32(0x7fffffffu)); }
 
   const Lanes& v_;
   aj::Compiler& cc_;
+  HeldConstants& held_;
 };
 
 }  // namespace torchweld::x86

@@ -11,6 +11,14 @@ struct Pieces {
   float rows[kTerms + 2][16];
 };
 
+/// The same with pieces around whole numbers of their width: f(c) + t Q(t), t in widths.
+template <int kTerms>
+struct EvenPieces {
+  float limit;
+  float pieces_per_unit;
+  float rows[kTerms + 1][16];
+};
+
 inline constexpr Pieces<7> kTanhPieces = {
     0x1.20a3d8p+3f,
     0x1.a9b87cp+0f,
@@ -79,5 +87,32 @@ inline constexpr Pieces<6> kErfPieces = {
       0x1.6a2794p-6f, 0x1.1059fcp-6f, 0x1.71dd5cp-8f, -0x1.63e03ep-10f, -0x1.96db6ep-9f,
       -0x1.2969ap-9f, -0x1.254a9p-10f, -0x1.ba15b8p-12f, -0x1.0a8072p-13f, -0x1.0ad5b4p-15f,
       -0x1.3861aep-17f}}};
+
+inline constexpr EvenPieces<5> kNormalPieces = {
+    0x1.5d1746p+2f,
+    0x1.6p+1f,
+    {{0x0p+0f, 0x1.22aeeep-3f, 0x1.10dda8p-2f, 0x1.730a3p-2f, 0x1.b55a56p-2f, 0x1.dca744p-2f,
+      0x1.f116ccp-2f, 0x1.fa698ap-2f, 0x1.fe24e4p-2f, 0x1.ff7464p-2f, 0x1.ffdbc2p-2f,
+      0x1.fff7b2p-2f, 0x1.fffe52p-2f, 0x1.ffffb4p-2f, 0x1.fffff4p-2f, 0x1p-1f},
+     {0x1.291a6cp-3f, 0x1.161866p-3f, 0x1.c81fa6p-4f, 0x1.47ba7cp-4f, 0x1.9c9e42p-5f,
+      0x1.c72692p-6f, 0x1.b7e164p-7f, 0x1.74775p-8f, 0x1.1451c8p-9f, 0x1.6733bap-11f,
+      0x1.991bdep-13f, 0x1.983c82p-15f, 0x1.64e8aap-17f, 0x1.1162cp-19f, 0x1.6ef126p-22f,
+      0x1.af8324p-25f},
+     {-0x1.eb40b6p-24f, -0x1.262da6p-7f, -0x1.e2813cp-7f, -0x1.0403b4p-6f, -0x1.b47d54p-7f,
+      -0x1.2cedc6p-7f, -0x1.5d002p-8f, -0x1.58c3f6p-9f, -0x1.244ddep-10f, -0x1.ab77c4p-12f,
+      -0x1.0e7718p-13f, -0x1.28db52p-15f, -0x1.1b1946p-17f, -0x1.d5c63ep-20f, -0x1.537574p-22f,
+      -0x1.abb5ep-25f},
+     {-0x1.a2fae8p-9f, -0x1.5462b6p-9f, -0x1.2f0e5ap-10f, 0x1.5f7538p-12f, 0x1.44a692p-10f,
+      0x1.7210eep-10f, 0x1.23a26p-10f, 0x1.67d45ep-11f, 0x1.6b92b2p-12f, 0x1.337e5cp-13f,
+      0x1.b8d044p-15f, 0x1.0de3dcp-16f, 0x1.1bc752p-18f, 0x1.012c64p-20f, 0x1.92dc0ep-23f,
+      0x1.1407c2p-25f},
+     {-0x1.002476p-20f, 0x1.275494p-12f, 0x1.a1dacap-12f, 0x1.4aa0e8p-12f, 0x1.10fbecp-13f,
+      -0x1.f4cc32p-16f, -0x1.ad8a32p-14f, -0x1.a58774p-14f, -0x1.19ae78p-14f, -0x1.23dd72p-15f,
+      -0x1.ebb5e6p-17f, -0x1.58adacp-18f, -0x1.97925ep-20f, -0x1.99fe4p-22f, -0x1.60ebfcp-24f,
+      -0x1.ca8174p-27f},
+     {0x1.0aca6ep-14f, 0x1.7147cp-15f, 0x1.c6f392p-20f, -0x1.08ac02p-15f, -0x1.3f13bep-15f,
+      -0x1.91123ep-16f, -0x1.82dafcp-18f, 0x1.4cbd6p-18f, 0x1.e8f22p-18f, 0x1.65e07ap-18f,
+      0x1.7934d2p-19f, 0x1.38b636p-20f, 0x1.a76608p-22f, 0x1.dd7e2p-24f, 0x1.c5f022p-26f,
+      0x1.083f0ap-27f}}};
 
 }  // namespace torchweld::x86

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Writes math_tables.h beside itself: piecewise polynomials of tanh and erf for 16 lanes.
+"""Writes math_tables.h beside itself: piecewise polynomials of tanh, erf and gelu for 16 lanes.
 
 |x| is cut into 16 pieces around i * width. A piece's centre c is a float whose image is nearly a
 float too (Gal's accurate tables), so that f(c) + t Q(t) with t = |x| - c rounds once; piece 0 is
 x + x Q(x). The polynomials are least squares over Chebyshev nodes, weighted by t, the coefficients
-rounded to float32 one after another from the lowest. Needs torch, no network.
+rounded to float32 one after another from the lowest. Where an absolute error is enough, as of the
+normal distribution that gelu multiplies by, centres are i * width, and t is in widths. Needs torch,
+no network.
 """
 import math
 import os
@@ -81,6 +83,22 @@ def declare(name, f, limit, terms, first):
     return text + "}};\n"
 
 
+def declare_even(name, f, per_unit, terms):
+    columns = []
+    for i in range(PIECES):
+        c = i / per_unit
+        low, high = (0.01 if i == 0 else -0.5), (0.0 if i == PIECES - 1 else 0.5)
+        slope = (f(c + 1e-6) - f(c - 1e-6)) / 2e-6 / per_unit
+        q = coefficients(lambda t: (f(c + t / per_unit) - f(c)) / t if abs(t) > 1e-6 else slope,
+                         low, high, range(terms), 1.0)
+        # What is beyond the limit, however large, is multiplied by exactly that.
+        columns.append([0.5 if i == PIECES - 1 else f32(f(c))] + q)
+    text = f"inline constexpr EvenPieces<{terms}> {name} = {{\n    {literal(f32((PIECES - 1) / per_unit))},\n"
+    text += f"    {literal(f32(per_unit))},\n    {{"
+    text += ",\n     ".join("{" + ", ".join(literal(v) for v in row) + "}" for row in zip(*columns))
+    return text + "}};\n"
+
+
 HEADER = """// Written by math_tables.py, which says how; read by math.cpp.
 #pragma once
 
@@ -94,12 +112,22 @@ struct Pieces {
   float rows[kTerms + 2][16];
 };
 
+/// The same with pieces around whole numbers of their width: f(c) + t Q(t), t in widths.
+template <int kTerms>
+struct EvenPieces {
+  float limit;
+  float pieces_per_unit;
+  float rows[kTerms + 1][16];
+};
+
 """
 
 if __name__ == "__main__":
     # Where the functions are 1 in float32, from 9.011 and 3.919 on.
     text = HEADER + declare("kTanhPieces", math.tanh, 9.02, 7, 2)
     text += "\n" + declare("kErfPieces", math.erf, 3.93, 6, 0)
+    # Of the normal distribution less 1/2, which is 1/2 in float32 from 5.42 on.
+    text += "\n" + declare_even("kNormalPieces", lambda x: math.erf(x / math.sqrt(2)) / 2, 2.75, 5)
     text += "\n}  // namespace torchweld::x86\n"
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "math_tables.h")
     with open(path, "w", encoding="utf-8") as out:
