@@ -10,35 +10,12 @@
 
 #include "kernels/x86/isa.h"
 #include "kernels/x86/matmul_isa.h"
-#include "tests/kernels/guarded.h"
+#include "tests/kernels/conv_operands.h"
 
 namespace torchweld::x86 {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
-
-/// Floats that end at an unreadable page.
-class Floats {
- public:
-  explicit Floats(int64_t count, int64_t seed = 0)
-      : count_(count), memory_(static_cast<size_t>(count) * sizeof(float)) {
-    for (int64_t i = 0; i < count; ++i)
-      data()[i] = static_cast<float>((i * 7919 + seed) % 1000) / 500.0f - 1.0f;
-  }
-  float* data() const { return reinterpret_cast<float*>(memory_.data()); }
-  float& operator[](int64_t i) const { return data()[i]; }
-  int64_t size() const { return count_; }
-
- private:
-  int64_t count_;
-  torchweld::testing::Guarded memory_;
-};
-
-struct Extras {
-  bool bias = false, summand = false;
-  Clamp clamp = {};
-  bool scale = false;
-};
 
 /// An image operation, its operands and what plain loops make of them.
 struct Case {

@@ -11,34 +11,12 @@
 
 #include "kernels/x86/isa.h"
 #include "kernels/x86/winograd_isa.h"
-#include "tests/kernels/guarded.h"
+#include "tests/kernels/conv_operands.h"
 
 namespace torchweld::x86 {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
-
-/// Floats that end at an unreadable page.
-class Floats {
- public:
-  explicit Floats(int64_t count, int64_t seed = 0)
-      : count_(count), memory_(static_cast<size_t>(count) * sizeof(float)) {
-    for (int64_t i = 0; i < count; ++i)
-      data()[i] = static_cast<float>((i * 7919 + seed) % 1000) / 500.0f - 1.0f;
-  }
-  float* data() const { return reinterpret_cast<float*>(memory_.data()); }
-  float& operator[](int64_t i) const { return data()[i]; }
-  int64_t size() const { return count_; }
-
- private:
-  int64_t count_;
-  torchweld::testing::Guarded memory_;
-};
-
-struct Extras {
-  bool scale = false, bias = false, summand = false;
-  Clamp clamp = {};
-};
 
 ConvShape shape_of(int64_t batch, int64_t height, int64_t width, int64_t in, int64_t out,
                    int64_t pad = 1) {
@@ -168,7 +146,10 @@ TEST(Winograd, MatchesFloat64) {
       for (const int64_t filters : {5, 16, 40, 96}) {
         const int64_t pad = std::min(height, width) < 3 ? 1 : i % 3;
         const Case c(shape_of(1 + i % 2, height, width, channels, filters, pad),
-                     {i % 4 < 2, i % 2 == 0, i % 3 == 0, kClamps[i % 3]});
+                     {.bias = i % 2 == 0,
+                      .summand = i % 3 == 0,
+                      .clamp = kClamps[i % 3],
+                      .scale = i % 4 < 2});
         c.run();
         c.expect_plain("whole");
         if (HasFatalFailure()) return;
@@ -182,7 +163,7 @@ TEST(Winograd, PiecesAndWhatComesAfter) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   for (const auto& s : {shape_of(2, 13, 17, 20, 40), shape_of(1, 3, 301, 500, 33),
                         shape_of(3, 1, 1, 16, 16), shape_of(1, 28, 28, 64, 64)}) {
-    const Case c(s, {true, true, true, Clamp::relu()});
+    const Case c(s, {.bias = true, .summand = true, .clamp = Clamp::relu(), .scale = true});
     c.run([](int64_t count, int64_t, const auto& work) {
       std::vector<std::thread> threads;
       for (int64_t i = 0; i < count; ++i) threads.emplace_back([&work, i] { work(i, i + 1); });
@@ -205,7 +186,7 @@ TEST(Winograd, PiecesAndWhatComesAfter) {
 
 TEST(Winograd, ASummandMayBeTheResult) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
-  const Case c(shape_of(1, 9, 9, 24, 40), {false, true, true});
+  const Case c(shape_of(1, 9, 9, 24, 40), {.bias = true, .summand = true});
   c.x[100] = kInf;
   c.run();
   const std::vector<float> expected(c.out.data(), c.out.data() + c.out.size());
@@ -223,7 +204,8 @@ TEST(Winograd, ASummandMayBeTheResult) {
 TEST(Winograd, InstructionSetsAgree) {
   if (host_isa() != Isa::kAvx512) GTEST_SKIP() << "no AVX-512";
   for (const int64_t channels : {16, 24, 37}) {
-    const Case c(shape_of(1, 7, 9, channels, 61), {true, true, true, Clamp::relu()});
+    const Case c(shape_of(1, 7, 9, channels, 61),
+                 {.bias = true, .summand = true, .clamp = Clamp::relu(), .scale = true});
     const ImageConvCall call = c.call();
     WinogradTiles t;
     t.call = &call;
@@ -270,7 +252,8 @@ TEST(Winograd, NanAndInfinityAreWhereTheSumsHaveThem) {
     for (const int64_t filters : {16, 40}) {
       for (const bool scaled : {false, true}) {
         for (int64_t pixel = 0; pixel < 63; pixel += 4) {
-          const Case c(shape_of(1, 7, 9, 20, filters), {scaled, true, true, Clamp::relu()});
+          const Case c(shape_of(1, 7, 9, 20, filters),
+                       {.bias = true, .summand = true, .clamp = Clamp::relu(), .scale = scaled});
           c.x[pixel * 20 + 7] = value;
           expect_kinds(c, "one pixel");
           if (::testing::Test::HasFatalFailure()) return;
