@@ -50,8 +50,6 @@ double distance(const at::Tensor& expected, const at::Tensor& actual) {
   if (!expected.defined() || expected.numel() == 0) return 0;
   if (expected.sizes() != actual.sizes() || expected.scalar_type() != actual.scalar_type())
     return kInfinity;
-  if (expected.is_sparse() || expected.is_quantized())
-    return expected.equal(actual) ? 0 : kInfinity;
   if (expected.equal(actual)) return 0;
   if (expected.is_complex())
     return distance(at::view_as_real(expected.resolve_conj()),
