@@ -112,19 +112,7 @@ struct Case {
   }
 
   void expect_plain(const char* what) const {
-    int64_t at = 0;
-    for (int64_t b = 0; b < s.batch; ++b) {
-      for (int64_t y = 0; y < s.out_height; ++y) {
-        for (int64_t i = 0; i < s.out_width; ++i) {
-          for (int64_t c = 0; c < s.out_channels; ++c, ++at) {
-            const auto [value, size] = expected(b, y, i, c);
-            ASSERT_NEAR(out[at], value, 0x1p-22 * size)
-                << what << ": image " << b << ", " << y << ", " << i << ", channel " << c << " of "
-                << s.out_channels;
-          }
-        }
-      }
-    }
+    expect_sums(s, out, what, [this](auto... place) { return expected(place...); });
   }
 
   ConvShape s;
