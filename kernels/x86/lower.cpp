@@ -1,4 +1,4 @@
-// Analysis of a body: signs that an fma absorbs, divisors known to be large, liveness and cost.
+// Analysis of a body: divisors known to be large, liveness, passes and cost.
 #include "kernels/x86/lower.h"
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/phases.h"
+#include "kernels/x86/arithmetic.h"
 #include "kernels/x86/math.h"
 #include "kernels/x86/places.h"
 #include "kernels/x86/walk.h"
@@ -22,15 +23,18 @@ class Lowering {
   Lowering(const KernelSpec& spec, bool keeps) : spec_(spec), keeps_(keeps) {}
 
   Program run() {
+    one_ = push_one();
     for (const Inst& inst : spec_.body) renumbered_.push_back(add(inst));
     for (const StoreSpec& store : spec_.stores) {
       const int16_t value = renumbered_[static_cast<size_t>(store.value)];
       program_.stores.push_back(cast(value, compute_type(store.operand.dtype)));
     }
-    fuse_exact_products();
-    absorb_signs();
-    find_gelus();
+    Arithmetic arithmetic(&program_);
+    arithmetic.fuse_exact_products();
+    arithmetic.absorb_signs();
+    arithmetic.find_gelus();
     find_uses();
+    arithmetic.share_adders(one_);
     for (const Step& step : program_.steps) {
       if (!step.live) continue;
       if (size_of(step.inst.type) == 8) program_.has_64bit = true;
@@ -47,6 +51,14 @@ class Lowering {
     step.inst = inst;
     program_.steps.push_back(step);
     return static_cast<int16_t>(program_.steps.size() - 1);
+  }
+
+  int16_t push_one() {
+    Inst inst;
+    inst.prim = Prim::kConst;
+    inst.type = DType::kF32;
+    inst.imm = 1;
+    return push(inst);
   }
 
   int16_t cast(int16_t value, DType type) {
@@ -125,99 +137,6 @@ class Lowering {
       return product && is_constant_from(inst.args[2], 1);
     }
     return false;
-  }
-
-  std::vector<int> count_uses() const {
-    std::vector<int> uses(program_.steps.size());
-    for (const int16_t value : program_.stores) ++uses[static_cast<size_t>(value)];
-    for (const Step& step : program_.steps) {
-      for (const int16_t arg : step.inst.args) {
-        if (arg >= 0) ++uses[static_cast<size_t>(arg)];
-      }
-    }
-    return uses;
-  }
-
-  // Whether the value is a product by a power of two; puts the number that it scales first.
-  bool scales_by_power_of_two(Inst* product) const {
-    if (product->prim != Prim::kMul) return false;
-    if (at(product->args[0]).prim == Prim::kConst) std::swap(product->args[0], product->args[1]);
-    const Inst& factor = at(product->args[1]);
-    int exponent = 0;
-    return factor.prim == Prim::kConst && std::abs(std::frexp(factor.imm, &exponent)) == 0.5 &&
-           std::abs(exponent) < 64;
-  }
-
-  // x * 2^k + c in one instruction where the bits are those of two. Scaling is exact, unless it
-  // overflows, where c of at most 2^64 does not bring the sum back, or underflows, where c of at
-  // least 2^-64 swallows what is lost.
-  void fuse_exact_products() {
-    const std::vector<int> uses = count_uses();
-    for (Step& step : program_.steps) {
-      Inst& inst = step.inst;
-      if ((inst.prim != Prim::kAdd && inst.prim != Prim::kSub) || !is_floating(inst.type)) continue;
-      for (int i = 0; i < 2; ++i) {
-        Inst product = at(inst.args[i]);
-        const int16_t addend = inst.args[1 - i];
-        const double magnitude = std::abs(at(addend).imm);
-        if (uses[static_cast<size_t>(inst.args[i])] != 1 || !scales_by_power_of_two(&product) ||
-            at(addend).prim != Prim::kConst || !(magnitude >= 0x1p-64 && magnitude <= 0x1p64))
-          continue;
-        step.negate_product = inst.prim == Prim::kSub && i == 1;
-        step.negate_addend = inst.prim == Prim::kSub && i == 0;
-        inst.prim = Prim::kFma;
-        inst.args = {product.args[0], product.args[1], addend};
-        break;
-      }
-    }
-  }
-
-  void absorb_signs() {
-    for (Step& step : program_.steps) {
-      if (step.inst.prim != Prim::kFma) continue;
-      for (int i = 0; i < 3; ++i) {
-        const Inst& arg = at(step.inst.args[i]);
-        if (arg.prim != Prim::kNeg) continue;
-        bool& flag = i == 2 ? step.negate_addend : step.negate_product;
-        flag = !flag;
-        step.inst.args[i] = arg.args[0];
-      }
-    }
-  }
-
-  /// The other operand of a sum or product of f32 by a constant close to `number`; -1: isn't one.
-  int16_t beside_constant(int16_t value, Prim prim, double number) const {
-    const Inst& inst = at(value);
-    if (inst.prim != prim || inst.type != DType::kF32) return -1;
-    for (int i = 0; i < 2; ++i) {
-      const Inst& constant = at(inst.args[i]);
-      if (constant.prim == Prim::kConst && std::abs(constant.imm - number) < 1e-7)
-        return inst.args[1 - i];
-    }
-    return -1;
-  }
-
-  /// x where the value is 1 + erf(x / sqrt(2)); -1: it is not.
-  int16_t of_twice_normal(int16_t value) const {
-    const int16_t erf = beside_constant(value, Prim::kAdd, 1);
-    if (erf < 0 || at(erf).prim != Prim::kErf) return -1;
-    return beside_constant(at(erf).args[0], Prim::kMul, 0.70710678118654752440);
-  }
-
-  /// x / 2 (1 + erf(x / sqrt(2))) in one step.
-  void find_gelus() {
-    for (Step& step : program_.steps) {
-      if (step.inst.prim != Prim::kMul || step.inst.type != DType::kF32) continue;
-      for (int i = 0; i < 2; ++i) {
-        const int16_t half_of = beside_constant(step.inst.args[i], Prim::kMul, 0.5);
-        const int16_t x = of_twice_normal(step.inst.args[1 - i]);
-        if (x < 0 || x != half_of) continue;
-        step.gelu = true;
-        step.inst.prim = Prim::kErf;
-        step.inst.args = {x, -1, -1};
-        break;
-      }
-    }
   }
 
   void find_uses() {
@@ -366,6 +285,7 @@ class Lowering {
   bool keeps_;
   Program program_;
   std::vector<int16_t> renumbered_;
+  int16_t one_ = -1;  ///< the constant 1; dead where nothing needs it
 };
 
 }  // namespace

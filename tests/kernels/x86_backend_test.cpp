@@ -220,6 +220,52 @@ TEST(X86Backend, ScaledSumsAreRoundedAsTwoOperations) {
   }
 }
 
+// Where a kernel has more sums than products, some sums may go as products by one; the bits are the
+// sums', of zeros of either sign and at the ends of the exponents too.
+TEST(X86Backend, ManySumsAreRoundedAsSums) {
+  std::vector<float> x = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, -0.5f, 0.5f, 2.0f, -2.0f};
+  for (uint32_t bits = 0; bits < 0x7f800000u; bits += 99991) {
+    x.push_back(std::bit_cast<float>(bits));
+    x.push_back(std::bit_cast<float>(bits | 0x80000000u));
+  }
+  std::vector<float> y(x.rbegin(), x.rend());
+  const auto n = static_cast<int64_t>(x.size());
+  BodyBuilder body;
+  const int16_t a = body.load(0, DType::kF32), b = body.load(1, DType::kF32);
+  const int16_t c = body.constant(DType::kF32, 0.3), zero = body.constant(DType::kF32, -0.0);
+  const auto emit = [&](Prim prim, int16_t left, int16_t right) {
+    return body.emit(prim, DType::kF32, left, right);
+  };
+  std::vector<int16_t> roots = {
+      emit(Prim::kAdd, a, b), emit(Prim::kSub, emit(Prim::kMax, a, zero), b),
+      emit(Prim::kSub, c, emit(Prim::kAdd, b, zero)), emit(Prim::kAdd, emit(Prim::kSub, a, c), a)};
+  KernelSpec spec = copy_spec(DType::kF32, StrideClass::kOne, StrideClass::kOne);
+  spec.body = body.finish(&roots);
+  spec.loads.push_back(spec.loads[0]);
+  spec.stores.clear();
+  for (const int16_t root : roots)
+    spec.stores.push_back({operand(DType::kF32, StrideClass::kOne), root});
+  const float third = 0.3f;
+  for (const auto& backend : backends()) {
+    std::vector<std::vector<float>> out(roots.size(), std::vector<float>(x.size()));
+    std::vector<void*> pointers = {x.data(), y.data()};
+    for (std::vector<float>& values : out) pointers.push_back(values.data());
+    Geometry geometry{{n}, std::vector<std::vector<int64_t>>(pointers.size(), {1}), n};
+    compile(*backend, spec)->launch(geometry, pointers.data(), {});
+    for (size_t i = 0; i < x.size(); ++i) {
+      const volatile float positive = std::isnan(x[i]) ? x[i] : std::max(x[i], -0.0f);
+      const volatile float sum = y[i] + -0.0f, difference = x[i] - third;
+      const float want[] = {x[i] + y[i], positive - y[i], third - sum, difference + x[i]};
+      for (size_t k = 0; k < roots.size(); ++k) {
+        ASSERT_TRUE(std::isnan(want[k])
+                        ? std::isnan(out[k][i])
+                        : std::bit_cast<uint32_t>(want[k]) == std::bit_cast<uint32_t>(out[k][i]))
+            << x[i] << ", " << y[i] << ", result " << k << ": " << out[k][i] << " for " << want[k];
+      }
+    }
+  }
+}
+
 struct Function {
   Prim prim;
   double (*exact)(double);
