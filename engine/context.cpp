@@ -133,12 +133,13 @@ void Context::take_site() {
 }
 
 void Context::make_arena() {
-  if (plan_.arena_bytes == 0) return;
+  const auto in_arena = [](const Buffer& b) { return b.kind == Buffer::Kind::kArena; };
+  // Tensors of no elements stand in it as well.
+  if (std::none_of(plan_.buffers.begin(), plan_.buffers.end(), in_arena)) return;
   arena_ = bound_.runtime().allocate({plan_.arena_bytes}, {1}, c10::ScalarType::Byte);
   for (size_t s = 0; s < plan_.buffers.size(); ++s) {
     const Buffer& b = plan_.buffers[s];
-    if (b.kind == Buffer::Kind::kArena)
-      bases_[s] = static_cast<char*>(arena_.mutable_data_ptr()) + b.offset;
+    if (in_arena(b)) bases_[s] = static_cast<char*>(arena_.mutable_data_ptr()) + b.offset;
   }
 }
 

@@ -165,7 +165,8 @@ bool EngineState::answer_at_once(const std::vector<c10::IValue>& inputs, c10::IV
   }
   thread_local std::vector<c10::IValue> filled;
   filled.clear();
-  form.fill(context->outputs(), holes_of(recording, *context), &filled);
+  std::vector<c10::IValue> containers;
+  form.fill(context->outputs(), holes_of(recording, *context), &containers, &filled);
   if (!filled.empty()) *result = std::move(filled[0]);
   filled.clear();
   return true;
@@ -228,7 +229,7 @@ bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>&
     context->run(leaves, walk->trace != nullptr ? walk->trace->after_step() : nullptr);
   } catch (const ShapeChanged& change) {
     plan->retired = true;
-    if (recording.writes_inputs)
+    if (!recording.written_inputs.empty())
       throw Error(ErrorCode::kInternal,
                   fmt::format("{}, after inputs were written", change.what()));
     log(LogLevel::kWarning, fmt::format("{}: plan retired: {}", module_->name, change.what()));
@@ -236,14 +237,16 @@ bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>&
   }
   planned_.fetch_add(1, std::memory_order_relaxed);
   const auto& outputs = context->outputs();
-  thread_local std::vector<c10::IValue> filled;
+  thread_local std::vector<c10::IValue> filled, state;
   filled.clear();
+  state.clear();
+  std::vector<c10::IValue> containers;
   const std::vector<c10::IValue>& holes = holes_of(recording, *context);
-  recording.state.fill(outputs, holes, &filled);
-  for (size_t i = 0; i < filled.size(); ++i)
-    walk->state->slots[static_cast<size_t>(recording.state_slots[i])] = std::move(filled[i]);
-  filled.clear();
-  recording.outputs.fill(outputs, holes, &filled);
+  recording.outputs.fill(outputs, holes, &containers, &filled);
+  recording.state.fill(outputs, holes, &containers, &state);
+  for (size_t i = 0; i < state.size(); ++i)
+    walk->state->slots[static_cast<size_t>(recording.state_slots[i])] = std::move(state[i]);
+  state.clear();
   if (plan->next == nullptr) {
     walk->result = filled.empty() ? c10::IValue() : std::move(filled[0]);
     walk->done = true;
@@ -281,7 +284,8 @@ void EngineState::interpret(Walk* walk) {
     std::vector<c10::IValue> began_with;
     if (ticket != Unit::kNoTicket) {
       began_with = copy_for_gate(walk->values);
-      recorder.emplace(walk->values, walk->arguments, walk->state->slots, begun.open);
+      recorder.emplace(walk->values, walk->arguments, walk->state->slots, module_->slots,
+                       begun.open);
       if (recorder->numbers() != nullptr)
         machine.open_numbers(recorder->numbers(), walk->unit->place());
     }

@@ -223,7 +223,7 @@ std::map<NodeId, Whole> all_nodes(const Graph& recorded, Whole why) {
 
 bool may_be_repeated(const Recording& recording) {
   const auto& nodes = recording.graph.nodes;
-  return !recording.writes_inputs &&
+  return recording.written_inputs.empty() &&
          std::none_of(nodes.begin(), nodes.end(), [](const Node& n) { return n.draws; });
 }
 

@@ -5,35 +5,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "loader/overlap.h"
+
 namespace torchweld {
-namespace {
-
-std::pair<const char*, const char*> range_of(const at::Tensor& t) {
-  const auto* begin = static_cast<const char*>(t.const_data_ptr());
-  int64_t last = 0;
-  for (int64_t d = 0; d < t.dim(); ++d) last += (t.size(d) - 1) * t.stride(d);
-  return {begin,
-          t.numel() == 0 ? begin : begin + (last + 1) * static_cast<int64_t>(t.element_size())};
-}
-
-bool overlap(const at::Tensor& a, const at::Tensor& b) {
-  const auto [a0, a1] = range_of(a);
-  const auto [b0, b1] = range_of(b);
-  return a0 < b1 && b0 < a1;
-}
-
-}  // namespace
-
 bool leaves_fit(const Recording& recording, const std::vector<const at::Tensor*>& leaves) {
   for (const auto& [first, second] : recording.same_inputs) {
     if (leaves[static_cast<size_t>(first)]->const_data_ptr() !=
         leaves[static_cast<size_t>(second)]->const_data_ptr())
       return false;
   }
-  if (!recording.writes_inputs) return true;
-  for (size_t i = 0; i < leaves.size(); ++i) {
-    for (size_t k = i + 1; k < leaves.size(); ++k) {
-      if (overlap(*leaves[i], *leaves[k])) return false;
+  for (const int written : recording.written_inputs) {
+    const auto w = static_cast<size_t>(written);
+    for (size_t i = 0; i < leaves.size(); ++i) {
+      if (i != w && overlap(*leaves[i], *leaves[w])) return false;
     }
   }
   return true;

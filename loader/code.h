@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "loader/op_traits.h"
@@ -22,6 +24,10 @@ struct Value;
 namespace torchweld {
 
 struct CodeBlock;
+
+/// Where the module's mutable attributes are kept: attribute `name` of `object` is slot `index` of
+/// a call's state.
+using StateSlots = std::map<std::pair<const void*, std::string>, int>;
 
 /// One node, ready to run.
 struct CodeNode {

@@ -5,7 +5,6 @@
 
 #include <ATen/core/ivalue.h>
 
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,10 +17,6 @@ namespace torchweld {
 class OpenNumbers;
 class Recorder;
 struct Openness;
-
-/// Where the module's mutable attributes are kept: attribute `name` of `object` is slot `index` of
-/// a call's state.
-using StateSlots = std::map<std::pair<const void*, std::string>, int>;
 
 /// A block being walked.
 struct Frame {

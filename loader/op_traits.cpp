@@ -91,11 +91,12 @@ bool is_tensor_like(const c10::TypePtr& type) {
   return false;
 }
 
-/// Tensor(a!) and Tensor(a!)[] do; t[](a!) only changes which tensors a list holds.
+/// Tensor(a!) and Tensor(a!)[] do; t[](a!) and Dict(str, t)(a!) only change what a container holds.
 bool writes_tensors(const c10::Argument& argument) {
   const c10::AliasInfo* alias = argument.alias_info();
   if (alias == nullptr) return false;
-  if (argument.type()->kind() != c10::TypeKind::ListType)
+  const c10::TypeKind kind = argument.type()->kind();
+  if (kind != c10::TypeKind::ListType && kind != c10::TypeKind::DictType)
     return alias->isWrite() && is_tensor_like(argument.type());
   const auto& inner = alias->containedTypes();
   return std::any_of(inner.begin(), inner.end(),

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "loader/number_program.h"
@@ -28,14 +29,16 @@ struct TensorMeta {
 
 /// One element of a pattern.
 struct PatternItem {
-  enum class Kind : uint8_t { kTensor, kHost, kList, kTuple, kDict, kHole };
+  enum class Kind : uint8_t { kTensor, kHost, kList, kTuple, kDict, kObject, kSame, kHole };
   Kind kind = Kind::kHost;
-  int leaf = -1;      ///< kTensor: number of the tensor; kHole: number of the host value
-  TensorMeta meta;    ///< kTensor
-  c10::IValue host;   ///< kHost: compared by value; an object by identity. kHole of a signature: a
-                      ///< number of the kind that may be there
-  c10::TypePtr type;  ///< kList: element type; kTuple: its type; kDict: its type
-  std::vector<PatternItem> children;  ///< kDict: key, value, key, value ...
+  int leaf = -1;  ///< kTensor: number of the tensor; kHole: number of the host value; kList, kDict
+                  ///< and kObject, which are changed in place: number of the container; kSame:
+                  ///< of the one seen before that this is
+  TensorMeta meta;   ///< kTensor
+  c10::IValue host;  ///< kHost: compared by value; a reference by identity. kHole of a signature: a
+                     ///< number of the kind that may be there
+  c10::TypePtr type;                  ///< kList: element type; kTuple, kDict, kObject: its type
+  std::vector<PatternItem> children;  ///< kDict: key, value, key, value ...; kObject: attributes
 };
 
 /// A list of items. Immutable once built.
@@ -46,10 +49,16 @@ class Pattern {
   /// Gives the number of a host value that is not fixed by the pattern, or -1.
   using NumberHost = std::function<int(const c10::IValue&)>;
 
-  static Pattern of(const std::vector<c10::IValue>& values, const NumberTensor& number_tensor);
+  /// Containers already numbered, by identity.
+  using Containers = std::unordered_map<const void*, int>;
 
-  /// Whether `values` have this structure; if so, appends their tensors to `leaves` in leaf order.
-  /// Never allocates when `leaves` has room. Only for patterns whose leaves are numbered in order.
+  /// `containers`: those of patterns that are filled before, whose numbers go on.
+  static Pattern of(const std::vector<c10::IValue>& values, const NumberTensor& number_tensor,
+                    Containers* containers = nullptr);
+
+  /// Whether `values` have this structure, with the same containers at the same places; if so,
+  /// appends their tensors to `leaves` in leaf order. Never allocates when `leaves` has room. Only
+  /// for patterns whose leaves are numbered in order.
   bool match(const std::vector<c10::IValue>& values, std::vector<const at::Tensor*>* leaves) const;
 
   /// As match, for values that are only the pattern's first ones.
@@ -57,9 +66,12 @@ class Pattern {
                     std::vector<const at::Tensor*>* leaves) const;
 
   /// Appends the values again to `values`, with `tensors[leaf]` in place of each tensor and
-  /// `holes[leaf]` in place of each hole.
+  /// `holes[leaf]` in place of each hole. `containers`: those made so far, by number.
   void fill(const std::vector<at::Tensor>& tensors, const std::vector<c10::IValue>& holes,
-            std::vector<c10::IValue>* values) const;
+            std::vector<c10::IValue>* containers, std::vector<c10::IValue>* values) const;
+
+  /// Appends the numbers of containers that fill makes, and of those that it takes as made.
+  void list_containers(std::vector<int>* made, std::vector<int>* taken) const;
 
   /// Whether it is one tensor in no container.
   bool is_one_tensor() const {
@@ -96,7 +108,11 @@ class Pattern {
   std::shared_ptr<const NumberProgram> numbers_;
 };
 
-/// A host value that isn't compared or rebuilt by value: objects, generators, futures.
+/// Whether it is an object of a scripted class: what its attributes hold, unlike a module or a
+/// class written in C++.
+bool is_plain_object(const c10::IValue& value);
+
+/// A host value that isn't compared or rebuilt by value: modules, generators, futures.
 bool is_reference(const c10::IValue& value);
 
 /// A hash of a signature: equal for values that one pattern matches.

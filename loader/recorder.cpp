@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "loader/dtypes.h"
+#include "loader/overlap.h"
 
 namespace torchweld {
 namespace {
@@ -44,9 +45,11 @@ bool is_told_its_shape(const CodeNode& node, const std::vector<c10::IValue>& arg
 }  // namespace
 
 Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
-                   const std::vector<c10::IValue>& state, const std::vector<int>& open)
+                   const std::vector<c10::IValue>& state, const StateSlots& slots,
+                   const std::vector<int>& open)
     : arguments_(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(arguments)),
-      first_state_(state) {
+      first_state_(state),
+      slots_(slots) {
   const auto number = [&](const at::Tensor& tensor) {
     const int leaf = static_cast<int>(graph_.inputs.size());
     if (!is_recordable(tensor)) return leaf;
@@ -54,12 +57,15 @@ Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
     if (known != ids_.end()) {
       const auto first = std::find(graph_.inputs.begin(), graph_.inputs.end(), known->second);
       same_inputs_.emplace_back(static_cast<int>(first - graph_.inputs.begin()), leaf);
-      inputs_overlap_ = true;
-    } else if (!storages_
-                    .try_emplace(tensor.storage().unsafeGetStorageImpl(),
-                                 static_cast<StorageId>(graph_.storages.size()))
-                    .second) {
-      inputs_overlap_ = true;
+    }
+    const bool is_new = storages_
+                            .try_emplace(tensor.storage().unsafeGetStorageImpl(),
+                                         static_cast<StorageId>(graph_.storages.size()))
+                            .second;
+    for (int i = 0; !is_new && i < leaf; ++i) {
+      if (!overlap(tensors_[static_cast<size_t>(graph_.inputs[static_cast<size_t>(i)])], tensor)) continue;
+      overlaps_.emplace_back(i, leaf);
+      overlaps_.emplace_back(leaf, i);
     }
     const StorageId storage = graph_.add(
         Storage{.kind = Storage::Kind::kInput, .index = leaf, .bytes = 0, .derived = false});

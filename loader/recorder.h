@@ -26,10 +26,12 @@ class Recorder {
  public:
   /// `values`: what the block starts with (arguments or an environment, then the state); its
   /// tensors become inputs. `arguments`: how many of them belong to the caller, whose lists the
-  /// model may change in place. `open`: positions of numbers among `values` that are not to be
-  /// constants of the recording, where what is done with them allows it.
+  /// model may change in place. `slots`: which attributes `state` has. `open`: positions of numbers
+  /// among `values` that are not to be constants of the recording, where what is done with them
+  /// allows it.
   Recorder(const std::vector<c10::IValue>& values, size_t arguments,
-           const std::vector<c10::IValue>& state, const std::vector<int>& open = {});
+           const std::vector<c10::IValue>& state, const StateSlots& slots,
+           const std::vector<int>& open = {});
   ~Recorder();
 
   /// Called around each operator of the walk.
@@ -91,12 +93,14 @@ class Recorder {
   void add_number(const at::Tensor& tensor);
   void add_made(const char* op, std::vector<c10::IValue> arguments, const at::Tensor& result);
   void check_references(const std::vector<c10::IValue>& results, bool goes_on);
+  void check_containers(const Recording& recording);
   void check_selects();
 
   Graph graph_;
   Pattern inputs_;
   std::vector<c10::IValue> arguments_;
   std::vector<c10::IValue> first_state_;
+  const StateSlots& slots_;
   struct Name {
     c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> tensor;
     c10::weak_intrusive_ptr<c10::StorageImpl> storage;
@@ -108,11 +112,12 @@ class Recorder {
   std::vector<int64_t> base_offset_;  // by StorageId: storage offset of an input's first element
   std::vector<char> tainted_;         // by StorageId
   std::unordered_map<ValueId, int> output_leaf_;
+  Pattern::Containers containers_;  // of what leaves the block
   std::vector<std::pair<const CodeNode*, ValueId>>
       selects_;                      // Ifs that became selects, and their results
   std::vector<int> read_registers_;  // of the read that ended the block
   std::vector<std::pair<int, int>> same_inputs_;
-  bool inputs_overlap_ = false;
+  std::vector<std::pair<int, int>> overlaps_;  // leaves of inputs, both ways
   std::vector<c10::IValue> opaques_;
   torch::jit::Stack pending_;      // the operands of the operator that runs now
   std::vector<c10::IValue> read_;  // host values of the read that ended the block

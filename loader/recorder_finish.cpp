@@ -34,7 +34,7 @@ double scalar_of(const at::Tensor& tensor) {
                              : static_cast<double>(s.toLong());
 }
 
-/// Containers and objects inside a value, by identity.
+/// What a value holds that is changed in place, containers and plain objects, and other references.
 void collect_references(const c10::IValue& value, std::vector<const void*>* lists,
                         std::vector<c10::IValue>* objects) {
   if (is_reference(value)) {
@@ -48,6 +48,12 @@ void collect_references(const c10::IValue& value, std::vector<const void*>* list
   } else if (value.isGenericDict()) {
     lists->push_back(value.internalToPointer());
     for (const auto& e : value.toGenericDict()) collect_references(e.value(), lists, objects);
+  } else if (is_plain_object(value)) {
+    const bool is_known = std::find(lists->begin(), lists->end(), value.internalToPointer()) !=
+                          lists->end();  // it may hold itself
+    lists->push_back(value.internalToPointer());
+    if (is_known) return;
+    for (const c10::IValue& e : value.toObjectRef().slots()) collect_references(e, lists, objects);
   }
 }
 
@@ -157,12 +163,16 @@ void Recorder::keep_constants(Recording* out, const std::vector<char>& constant)
 }
 
 Pattern Recorder::pattern_of(const std::vector<c10::IValue>& values) {
-  return Pattern::of(values, [&](const at::Tensor& tensor) {
-    const ValueId id = intern(tensor);
-    const auto [it, is_new] = output_leaf_.try_emplace(id, static_cast<int>(graph_.outputs.size()));
-    if (is_new) graph_.outputs.push_back(id);
-    return it->second;
-  });
+  return Pattern::of(
+      values,
+      [&](const at::Tensor& tensor) {
+        const ValueId id = intern(tensor);
+        const auto [it, is_new] =
+            output_leaf_.try_emplace(id, static_cast<int>(graph_.outputs.size()));
+        if (is_new) graph_.outputs.push_back(id);
+        return it->second;
+      },
+      &containers_);
 }
 
 void Recorder::make_holes(const Place& place, Pattern* pattern) const {
@@ -184,6 +194,7 @@ void Recorder::open_items(PatternItem* item, const Openness& openness) {
     item->leaf =
         static_cast<int>(read_registers_.size()) + numbers_->program().add_leaving(openness.number);
   }
+  if (item->kind == PatternItem::Kind::kSame) return;  // opened where it was first
   for (size_t i = 0; i < openness.elements.size(); ++i)
     open_items(&item->children[i], openness.elements[i]);
 }
@@ -208,14 +219,29 @@ void Recorder::check_references(const std::vector<c10::IValue>& results, bool go
     const bool module = object.isObject() && object.toObjectRef().type()->is_module();
     const bool from_outside =
         std::any_of(known.begin(), known.end(), [&](const c10::IValue& k) { return k.is(object); });
-    if (!module && !from_outside) abandon("an object made by the model outlives the block");
+    if (!module && !from_outside)
+      abandon(fmt::format("a {} made by the model outlives the block", object.tagKind()));
   }
-  std::sort(lists.begin(), lists.end());
-  const bool shared = std::adjacent_find(lists.begin(), lists.end()) != lists.end();
+  for (const auto& [attribute, slot] : slots_) {
+    if (std::find(lists.begin(), lists.end(), attribute.first) != lists.end())
+      abandon("an object of the model's own outlives the block");
+  }
   const bool callers = goes_on && std::any_of(lists.begin(), lists.end(), [&](const void* l) {
                          return std::find(unused.begin(), unused.end(), l) != unused.end();
                        });
-  if (shared || callers) abandon("a list or dict is held in two places where the block ends");
+  if (callers) abandon("a list, a dict or an object of the caller is used after the block ends");
+}
+
+/// A container that isn't there before it is needed again was in a value that a call computes.
+void Recorder::check_containers(const Recording& recording) {
+  std::vector<int> made, taken;
+  recording.outputs.list_containers(&made, &taken);
+  recording.state.list_containers(&made, &taken);
+  std::sort(made.begin(), made.end());
+  for (const int container : taken) {
+    if (!std::binary_search(made.begin(), made.end(), container))
+      abandon("a list that was read from data is held in two places where the block ends");
+  }
 }
 
 void Recorder::check_selects() {
@@ -238,12 +264,13 @@ std::optional<Recording> Recorder::finish(const std::vector<c10::IValue>& result
   Recording out;
   std::vector<const at::Tensor*> leaves;
   if (!inputs_.match_prefix(arguments_, &leaves))
-    abandon("the model changes a list, a dict or the shape of an argument of its caller");
+    abandon(
+        "the model changes a list, a dict, an object or the shape of an argument of its caller");
   for (size_t i = 0; i < leaves.size() && !abandoned(); ++i) {
     const auto id = ids_.find(leaves[i]->unsafeGetTensorImpl());
     const bool same =
         id != ids_.end() && graph_.storage_of(id->second).kind == Storage::Kind::kInput;
-    if (!same) abandon("the model puts another tensor into a list or dict of its caller");
+    if (!same) abandon("the model puts another tensor into a list, dict or object of its caller");
   }
   check_references(results, place.has_value());
   out.outputs = pattern_of(results);
@@ -254,7 +281,8 @@ std::optional<Recording> Recorder::finish(const std::vector<c10::IValue>& result
   }
   std::vector<c10::IValue> changed;
   for (size_t i = 0; i < state.size(); ++i) {
-    const bool container = state[i].isList() || state[i].isGenericDict();
+    const bool container =
+        state[i].isList() || state[i].isGenericDict() || is_plain_object(state[i]);
     if (!container && state[i].is(first_state_[i]) && !changes_openly(i)) continue;
     out.state_slots.push_back(static_cast<int>(i));
     changed.push_back(state[i]);
@@ -263,13 +291,19 @@ std::optional<Recording> Recorder::finish(const std::vector<c10::IValue>& result
   for (size_t i = 0; numbers_ != nullptr && i < changed.size(); ++i)
     open_items(&out.state.items()[i], numbers_->of_slot(out.state_slots[i]));
   if (numbers_ != nullptr) inputs_.set_numbers(numbers_->take());
+  check_containers(out);
   check_selects();
   for (const Node& node : graph_.nodes) {
-    for (const ValueId id : node.writes)
-      out.writes_inputs |= graph_.storage_of(id).kind == Storage::Kind::kInput;
+    for (const ValueId id : node.writes) {
+      const Storage& storage = graph_.storage_of(id);
+      if (storage.kind == Storage::Kind::kInput) out.written_inputs.push_back(storage.index);
+    }
   }
-  if (out.writes_inputs && inputs_overlap_)
-    abandon("inputs that share memory, one of them written in place");
+  for (const int written : out.written_inputs) {
+    const auto is_written = [&](const auto& pair) { return pair.first == written; };
+    if (std::any_of(overlaps_.begin(), overlaps_.end(), is_written))
+      abandon("inputs that share memory, one of them written in place");
+  }
   if (abandoned()) return std::nullopt;
   keep_constants(&out, constant_storages());
   graph_.ending = {place ? ending_ : Ending::Kind::kReturn, end_source_};

@@ -23,11 +23,12 @@ struct Recording {
   std::vector<c10::IValue> opaques;  ///< by Arg::Opaque::index
   Pattern inputs;                    ///< the signature; leaves are graph.inputs
   Pattern outputs;  ///< results, or the environment of `next`; leaves are graph.outputs
-  Pattern state;    ///< values of `state_slots` when the block ends; same leaves
+  Pattern state;    ///< values of `state_slots` when the block ends; same leaves, and containers of
+                    ///< `outputs`, which is filled before
   std::vector<int> state_slots;  ///< state that the block changed
   std::optional<Place> next;     ///< where the call goes on; nullopt when the method returned
   std::vector<std::pair<int, int>> same_inputs;  ///< leaves that were one tensor
-  bool writes_inputs = false;                    ///< inputs must not overlap
+  std::vector<int> written_inputs;  ///< leaves that no other may overlap
   std::string ended_by;                          ///< operator that ended the block early
 };
 
