@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <vector>
 
 #include "kernels/real.h"
 
@@ -159,27 +160,55 @@ class Regions {
     // Without samples a sensitive cell is 0 / 0.
     const Real<T> count(static_cast<double>(
         std::max<int64_t>(down.count() * across.count(), s_.sensitive() ? 0 : 1)));
-    for_each_cell(image, [&](const T* channel, int64_t row, int64_t column) {
-      Real<T> sum;
-      const auto [top, bottom] = down.within(row, s_.height);
-      const auto [left, right] = across.within(column, s_.width);
-      for (int64_t i = top; i < bottom; ++i) {
-        const Sides<T> y(down.at(row, i), s_.height);
-        if (y.outside) continue;
-        for (int64_t j = left; j < right; ++j) {
-          const Sides<T> x(across.at(column, j), s_.width);
-          if (!x.outside) sum = sum + sample(channel, y, x);
-        }
+    // Where the samples lie is the same in all channels.
+    std::vector<Sample> samples;
+    std::vector<size_t> ends;
+    for (int64_t row = 0; row < s_.out_height; ++row) {
+      for (int64_t column = 0; column < s_.out_width; ++column) {
+        add_samples(down, row, across, column, &samples);
+        ends.push_back(samples.size());
       }
-      (sum / count).store(out++);
-    });
+    }
+    for (int64_t cell = 0; cell < s_.cells();) {
+      size_t i = 0;
+      for (const size_t end : ends) {
+        const auto channel = s_.sensitive() ? cell : cell / static_cast<int64_t>(ends.size());
+        const T* const pixels = image + channel * s_.image_strides[1];
+        Real<T> sum;
+        for (; i < end; ++i) sum = sum + samples[i].of(pixels);
+        (sum / count).store(out + cell++);
+      }
+    }
   }
 
-  Real<T> sample(const T* image, const Sides<T>& y, const Sides<T>& x) const {
-    return y.near * x.near * pixel(image, y.low, x.low) +
-           y.near * x.far * pixel(image, y.low, x.high) +
-           y.far * x.near * pixel(image, y.high, x.low) +
-           y.far * x.far * pixel(image, y.high, x.high);
+  struct Sample {
+    std::array<int64_t, 4> at;  ///< the pixels around it
+    std::array<Real<T>, 4> weights;
+
+    Real<T> of(const T* pixels) const {
+      const auto part = [&](size_t i) { return weights[i] * Real<T>::load(pixels + at[i]); };
+      return part(0) + part(1) + part(2) + part(3);
+    }
+  };
+
+  void add_samples(const Samples<T>& down, int64_t row, const Samples<T>& across, int64_t column,
+                   std::vector<Sample>* samples) const {
+    const auto [top, bottom] = down.within(row, s_.height);
+    const auto [left, right] = across.within(column, s_.width);
+    for (int64_t i = top; i < bottom; ++i) {
+      const Sides<T> y(down.at(row, i), s_.height);
+      if (y.outside) continue;
+      for (int64_t j = left; j < right; ++j) {
+        const Sides<T> x(across.at(column, j), s_.width);
+        if (x.outside) continue;
+        const auto at = [&](int64_t v, int64_t h) {
+          return v * s_.image_strides[2] + h * s_.image_strides[3];
+        };
+        samples->push_back(
+            {{at(y.low, x.low), at(y.low, x.high), at(y.high, x.low), at(y.high, x.high)},
+             {y.near * x.near, y.near * x.far, y.far * x.near, y.far * x.far}});
+      }
+    }
   }
 
   /// Rounded to pixels.

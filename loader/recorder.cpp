@@ -63,7 +63,8 @@ Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
                                          static_cast<StorageId>(graph_.storages.size()))
                             .second;
     for (int i = 0; !is_new && i < leaf; ++i) {
-      if (!overlap(tensors_[static_cast<size_t>(graph_.inputs[static_cast<size_t>(i)])], tensor)) continue;
+      if (!overlap(tensors_[static_cast<size_t>(graph_.inputs[static_cast<size_t>(i)])], tensor))
+        continue;
       overlaps_.emplace_back(i, leaf);
       overlaps_.emplace_back(leaf, i);
     }

@@ -28,7 +28,7 @@ struct Recording {
   std::vector<int> state_slots;  ///< state that the block changed
   std::optional<Place> next;     ///< where the call goes on; nullopt when the method returned
   std::vector<std::pair<int, int>> same_inputs;  ///< leaves that were one tensor
-  std::vector<int> written_inputs;  ///< leaves that no other may overlap
+  std::vector<int> written_inputs;               ///< leaves that no other may overlap
   std::string ended_by;                          ///< operator that ended the block early
 };
 
