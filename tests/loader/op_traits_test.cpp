@@ -3,6 +3,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/frontend/function_schema_parser.h>
 
 namespace torchweld {
 namespace {
@@ -22,6 +23,16 @@ TEST(OpTraits, Writes) {
   EXPECT_TRUE(traits("aten::add_", "Tensor").writes[0]);
   EXPECT_FALSE(traits("aten::add_", "Tensor").writes[1]);
   EXPECT_TRUE(traits("aten::add", "out").writes[3]);
+}
+
+TEST(OpTraits, AContainerThatChangesWritesNoTensor) {
+  const auto writes_first = [](const char* schema) -> bool {
+    return traits_of(torch::jit::parseSchema(schema)).writes[0];
+  };
+  EXPECT_FALSE(writes_first("aten::append.t(t[](a!) self, t(c -> *) el) -> t[](a!)"));
+  EXPECT_FALSE(
+      writes_first("aten::_set_item.str(Dict(str, t)(a!) l, str(b -> *) idx, t(c -> *) v) -> ()"));
+  EXPECT_TRUE(writes_first("aten::_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()"));
 }
 
 TEST(OpTraits, Random) {
