@@ -112,7 +112,8 @@ std::vector<NodeId> recorded_nodes(const Plan& plan, const Step& step) {
 }
 
 std::vector<Stretch> compare(const Plan& plan, const std::vector<double>& planned_us,
-                             const Plan& eager, const std::vector<double>& eager_us) {
+                             const Plan& eager, const std::vector<double>& eager_us,
+                             const Target& target) {
   Together together(static_cast<size_t>(plan.recorded_nodes));
   for (const Step& step : plan.steps) {
     if (const auto nodes = recorded_nodes(plan, step); !nodes.empty()) together.join(nodes);
@@ -138,7 +139,10 @@ std::vector<Stretch> compare(const Plan& plan, const std::vector<double>& planne
   }
   std::vector<Stretch> out;
   for (auto& [root, s] : stretches) {
-    if (planned.contains(root) && s.eager_us > 0) out.push_back(std::move(s));
+    const auto whole = target.whole.find(*s.nodes.begin());
+    if (whole != target.whole.end()) s.whole = whole->second;
+    if ((planned.contains(root) || s.whole != Whole::kNo) && s.eager_us > 0)
+      out.push_back(std::move(s));
   }
   return out;
 }
@@ -340,7 +344,7 @@ std::unique_ptr<BoundPlan> Gate::measure(const Recording& recording, const Leave
   Timed planned_times(*planned, leaves), eager_times(*eager, leaves);
   interleave(&planned_times, &eager_times);
   std::vector<Stretch> stretches =
-      compare(planned->plan(), planned_times.step_us, eager->plan(), eager_times.step_us);
+      compare(planned->plan(), planned_times.step_us, eager->plan(), eager_times.step_us, target);
   double best_us = planned_times.total_us;
   if (agreement != nullptr && !agreement->holds(*planned)) {
     leave_what_rounds(recording, target, *planned, *agreement, &stretches);
