@@ -8,6 +8,9 @@ namespace {
 
 constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
 
+/// Not by std::abs: the least i64 has no magnitude.
+bool fits(int64_t number) { return -kMost <= number && number <= kMost; }
+
 class Narrower {
  public:
   explicit Narrower(const KernelSpec& spec) : spec_(spec), leads_(spec.body.size(), false) {}
@@ -68,7 +71,7 @@ class Narrower {
 
   void add_source(Inst inst, Both* both) {
     if (inst.prim == Prim::kConst) both->wide = push(inst);
-    if (inst.prim == Prim::kConst && std::abs(inst.imm_int) > kMost) return;
+    if (inst.prim == Prim::kConst && !fits(inst.imm_int)) return;
     inst.type = DType::kI32;
     both->narrow = push(inst);
   }
@@ -121,7 +124,7 @@ std::optional<KernelSpec> with_short_places(const KernelSpec& spec) { return Nar
 bool places_are_short(const Geometry& geometry) {
   int64_t largest = 0, longest = 1;
   for (const int64_t param : geometry.params) {
-    if (std::abs(param) > kMost) return false;
+    if (!fits(param)) return false;
     largest = std::max(largest, std::abs(param));
   }
   for (const int64_t size : geometry.sizes) longest = std::max(longest, size);
