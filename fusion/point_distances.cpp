@@ -16,18 +16,18 @@ class Distances {
   /// sqrt(sum((a - b)^2)) for each pair.
   std::vector<Node> by_differences() {
     const ValueId a = tensor_arg(node_, 0), b = tensor_arg(node_, 1);
-    const Value& out = graph_.value(node_.outputs[0]);
-    std::vector<int64_t> sizes = out.sizes;
+    const DType type = graph_.value(node_.outputs[0]).dtype;
+    std::vector<int64_t> sizes = graph_.value(node_.outputs[0]).sizes;
     sizes.push_back(graph_.value(a).sizes.back());
     const auto rank = static_cast<int64_t>(sizes.size());
     const ValueId difference =
         r_.call("aten::sub.Tensor", {tensor(with_dim(a, 1)), tensor(with_dim(b, 2)), {int64_t{1}}},
-                r_.fresh(out.dtype, sizes));
+                r_.fresh(type, sizes));
     const ValueId square =
         r_.like("aten::mul.Tensor", {tensor(difference), tensor(difference)}, difference);
     const ValueId total =
         r_.call("aten::sum.dim_IntList", {tensor(square), {Arg::Ints{rank - 1}}, {false}, Arg{}},
-                r_.fresh(out.dtype, graph_.value(node_.outputs[0]).sizes));
+                r_.fresh(type, graph_.value(node_.outputs[0]).sizes));
     r_.call("aten::sqrt", {tensor(total)}, node_.outputs[0]);
     return r_.take();
   }
