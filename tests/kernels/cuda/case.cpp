@@ -144,6 +144,8 @@ void CaseBuilder::store_row(int16_t value, DType dtype) {
 }
 
 int16_t CaseBuilder::coord(int dim) {
+  if (domain_[static_cast<size_t>(dim)] == 1)  // no dim of the kernel's
+    return body_.constant_int(DType::kI64, 0);
   pinned_[static_cast<size_t>(dim)] = true;
   return body_.coord(dim);
 }
