@@ -63,7 +63,8 @@ class Program(unittest.TestCase):
         inputs = ARCHIVES / "bad/wrong_outputs.inputs"
         result = run("check", LINEAR, "--inputs", inputs)
         self.assertEqual(result.returncode, 1)
-        self.assertIn("recorded outputs differ", result.stdout)
+        self.assertIn("recorded outputs differ, from LibTorch's here as well", result.stdout)
+        self.assertIn("5 runs agree with LibTorch, not with the recorded outputs", result.stdout)
 
     def test_check_says_how_far_each_answer_is_from_float64(self):
         mlp = ARCHIVES / "layers/mlp_1000_1000_100.pt"
