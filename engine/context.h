@@ -68,6 +68,12 @@ class Context {
     x86::run_host_rows(r.rows, floats(r.x), floats(r.values),
                        reinterpret_cast<int64_t*>(floats(r.places)), site_.parallel);
   }
+  void run_ordering(const Step& step) {
+    const OrderingCall& o = step.ordering;
+    x86::run_ordering(o.rows, floats(o.x), floats(o.values),
+                      reinterpret_cast<int64_t*>(floats(o.places)), scratch_of(step),
+                      site_.parallel);
+  }
   void run_window_pool(const WindowPoolCall& w) {
     x86::run_window_pool(w.pool, floats(w.x), floats(w.out),
                          reinterpret_cast<int64_t*>(floats(w.places)), site_.parallel);

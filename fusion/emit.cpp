@@ -14,6 +14,7 @@
 #include "fusion/image_conv.h"
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
+#include "fusion/ordering.h"
 #include "fusion/passes.h"
 #include "fusion/pointwise.h"
 #include "fusion/recurrence.h"
@@ -247,6 +248,11 @@ class Emitter {
     if (make_host_rows(graph_, node(n), &step->host_rows)) {
       step->kind = Step::Kind::kHostRows;
       step->name = name_of_step(step->host_rows);
+      return true;
+    }
+    if (make_ordering(graph_, node(n), &step->ordering)) {
+      step->kind = Step::Kind::kOrdering;
+      step->name = name_of_step(step->ordering);
       return true;
     }
     if (make_window_pool(graph_, node(n), &step->window_pool)) {

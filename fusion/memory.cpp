@@ -200,6 +200,7 @@ int64_t scratch_bytes(const Step& step, const Target& target) {
     return floats_of_conv(step.image_conv) * size_of(DType::kF32);
   if (step.kind == Step::Kind::kRecurrence)
     return step.recurrence.shape.scratch_floats() * size_of(DType::kF32);
+  if (step.kind == Step::Kind::kOrdering) return step.ordering.rows.scratch_bytes();
   if (step.kind == Step::Kind::kAttention)
     return target.attention->scratch_bytes(step.attention.shape);
   if (step.kind == Step::Kind::kMatmul) return target.blas_workspace_bytes;
@@ -317,6 +318,11 @@ void locate_operands(Plan* plan) {
       r.x = locate(r.x_value);
       r.values = locate(r.value_value);
       r.places = locate(r.place_value);
+    } else if (step.kind == Step::Kind::kOrdering) {
+      OrderingCall& o = step.ordering;
+      o.x = locate(o.x_value);
+      o.values = locate(o.value_value);
+      o.places = locate(o.place_value);
     } else if (step.kind == Step::Kind::kWindowPool) {
       WindowPoolCall& w = step.window_pool;
       w.x = locate(w.x_value);

@@ -17,6 +17,7 @@
 #include "kernels/x86/conv_shape.h"
 #include "kernels/x86/host_rows.h"
 #include "kernels/x86/matmul.h"
+#include "kernels/x86/ordering.h"
 #include "kernels/x86/recurrence.h"
 #include "kernels/x86/windows.h"
 #include "loader/graph.h"
@@ -153,6 +154,13 @@ struct HostRowsCall {
   Location x, values, places;
 };
 
+/// Rows in order, or what comes first in them: see kernels/x86/ordering.h.
+struct OrderingCall {
+  x86::Ordering rows;
+  ValueId x_value = kNone, value_value = kNone, place_value = kNone;  ///< kNone: not wanted
+  Location x, values, places;
+};
+
 /// Poolings of images as they lie, float32: see kernels/x86/windows.h.
 struct WindowPoolCall {
   x86::WindowPool pool;
@@ -172,6 +180,7 @@ struct Step {
     kRowSum,
     kByIndex,
     kHostRows,
+    kOrdering,
     kWindowPool,
     kEmbeddingBag,
     kRegions,
@@ -198,6 +207,7 @@ struct Step {
   RowSum row_sum;                   ///< kRowSum
   ByIndexCall by_index;             ///< kByIndex
   HostRowsCall host_rows;           ///< kHostRows
+  OrderingCall ordering;            ///< kOrdering
   WindowPoolCall window_pool;       ///< kWindowPool
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   RegionsCall regions;              ///< kRegions

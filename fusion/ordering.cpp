@@ -1,0 +1,110 @@
+#include "fusion/ordering.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "fusion/node_args.h"
+
+namespace torchweld {
+namespace {
+
+using x86::Ordering;
+using x86::OrderingOp;
+
+std::optional<bool> bool_arg(const Node& node, size_t i) {
+  const Arg* arg = arg_at(node, i);
+  const auto* flag = arg == nullptr ? nullptr : std::get_if<bool>(&arg->value);
+  return flag == nullptr ? std::nullopt : std::optional(*flag);
+}
+
+ValueId output(const Node& node, size_t i) {
+  return i < node.outputs.size() ? node.outputs[i] : kNone;
+}
+
+/// What a node's arguments say; the dim that is a row, where there are dims.
+struct Wanted {
+  std::optional<int64_t> dim;
+  std::optional<bool> descending;
+  bool in_order = true;
+};
+
+bool fill_top(const Node& node, OrderingCall* call, Wanted* wanted) {
+  const auto k = int_arg(node, 1);
+  const auto in_order = bool_arg(node, 4);
+  if (!k || !in_order) return false;
+  call->rows.op = OrderingOp::kTop;
+  call->rows.made = *k;
+  call->value_value = output(node, 0);
+  call->place_value = output(node, 1);
+  *wanted = {int_arg(node, 2), bool_arg(node, 3), *in_order};
+  return true;
+}
+
+/// Whether what the node makes has the types that the kernel makes.
+bool types_match(const Graph& graph, const OrderingCall& call) {
+  const Value& x = graph.value(call.x_value);
+  const auto has = [&](ValueId id, DType dtype) {
+    return id == kNone || (!graph.value(id).opaque && graph.value(id).dtype == dtype &&
+                           graph.value(id).sizes.size() == x.sizes.size());
+  };
+  return !x.opaque && x.dtype != DType::kOther && has(call.value_value, x.dtype) &&
+         has(call.place_value, DType::kI64);
+}
+
+Ordering::Strides strides_at(const Graph& graph, const OrderingCall& call, size_t d) {
+  const auto of = [&](ValueId id) { return id == kNone ? 0 : graph.value(id).strides[d]; };
+  return {of(call.x_value), of(call.value_value), of(call.place_value)};
+}
+
+/// Rows along `row` over all other dims, of which those that go on where the next ends are one.
+bool lay_out(const Graph& graph, size_t row, OrderingCall* call) {
+  Ordering& o = call->rows;
+  const std::vector<int64_t>& sizes = graph.value(call->x_value).sizes;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    if (d == row || sizes[d] == 1) continue;
+    const Ordering::Strides s = strides_at(graph, *call, d);
+    if (o.kept > 0) {
+      Ordering::Strides& outer = o.strides[o.kept - 1];
+      if (outer.x == s.x * sizes[d] && outer.values == s.values * sizes[d] &&
+          outer.places == s.places * sizes[d]) {
+        o.sizes[o.kept - 1] *= sizes[d];
+        outer = s;
+        continue;
+      }
+    }
+    if (o.kept == Ordering::kMostDims) return false;
+    o.sizes[o.kept] = sizes[d];
+    o.strides[o.kept++] = s;
+  }
+  if (!sizes.empty()) o.along = strides_at(graph, *call, row);
+  o.columns = sizes.empty() ? 1 : sizes[row];
+  return o.columns <= std::numeric_limits<int32_t>::max();
+}
+
+}  // namespace
+
+bool make_ordering(const Graph& graph, const Node& node, OrderingCall* out) {
+  OrderingCall call;
+  Wanted wanted;
+  call.x_value = tensor_arg(node, 0);
+  if (call.x_value == kNone || node.op != "aten::topk" || !fill_top(node, &call, &wanted))
+    return false;
+  const size_t rank = graph.value(call.x_value).sizes.size();
+  if (!wanted.dim || !wanted.descending || !types_match(graph, call)) return false;
+  call.rows.dtype = graph.value(call.x_value).dtype;
+  call.rows.descending = *wanted.descending;
+  call.rows.in_order = wanted.in_order;
+  if (!lay_out(graph, whole_dim(*wanted.dim, rank), &call)) return false;
+  *out = call;
+  return true;
+}
+
+std::string name_of_step(const OrderingCall& call) {
+  const Ordering& o = call.rows;
+  return fmt::format("top{}_{}x{}_{}", o.made, o.rows(), o.columns, name_of(o.dtype));
+}
+
+}  // namespace torchweld
