@@ -27,17 +27,32 @@ inline int64_t most_keyed(const Ordering& call) {
   return std::max(call.columns, call.made + 1);
 }
 
-/// Sorts by key, equal ones as they were, by bytes of the key; in `from` or in `other`.
+/// The least and the largest key.
 template <class E>
-E* sort_by_bytes(E* from, E* other, int64_t count) {
-  constexpr int kBytes = sizeof(typename E::Key);
-  const auto byte_of = [](const E& e, int b) { return static_cast<uint8_t>(e.key >> (8 * b)); };
-  uint32_t begins[kBytes][256] = {};
-  for (int64_t i = 0; i < count; ++i) {
-    for (int b = 0; b < kBytes; ++b) ++begins[b][byte_of(from[i], b)];
+std::pair<typename E::Key, typename E::Key> range_of(const E* row, int64_t count) {
+  auto low = row[0].key, high = row[0].key;
+  for (int64_t i = 1; i < count; ++i) {
+    low = std::min(low, row[i].key);
+    high = std::max(high, row[i].key);
   }
-  for (int b = 0; b < kBytes; ++b) {
-    if (begins[b][byte_of(from[0], b)] == count) continue;
+  return {low, high};
+}
+
+/// Sorts by key, equal ones as they were, by bytes of what the key is above `low`; in `from` or in
+/// `other`.
+template <class E>
+E* sort_by_bytes(E* from, E* other, int64_t count, typename E::Key low, typename E::Key range) {
+  constexpr int kMostBytes = sizeof(range);
+  int bytes = 0;
+  while (bytes < kMostBytes && range >> (8 * bytes) != 0) ++bytes;
+  const auto byte_of = [low](const E& e, int b) {
+    return static_cast<uint8_t>((e.key - low) >> (8 * b));
+  };
+  uint32_t begins[kMostBytes][256] = {};
+  for (int64_t i = 0; i < count; ++i) {
+    for (int b = 0; b < bytes; ++b) ++begins[b][byte_of(from[i], b)];
+  }
+  for (int b = 0; b < bytes; ++b) {
     uint32_t begin = 0;
     for (uint32_t& bucket : begins[b]) begin += std::exchange(bucket, begin);
     for (int64_t i = 0; i < count; ++i) other[begins[b][byte_of(from[i], b)]++] = from[i];
@@ -158,16 +173,28 @@ class OrderedRow {
     const int64_t n = call_.columns;
     constexpr int64_t kLeastByBytes = 64 * sizeof(Key);
     read(n);
-    if (n < kLeastByBytes) {
-      call_.in_order ? std::sort(all_, all_ + n, BeforeOrLeft{})
-                     : std::sort(all_, all_ + n, Before{});
-      return all_;
+    const E* by_bytes = n < kLeastByBytes ? nullptr : sorted_by_bytes();
+    if (by_bytes != nullptr) return by_bytes;
+    if (call_.in_order) {
+      std::sort(all_, all_ + n, BeforeOrLeft{});
+    } else {
+      std::sort(all_, all_ + n, Before{});
     }
-    const E* ordered = sort_by_bytes(all_, all_ + n, n);
+    return all_;
+  }
+
+  /// Null where equal elements leave a choice, which is std::sort's; the row is as it was read
+  /// then.
+  const E* sorted_by_bytes() {
+    const int64_t n = call_.columns;
+    const auto [low, high] = range_of(all_, n);
+    const Key range = high - low;
+    // With fewer keys than elements some are equal.
+    if (!call_.in_order && range < static_cast<Key>(n - 1)) return nullptr;
+    const E* ordered = sort_by_bytes(all_, all_ + n, n, low, range);
     if (call_.in_order || !has_equal(ordered, n)) return ordered;
     read(n);
-    std::sort(all_, all_ + n, Before{});
-    return all_;
+    return nullptr;
   }
 
   const Ordering& call_;

@@ -66,3 +66,41 @@ def nothing_chosen():
         return (*x.topk(0), *x[:0].topk(2), *x[:, :0].topk(0, 1), *x[:, :0].topk(2, 0))
 
     return traced(forward, torch.randn(4, 5))
+
+
+@archive
+def sorted_rows():
+    def sort(x):
+        results = []
+        for dim, descending, stable in ((-1, False, False), (0, True, False), (1, False, True), (2, True, True)):
+            results += [*torch.sort(x, dim=dim, descending=descending, stable=stable), x.argsort(dim, descending)]
+            results.append(torch.argsort(x, dim=dim, descending=descending, stable=stable))
+        turned = x.permute(2, 0, 1)
+        return (*results, *turned.sort(0), turned.argsort(), *x[:, ::2, 1:].sort(-2), x.msort(), *x.flatten().sort(), *x[0, 0, 0].sort())
+
+    return each_dtype(sort, (5, 6, 40), [*DTYPES, torch.bool])
+
+
+@archive
+def sorted_long_rows():
+    """Many integers of one dim LibTorch sorts in another way, and what is expanded it doesn't sort."""
+
+    def forward(x, ids, classes):
+        order = ids.argsort()
+        a = *x.sort(), *x.sort(descending=True), *x.relu().sort(), order, ids[order], *ids.sort(descending=True)
+        return *a, *classes.sort(), *x[0, :300].expand(2, -1).sort(0), *x[:, :1].expand(-1, 40).sort(-1), *x[:, :0].sort()
+
+    x, ids = torch.randn(3, 4000), torch.randint(-9, 9, (40000,))
+    return traced(forward, x, ids, torch.randint(0, 5, (3, 4000)).to(torch.uint8))
+
+
+@archive
+def ranked():
+    """Sums of the probable, as samplers make them, and places in order as indices."""
+
+    def forward(x, y):
+        values, places = torch.sort(x, dim=-1, descending=True)
+        keep = values.softmax(-1).cumsum(-1) < 0.9
+        return torch.zeros_like(x).scatter(1, places, values * keep), y[places[:, :3]], places.argsort(-1)
+
+    return traced(forward, torch.randn(6, 50), torch.randn(50, 4))

@@ -270,12 +270,12 @@ TEST(Group, RandomDrawsKeepTheirOrder) {
 
 TEST(Group, ReasonsOfEagerSteps) {
   EXPECT_EQ(planned(R"(graph(%0: f32[4], %1: other[4] opaque, %2: f32[2,1]):
-  %3: f32[4], %4: i64[4] = aten::sort(%0, 0, false)
+  %3: f32[4], %4: i64[4] = aten::mode(%0, 0, false)
   %5: other[4] = aten::neg(%1)
   return %3, %4, %5
 )"),
-            R"(step 0: eager aten::sort, since sorts or searches, which no kernel does
-  %3: f32[4], %4: i64[4] = aten::sort(%0, 0, false)
+            R"(step 0: eager aten::mode, since sorts or searches, which no kernel does
+  %3: f32[4], %4: i64[4] = aten::mode(%0, 0, false)
 step 1: eager aten::neg, since an operand's dtype is one that kernels don't compute on
   %5: other[4] = aten::neg(%1)
 return %3 in eager, %4 in eager, %5 in eager

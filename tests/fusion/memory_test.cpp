@@ -11,7 +11,7 @@ TEST(Memory, BuffersThatDoNotMeetShareTheirPlace) {
   %1: f32[64] = aten::relu(%0)
   %2: f32[64] = aten::logcumsumexp(%1, 0)
   %3: f32[64] = aten::relu(%2)
-  %4: f32[64] = aten::sort(%3, 0, false)
+  %4: f32[64] = aten::logcumsumexp(%3, 0)
   return %4
 )"),
             R"(step 0: fused single_relu_f32 over [64]
@@ -25,8 +25,8 @@ step 2: fused single_relu_f32 over [64]
   load  %2 in eager {1}
   store %3 in arena 0..256 {1}
   release %2
-step 3: eager aten::sort, since sorts or searches, which no kernel does
-  %4: f32[64] = aten::sort(%3, 0, false)
+step 3: eager aten::logcumsumexp, since not a pointwise operator
+  %4: f32[64] = aten::logcumsumexp(%3, 0)
 return %4 in eager
 arena 256 of 512 bytes
 )");

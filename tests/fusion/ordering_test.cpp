@@ -22,6 +22,41 @@ top1_1x1_i64
 )");
 }
 
+TEST(Ordering, SortedRows) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30,7], %1: bool[4,30]{1,4}, %2: f16[]):
+  %3: f32[4,30,7], %4: i64[4,30,7] = aten::sort(%0, 1, true)
+  %5: bool[4,30], %6: i64[4,30] = aten::sort.stable(%1, true, -1, false)
+  %7: i64[4,30]{1,4} = aten::argsort(%1, 0, true)
+  %8: i64[4,30]{1,4} = aten::argsort.stable(%1, false, 0, true)
+  %9: f32[4,30,7] = aten::msort(%0)
+  %10: f16[], %11: i64[] = aten::sort(%2, -1, false)
+  return %3, %4, %5, %6, %7, %8, %9, %10, %11
+)"),
+            R"(sort_28x30_f32
+sort_4x30_bool
+argsort_30x4_bool
+argsort_30x4_bool
+sort_210x4_f32
+sort_1x1_f16
+)");
+}
+
+/// Whether equal elements stay in order in the only step of a graph.
+bool stay_in_order(const std::string& operand, const std::string& call) {
+  const std::string text =
+      "graph(%0: " + operand + "):\n  %1: i64[40000] = aten::" + call + "\n  return %1\n";
+  return plan(parse_graph(text), float_rows(true)).steps.at(0).ordering.rows.in_order;
+}
+
+TEST(Ordering, EqualElementsStayInOrderWhereLibTorchLeavesThemSo) {
+  EXPECT_FALSE(stay_in_order("f32[40000]", "argsort(%0, 0, false)"));
+  EXPECT_TRUE(stay_in_order("f32[40000]", "argsort.stable(%0, true, 0, false)"));
+  EXPECT_TRUE(stay_in_order("i64[40000]", "argsort(%0, 0, false)"));
+  EXPECT_FALSE(stay_in_order("i64[40000]", "argsort(%0, 0, true)"));
+  EXPECT_FALSE(stay_in_order("bool[40000]", "argsort(%0, 0, false)"));
+  EXPECT_TRUE(stay_in_order("f32[40000]{0}", "argsort(%0, 0, false)"));
+}
+
 TEST(Ordering, NothingOfRowsIsAStepAndSoAreNoRows) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[0,30]):
   %2: f32[4,0], %3: i64[4,0] = aten::topk(%0, 0, 1, true, true)

@@ -143,6 +143,47 @@ TEST(Ordering, TheFirstFewAreATens) {
   });
 }
 
+TEST(Ordering, SortedRowsAreATens) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  std::vector<at::ScalarType> types = kTypes;
+  types.push_back(at::kBool);
+  for_each_tensor(types, {0, 1, 2, 16, 17, 60, 255, 256, 700, 3000},
+                  [](const at::Tensor& x, int64_t dim) {
+                    for (const bool descending : {false, true}) {
+                      for (const bool in_order : {false, true}) {
+                        const auto [values, places] = x.sort(in_order, dim, descending);
+                        Ordering call;
+                        call.op = OrderingOp::kSort;
+                        call.descending = descending;
+                        call.in_order = in_order;
+                        SCOPED_TRACE(std::string(descending ? "descending" : "") +
+                                     (in_order ? ", in order" : ""));
+                        expect_same({values, places}, by_hand(call, x, dim, {values, places}));
+                        if (::testing::Test::HasFatalFailure()) return;
+                      }
+                    }
+                  });
+}
+
+TEST(Ordering, RowsThatMakeQuicksortSlowAreATens) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  // Median-of-three's worst, where std::sort and std::nth_element turn to heaps.
+  constexpr int64_t kHalf = 1500;
+  at::Tensor x = at::empty({1, 2 * kHalf});
+  for (int64_t i = 0; i < kHalf; ++i) {
+    x[0][i] = i % 2 == 0 ? static_cast<float>(i + 1) : static_cast<float>(kHalf + i);
+    x[0][kHalf + i] = static_cast<float>(2 * (i + 1));
+  }
+  x = at::cat({x.view({-1, 1}), x.view({-1, 1})}, 1).view({1, -1});
+  Ordering call;
+  const auto [first, first_places] = x.topk(kHalf, 1, false);
+  expect_same({first, first_places}, by_hand(call, x, 1, {first, first_places}));
+  call.op = OrderingOp::kSort;
+  call.in_order = false;
+  const auto [all, all_places] = x.sort(1);
+  expect_same({all, all_places}, by_hand(call, x, 1, {all, all_places}));
+}
+
 TEST(Ordering, NoneOfARowWritesNothing) {
   const at::Tensor x = at::rand({3, 4});
   const Results none{at::empty({3, 0}), at::empty({3, 0}, at::kLong)};
