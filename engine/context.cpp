@@ -180,6 +180,8 @@ void Context::run_step(size_t index) {
       return run_host_rows(plan_.steps[index].host_rows);
     case Step::Kind::kOrdering:
       return run_ordering(plan_.steps[index]);
+    case Step::Kind::kSortedSearch:
+      return run_sorted_search(plan_.steps[index].sorted_search);
     case Step::Kind::kWindowPool:
       return run_window_pool(plan_.steps[index].window_pool);
     case Step::Kind::kEmbeddingBag:

@@ -74,6 +74,10 @@ class Context {
                       reinterpret_cast<int64_t*>(floats(o.places)), scratch_of(step),
                       site_.parallel);
   }
+  void run_sorted_search(const SortedSearchCall& s) {
+    x86::run_sorted_search(s.search, address(s.bounds), address(s.values), address(s.places),
+                           site_.parallel);
+  }
   void run_window_pool(const WindowPoolCall& w) {
     x86::run_window_pool(w.pool, floats(w.x), floats(w.out),
                          reinterpret_cast<int64_t*>(floats(w.places)), site_.parallel);

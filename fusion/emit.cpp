@@ -25,6 +25,7 @@
 #include "fusion/row_sum.h"
 #include "fusion/scatter.h"
 #include "fusion/small_conv.h"
+#include "fusion/sorted_search.h"
 #include "fusion/window_pool.h"
 #include "kernels/op_table.h"
 
@@ -253,6 +254,11 @@ class Emitter {
     if (make_ordering(graph_, node(n), &step->ordering)) {
       step->kind = Step::Kind::kOrdering;
       step->name = name_of_step(step->ordering);
+      return true;
+    }
+    if (make_sorted_search(graph_, node(n), &step->sorted_search)) {
+      step->kind = Step::Kind::kSortedSearch;
+      step->name = name_of_step(step->sorted_search);
       return true;
     }
     if (make_window_pool(graph_, node(n), &step->window_pool)) {

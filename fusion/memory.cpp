@@ -323,6 +323,11 @@ void locate_operands(Plan* plan) {
       o.x = locate(o.x_value);
       o.values = locate(o.value_value);
       o.places = locate(o.place_value);
+    } else if (step.kind == Step::Kind::kSortedSearch) {
+      SortedSearchCall& s = step.sorted_search;
+      s.bounds = locate(s.bounds_value);
+      s.values = locate(s.values_value);
+      s.places = locate(s.places_value);
     } else if (step.kind == Step::Kind::kWindowPool) {
       WindowPoolCall& w = step.window_pool;
       w.x = locate(w.x_value);

@@ -8,6 +8,7 @@
 #include <set>
 #include <string_view>
 
+#include "fusion/merged_dims.h"
 #include "fusion/node_args.h"
 
 namespace torchweld {
@@ -88,32 +89,28 @@ bool types_match(const Graph& graph, const OrderingCall& call) {
          has(call.place_value, DType::kI64);
 }
 
-Ordering::Strides strides_at(const Graph& graph, const OrderingCall& call, size_t d) {
-  const auto of = [&](ValueId id) { return id == kNone ? 0 : graph.value(id).strides[d]; };
-  return {of(call.x_value), of(call.value_value), of(call.place_value)};
-}
-
-/// Rows along `row` over all other dims, of which those that go on where the next ends are one.
+/// Rows along `row` over all other dims.
 bool lay_out(const Graph& graph, size_t row, OrderingCall* call) {
   Ordering& o = call->rows;
   const std::vector<int64_t>& sizes = graph.value(call->x_value).sizes;
+  const auto stride = [&](ValueId id, size_t d) {
+    return id == kNone ? 0 : graph.value(id).strides[d];
+  };
+  MergedDims<3> merged;
   for (size_t d = 0; d < sizes.size(); ++d) {
-    if (d == row || sizes[d] == 1) continue;
-    const Ordering::Strides s = strides_at(graph, *call, d);
-    if (o.kept > 0) {
-      Ordering::Strides& outer = o.strides[o.kept - 1];
-      if (outer.x == s.x * sizes[d] && outer.values == s.values * sizes[d] &&
-          outer.places == s.places * sizes[d]) {
-        o.sizes[o.kept - 1] *= sizes[d];
-        outer = s;
-        continue;
-      }
+    const MergedDims<3>::Strides s = {stride(call->x_value, d), stride(call->value_value, d),
+                                      stride(call->place_value, d)};
+    if (d != row) {
+      merged.add(sizes[d], s);
+    } else {
+      o.along = {s[0], s[1], s[2]};
     }
-    if (o.kept == Ordering::kMostDims) return false;
-    o.sizes[o.kept] = sizes[d];
-    o.strides[o.kept++] = s;
   }
-  if (!sizes.empty()) o.along = strides_at(graph, *call, row);
+  if (merged.dims().size() > Ordering::kMostDims) return false;
+  for (const auto& dim : merged.dims()) {
+    o.sizes[o.kept] = dim.size;
+    o.strides[o.kept++] = {dim.strides[0], dim.strides[1], dim.strides[2]};
+  }
   o.columns = sizes.empty() ? 1 : sizes[row];
   return o.columns <= std::numeric_limits<int32_t>::max();
 }

@@ -19,6 +19,7 @@
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/ordering.h"
 #include "kernels/x86/recurrence.h"
+#include "kernels/x86/sorted_search.h"
 #include "kernels/x86/windows.h"
 #include "loader/graph.h"
 
@@ -161,6 +162,13 @@ struct OrderingCall {
   Location x, values, places;
 };
 
+/// Places of values in sorted rows: see kernels/x86/sorted_search.h.
+struct SortedSearchCall {
+  x86::SortedSearch search;
+  ValueId bounds_value = kNone, values_value = kNone, places_value = kNone;
+  Location bounds, values, places;
+};
+
 /// Poolings of images as they lie, float32: see kernels/x86/windows.h.
 struct WindowPoolCall {
   x86::WindowPool pool;
@@ -181,6 +189,7 @@ struct Step {
     kByIndex,
     kHostRows,
     kOrdering,
+    kSortedSearch,
     kWindowPool,
     kEmbeddingBag,
     kRegions,
@@ -208,6 +217,7 @@ struct Step {
   ByIndexCall by_index;             ///< kByIndex
   HostRowsCall host_rows;           ///< kHostRows
   OrderingCall ordering;            ///< kOrdering
+  SortedSearchCall sorted_search;   ///< kSortedSearch
   WindowPoolCall window_pool;       ///< kWindowPool
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   RegionsCall regions;              ///< kRegions

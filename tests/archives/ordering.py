@@ -104,3 +104,26 @@ def ranked():
         return torch.zeros_like(x).scatter(1, places, values * keep), y[places[:, :3]], places.argsort(-1)
 
     return traced(forward, torch.randn(6, 50), torch.randn(50, 4))
+
+
+@archive
+def places_in_order():
+    def search(x):
+        rows = x[:, :3].sort().values
+        places = [torch.searchsorted(rows, x[:, 3:]), torch.searchsorted(rows, x[:, 3:], right=True), torch.searchsorted(rows, x[:, :3], side="right")]
+        places += [torch.searchsorted(x[:, :3], x[:, 3:], out_int32=True), torch.searchsorted(rows[0, 0], x.permute(2, 0, 1))]
+        places += [torch.searchsorted(rows[..., ::2], x[:, ::2, :5]), torch.bucketize(x, rows[1, 1]), torch.bucketize(x.transpose(0, 1), rows[0, 0, ::3], right=True)]
+        return *places, torch.bucketize(x[0, 0, 0], rows[0, 0]), torch.bucketize(x[:0], rows[0, 0]), torch.searchsorted(rows[..., :0], x[:, :3])
+
+    return each_dtype(search, (5, 6, 40))
+
+
+@archive
+def histogram():
+    """As much as several threads share."""
+
+    def forward(x, edges):
+        bins = torch.bucketize(x, edges)
+        return bins, torch.zeros(65).scatter_add(0, bins.flatten(), x.abs().flatten())
+
+    return traced(forward, torch.randn(300, 400), torch.linspace(-3, 3, 64))
