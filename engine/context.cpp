@@ -2,13 +2,14 @@
 #include "engine/context.h"
 
 #include <ATen/TensorUtils.h>
-#include <ATen/ops/clone.h>
 #include <c10/core/TensorImpl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "engine/nvtx.h"
+#include "engine/owned_tensor.h"
 #include "engine/step_errors.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
@@ -30,17 +31,6 @@ at::Tensor view_over(const at::Tensor& base, const Value& v, int64_t offset) {
   c10::TensorImpl* impl = out.unsafeGetTensorImpl();
   impl->set_sizes_and_strides(v.sizes, v.strides, offset);
   return out;
-}
-
-/// With the strides of the tensor also where elements share memory, as expand() makes them.
-at::Tensor own_copy(const at::Tensor& tensor) {
-  if (tensor.layout() != at::kStrided || tensor.is_quantized() || tensor.numel() == 0 ||
-      tensor.is_non_overlapping_and_dense())
-    return tensor.clone();
-  int64_t span = 1;
-  for (int64_t d = 0; d < tensor.dim(); ++d) span += (tensor.size(d) - 1) * tensor.stride(d);
-  const at::Tensor memory = tensor.as_strided({span}, {1}).clone();
-  return memory.as_strided(tensor.sizes(), tensor.strides(), 0);
 }
 
 }  // namespace
@@ -84,10 +74,18 @@ void Context::list_fleeting() {
     if (kind == Buffer::Kind::kOutput || kind == Buffer::Kind::kEager)
       fleeting_storages_.push_back(static_cast<StorageId>(s));
   }
+  std::map<StorageId, size_t> released;
+  for (size_t i = 0; i < plan_.releases.size(); ++i) {
+    for (const StorageId s : plan_.releases[i]) released.emplace(s, i);
+  }
+  released_values_.resize(plan_.steps.size());
   for (const Step& step : plan_.steps) {
     if (step.kind != Step::Kind::kEager) continue;
     for (const ValueId id : plan_.graph.nodes[static_cast<size_t>(step.nodes[0])].outputs) {
-      if (id != kNone) fleeting_values_.push_back(id);
+      if (id == kNone) continue;
+      fleeting_values_.push_back(id);
+      const auto last = released.find(plan_.graph.value(id).storage);
+      if (last != released.end()) released_values_[last->second].push_back(id);
     }
   }
   for (const ValueId id : output_values_) {
@@ -109,6 +107,7 @@ void Context::run(const std::vector<const at::Tensor*>& leaves, const AfterStep*
     }
     if (after_step != nullptr) (*after_step)(i, *this);
     for (const StorageId s : plan_.releases[i]) holders_[static_cast<size_t>(s)].reset();
+    for (const ValueId id : released_values_[i]) values_[static_cast<size_t>(id)].reset();
   }
   bound_.runtime().drain(site_);
 }

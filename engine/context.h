@@ -105,6 +105,7 @@ class Context {
   std::vector<at::Tensor> values_;  // by value: the very tensor, where identity or speed wants it
   std::vector<StorageId> fleeting_storages_;  // whose holders live for one call
   std::vector<ValueId> fleeting_values_;
+  std::vector<std::vector<ValueId>> released_values_;  // by step: those of Plan::releases
   std::vector<StorageId> output_storages_;
   std::vector<ValueId> output_values_;  // by output storage: a value that is all of it, or kNone
   std::vector<ValueId> wholes_;         // the same by storage

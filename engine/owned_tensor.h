@@ -1,4 +1,4 @@
-// Tensors on the host over memory that didn't come from LibTorch's allocator.
+// Tensors with memory of their own.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,8 +6,12 @@
 
 namespace torchweld {
 
-/// A tensor that owns `memory`, of as many bytes as its layout spans.
+/// A tensor on the host that owns `memory`, which didn't come from LibTorch's allocator, of as many
+/// bytes as its layout spans.
 at::Tensor tensor_over(c10::DataPtr memory, size_t bytes, c10::IntArrayRef sizes,
                        c10::IntArrayRef strides, c10::ScalarType type);
+
+/// A copy, with the strides of the tensor also where elements share memory, as expand() makes them.
+at::Tensor own_copy(const at::Tensor& tensor);
 
 }  // namespace torchweld

@@ -1,6 +1,10 @@
 // Whose memory an answer is, and how exact it is.
 #include <ATen/ATen.h>
+#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
 
 #include "kernels/x86/isa.h"
 #include "tests/support/script_module.h"
@@ -13,6 +17,53 @@ at::Tensor first(const c10::IValue& answer) {
   return answer.isTensor() ? answer.toTensor() : answer.toTuple()->elements()[0].toTensor();
 }
 at::Tensor second(const c10::IValue& answer) { return answer.toTuple()->elements()[1].toTensor(); }
+
+/// Stands for LibTorch's allocator and counts what is alive.
+class CountingAllocator final : public c10::Allocator {
+ public:
+  CountingAllocator() : before_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this, 255); }
+  ~CountingAllocator() override { c10::SetCPUAllocator(before_, 255); }
+
+  c10::DataPtr allocate(size_t bytes) override {
+    auto* const block = new Block{before_->allocate(bytes), bytes};
+    alive += static_cast<int64_t>(bytes);
+    most = std::max(most, alive);
+    return {block->memory.get(), block, &free, c10::kCPU};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return nullptr; }
+  void copy_data(void* to, const void* from, size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+
+  static inline int64_t alive = 0, most = 0;
+
+ private:
+  struct Block {
+    c10::DataPtr memory;
+    size_t bytes;
+  };
+  static void free(void* block) {
+    alive -= static_cast<int64_t>(static_cast<Block*>(block)->bytes);
+    delete static_cast<Block*>(block);
+  }
+
+  c10::Allocator* const before_;
+};
+
+// Sixteen results, of which a step needs one.
+TEST(Outputs, LibTorchsStepsHoldNoMoreThanTheNextOnesNeed) {
+  std::string source = "def forward(self, x):\n";
+  for (int i = 0; i < 16; ++i) source += "  x = torch.logcumsumexp(x, 1)\n";
+  const Engine engine = ScriptModule(source + "  return x\n").load(blocking());
+  const at::Tensor x = at::randn({64, 1024});
+  engine.prepare({x});
+  engine.run({x});
+  const CountingAllocator allocator;
+  engine.run({x});
+  EXPECT_GT(allocator.most, 0);
+  EXPECT_LT(allocator.most, 6 * static_cast<int64_t>(x.nbytes()));
+  EXPECT_EQ(allocator.alive, 0);
+}
 
 TEST(Outputs, AnInputGivenBackIsTheInput) {
   const Engine engine = ScriptModule("def forward(self, x):\n  return x, x.t()\n").load(blocking());
