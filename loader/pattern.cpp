@@ -228,6 +228,30 @@ class Filler {
   std::vector<c10::IValue>& containers_;
 };
 
+// An object may hold itself.
+constexpr int kMostNested = 16;
+
+void visit_tensors(const c10::IValue& value, const std::function<void(const at::Tensor&)>& f,
+                   int objects) {
+  const auto visit = [&](const c10::IValue& inner) { visit_tensors(inner, f, objects); };
+  if (value.isTensor()) {
+    f(value.toTensor());
+  } else if (value.isTensorList()) {
+    for (const at::Tensor& t : value.toTensorVector()) f(t);
+  } else if (value.isList()) {
+    for (const c10::IValue& element : value.toListRef()) visit(element);
+  } else if (value.isTuple()) {
+    for (const c10::IValue& element : value.toTupleRef().elements()) visit(element);
+  } else if (value.isGenericDict()) {
+    for (const auto& entry : value.toGenericDict()) {
+      visit(entry.key());
+      visit(entry.value());
+    }
+  } else if (is_plain_object(value) && ++objects <= kMostNested) {
+    for (const c10::IValue& attribute : value.toObjectRef().slots()) visit(attribute);
+  }
+}
+
 void list_containers_of(const PatternItem& item, std::vector<int>* made, std::vector<int>* taken) {
   if (item.kind == Kind::kSame) taken->push_back(item.leaf);
   if (item.kind == Kind::kList || item.kind == Kind::kDict || item.kind == Kind::kObject)
@@ -340,20 +364,7 @@ std::string Pattern::describe() const {
 }
 
 void for_each_tensor(const c10::IValue& value, const std::function<void(const at::Tensor&)>& f) {
-  if (value.isTensor()) {
-    f(value.toTensor());
-  } else if (value.isTensorList()) {
-    for (const at::Tensor& t : value.toTensorVector()) f(t);
-  } else if (value.isList()) {
-    for (const c10::IValue& element : value.toListRef()) for_each_tensor(element, f);
-  } else if (value.isTuple()) {
-    for (const c10::IValue& element : value.toTupleRef().elements()) for_each_tensor(element, f);
-  } else if (value.isGenericDict()) {
-    for (const auto& entry : value.toGenericDict()) {
-      for_each_tensor(entry.key(), f);
-      for_each_tensor(entry.value(), f);
-    }
-  }
+  visit_tensors(value, f, 0);
 }
 
 std::string describe(const at::Tensor& tensor) {
