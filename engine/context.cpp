@@ -75,7 +75,7 @@ void Context::list_fleeting() {
       fleeting_storages_.push_back(static_cast<StorageId>(s));
   }
   std::map<StorageId, size_t> released;
-  for (size_t i = 0; i < plan_.releases.size(); ++i) {
+  for (size_t i = 0; bound_.runtime().finishes_steps() && i < plan_.releases.size(); ++i) {
     for (const StorageId s : plan_.releases[i]) released.emplace(s, i);
   }
   released_values_.resize(plan_.steps.size());
@@ -362,6 +362,7 @@ at::Tensor Context::tensor_of(ValueId id) const {
   if (b.kind == Buffer::Kind::kInput && graph.inputs[static_cast<size_t>(b.index)] == id)
     return *(*leaves_)[static_cast<size_t>(b.index)];
   const at::Tensor base = holder(v.storage);
+  if (v.elements() == 0) return view_over(base, v, 0);  // a tensor of none has no address
   const auto* start = static_cast<const char*>(base.storage().data());
   return view_over(base, v,
                    (bases_[static_cast<size_t>(v.storage)] - start) / size_of(v.dtype) + v.offset);

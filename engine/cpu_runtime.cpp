@@ -44,6 +44,7 @@ class CpuRuntime : public Runtime {
     return has_hand_kernels() ? &attention_ : nullptr;
   }
   bool multiplies(DType type) const override { return x86::multiplies(type); }
+  bool finishes_steps() const override { return true; }
   bool can_be_timed() const override { return backend_ != nullptr; }
   LaunchSite site() const override { return {parallel_, nullptr}; }
   void* stream() const override { return nullptr; }

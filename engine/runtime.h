@@ -55,6 +55,9 @@ class Runtime {
   /// Whether times of steps run here mean anything to a plan's choice.
   virtual bool can_be_timed() const { return false; }
 
+  /// Whether a step's work is over when it returns; otherwise what it uses has to live on.
+  virtual bool finishes_steps() const { return false; }
+
   /// Where the calling thread's launches go now: its threads, or its current stream.
   virtual LaunchSite site() const = 0;
   /// The site's stream alone.
