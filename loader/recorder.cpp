@@ -42,6 +42,13 @@ bool is_told_its_shape(const CodeNode& node, const std::vector<c10::IValue>& arg
   return node.name == "aten::one_hot" && arguments[1].isInt() && arguments[1].toInt() >= 0;
 }
 
+/// Dropout in place leaves its tensor as it is outside of training.
+bool drops_nothing(const CodeNode& node, const std::vector<c10::IValue>& arguments) {
+  if (!node.name.ends_with("dropout_") || node.traits.train_at < 0) return false;
+  const c10::IValue& train = arguments[static_cast<size_t>(node.traits.train_at)];
+  return train.isBool() && !train.toBool();
+}
+
 }  // namespace
 
 Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
@@ -240,7 +247,8 @@ bool Recorder::after(const CodeNode& node, const torch::jit::Stack& stack) {
     });
   }
   const auto& writes = node.traits.writes;
-  const bool written = std::find(writes.begin(), writes.end(), true) != writes.end();
+  const bool written = std::find(writes.begin(), writes.end(), true) != writes.end() &&
+                       !drops_nothing(node, pending_);
   if (written && is_metadata_write(node.name)) {
     for (const at::Tensor& t : outputs) rebind_if_moved(t);
     return false;

@@ -35,6 +35,17 @@ TEST(Plans, OnePlanForOneSignature) {
   EXPECT_EQ(counters.planned_blocks, 4);
 }
 
+TEST(Plans, DropoutInPlaceIsNoStepOutsideOfTraining) {
+  const ScriptModule module(
+      "def forward(self, x):\n"
+      "  y = torch.relu(x)\n"
+      "  return torch.dropout_(y, 0.5, False) + torch.tanh(y)\n");
+  const Engine engine = module.load(blocking());
+  for (int i = 0; i < 3; ++i) expect_same(engine, module, {at::randn({3, 4})});
+  const Explanation explanation = engine.explain({at::randn({3, 4})});
+  EXPECT_EQ(explanation.blocks[0].steps.size(), 1u);
+}
+
 TEST(Plans, ShapeStridesAndTypeAreTheSignature) {
   const ScriptModule module(kChain);
   const Engine engine = module.load(blocking());
