@@ -49,11 +49,14 @@ inline std::optional<double> scalar_arg(const Graph& graph, const Node& node, si
   return v.has_scalar && v.sizes.empty() ? std::optional(v.scalar) : std::nullopt;
 }
 
-inline bool flag_arg(const Node& node, size_t i) {
+inline std::optional<bool> bool_arg(const Node& node, size_t i) {
   const Arg* arg = arg_at(node, i);
   const auto* b = arg == nullptr ? nullptr : std::get_if<bool>(&arg->value);
-  return b != nullptr && *b;
+  return b == nullptr ? std::nullopt : std::optional(*b);
 }
+
+/// False where it isn't given.
+inline bool flag_arg(const Node& node, size_t i) { return bool_arg(node, i).value_or(false); }
 
 /// A dim, perhaps counted from the end, of a tensor of this rank.
 inline size_t whole_dim(int64_t dim, size_t rank) {

@@ -17,12 +17,6 @@ namespace {
 using x86::Ordering;
 using x86::OrderingOp;
 
-std::optional<bool> bool_arg(const Node& node, size_t i) {
-  const Arg* arg = arg_at(node, i);
-  const auto* flag = arg == nullptr ? nullptr : std::get_if<bool>(&arg->value);
-  return flag == nullptr ? std::nullopt : std::optional(*flag);
-}
-
 ValueId output(const Node& node, size_t i) {
   return i < node.outputs.size() ? node.outputs[i] : kNone;
 }
