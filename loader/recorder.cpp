@@ -98,8 +98,6 @@ bool Recorder::is_recordable(const at::Tensor& tensor) {
     abandon("a sparse or nested tensor");
   } else if (tensor.is_quantized()) {
     abandon("a quantised tensor");
-  } else if (tensor.is_conj() || tensor.is_neg()) {
-    abandon("a lazily conjugated or negated tensor");
   }
   return why_.empty();
 }
@@ -107,7 +105,7 @@ bool Recorder::is_recordable(const at::Tensor& tensor) {
 ValueId Recorder::add_value(const at::Tensor& tensor, StorageId storage) {
   Value v;
   v.dtype = dtype_of(tensor.scalar_type());
-  v.opaque = v.dtype == DType::kOther;
+  v.opaque = v.dtype == DType::kOther || tensor.is_conj() || tensor.is_neg();
   v.sizes = tensor.sizes().vec();
   v.strides = tensor.strides().vec();
   v.offset = tensor.storage_offset() - base_offset_[static_cast<size_t>(storage)];

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "kernels/phases.h"
+#include "kernels/x86/crosswise.h"
 #include "kernels/x86/generator.h"
 #include "kernels/x86/launch.h"
 #include "kernels/x86/places.h"
@@ -22,13 +23,15 @@ constexpr int64_t kShortestCascade = 32;  // elements; below, sums in order cost
 /// What of a spec and the geometry at hand shapes the code.
 struct Key {
   KernelSpec spec;
-  ForLength length;  // of rows
+  ForLength length;     // of rows
+  Crosswise crosswise;  // operands that are turned
 };
 
 // Dims that only count rows are data, unless their coordinates are read. One kernel then serves all
 // ranks.
 Key key_of(const KernelSpec& spec, const Geometry& geometry) {
-  Key key{for_short_rows(with_inverse_sums(spec), geometry)};
+  const Crosswise crosswise = crosswise_of(spec, geometry);
+  Key key{for_short_rows(with_turned(with_inverse_sums(spec), crosswise), geometry), {}, crosswise};
   const Walk walk = walk_of(key.spec);
   const int first = has_places(spec) ? 0 : walk.outer;
   key.spec.rank -= first;
@@ -48,24 +51,25 @@ Key key_of(const KernelSpec& spec, const Geometry& geometry) {
 
 struct Hash {
   size_t operator()(const Key& key) const {
-    return key.spec.hash() ^ (key.length.keeps ? 1 : 0) ^ (key.length.cascades ? 2 : 0);
+    return key.spec.hash() ^ (key.length.keeps ? 1 : 0) ^ (key.length.cascades ? 2 : 0) ^
+           (size_t{key.crosswise.operands} << 8) ^ (static_cast<size_t>(key.crosswise.dim) << 4);
   }
 };
 struct Same {
   bool operator()(const Key& a, const Key& b) const {
-    return a.length == b.length && a.spec.same_kernel(b.spec);
+    return a.length == b.length && a.crosswise == b.crosswise && a.spec.same_kernel(b.spec);
   }
 };
 
 class X86Kernel final : public Kernel {
  public:
   X86Kernel(std::shared_ptr<asmjit::JitRuntime> runtime, const KernelSpec& spec,
-            const Generated& code, double compile_us)
+            const Generated& code, const Crosswise& crosswise, double compile_us)
       : runtime_(std::move(runtime)),
         name_(spec.name),
         code_(code),
         compile_us_(compile_us),
-        launcher_(spec, code) {}
+        launcher_(spec, code, crosswise) {}
   ~X86Kernel() override { runtime_->release(code_.entry); }
   X86Kernel(const X86Kernel&) = delete;
   X86Kernel& operator=(const X86Kernel&) = delete;
@@ -139,7 +143,7 @@ class X86Backend final : public Backend {
     if (code.entry == nullptr) return nullptr;
     const double us =
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
-    auto kernel = std::make_shared<X86Kernel>(runtime_, key.spec, code, us);
+    auto kernel = std::make_shared<X86Kernel>(runtime_, key.spec, code, key.crosswise, us);
     const std::scoped_lock lock(mutex_);
     if (kernels_.size() >= kMaxKernels) kernels_.erase(kernels_.begin());
     return kernels_.emplace(key, std::move(kernel)).first->second;

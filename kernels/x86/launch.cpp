@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "kernels/x86/share_out.h"
+#include "kernels/x86/turn.h"
 #include "kernels/x86/walk.h"
 
 namespace torchweld::x86 {
@@ -102,8 +104,100 @@ struct Launcher::Run {
   }
 };
 
-Launcher::Launcher(const KernelSpec& spec, const Generated& code)
+/// A launch in tiles: crosswise operands are turned on the way in or out.
+struct Launcher::Tiles {
+  Tiles(const Launcher& launcher, const Geometry& geometry, void* const* pointers, int64_t begin,
+        int64_t end)
+      : launcher(launcher),
+        geometry(geometry),
+        pointers(pointers),
+        tile(Tile::of(launcher.crosswise_, geometry)),
+        lane(launcher.crosswise_.lane_of(geometry)),
+        dim(launcher.crosswise_.dim_of(geometry)),
+        first(begin),
+        outermost(end - begin) {
+    for (size_t d = 0; d < geometry.sizes.size(); ++d) {
+      if (d != dim && d != lane) around *= size(d);
+    }
+  }
+
+  const Launcher& launcher;
+  const Geometry& geometry;
+  void* const* pointers;
+  const Tile tile;
+  const size_t lane, dim;
+  const int64_t first, outermost;  ///< of the outermost dim: where the launch begins, how much
+  int64_t around = 1;              ///< times that rows and columns are walked
+
+  int64_t size(size_t d) const { return d == 0 ? outermost : geometry.sizes[d]; }
+  static int64_t pieces(int64_t n, int64_t piece) { return (n + piece - 1) / piece; }
+  int64_t count() const {
+    return around * pieces(size(dim), tile.rows) * pieces(size(lane), tile.columns);
+  }
+  int64_t stride_bytes(size_t i, size_t d) const {
+    return geometry.strides[i][d] * launcher.element_bytes_[i];
+  }
+
+  void run(int64_t begin, int64_t end) const {
+    if (!launcher.code_.keeps) return run(begin, end, nullptr);
+    alignas(64) char kept[4 * kMostKept + 64];
+    run(begin, end, kept);
+  }
+
+  void run(int64_t begin, int64_t end, char* kept) const {
+    alignas(64) char turned[kTileRoom];
+    LaunchArgs args;
+    args.stream = 0;
+    args.kept = kept;
+    args.params = geometry.params.data();
+    for (; begin < end; ++begin) one(begin, turned, &args);
+  }
+
+  void one(int64_t index, char* turned, LaunchArgs* args) const {
+    const size_t operands = launcher.element_bytes_.size();
+    const int64_t across = pieces(size(lane), tile.columns), down = pieces(size(dim), tile.rows);
+    std::array<int64_t, kMaxRank> at{};
+    at[lane] = index % across * tile.columns;
+    index /= across;
+    at[dim] = index % down * tile.rows;
+    index /= down;
+    for (size_t d = geometry.sizes.size(); d-- > 0;) {
+      if (d == dim || d == lane) continue;
+      at[d] = index % size(d);
+      index /= size(d);
+    }
+    args->inner = std::min(tile.columns, size(lane) - at[lane]);
+    args->outer = std::min(tile.rows, size(dim) - at[dim]);
+    at[0] += first;
+    std::array<char*, kMaxOperands> memory{};
+    for (size_t i = 0; i < operands; ++i) {
+      memory[i] = static_cast<char*>(pointers[i]);
+      for (size_t d = 0; d < geometry.sizes.size(); ++d) memory[i] += at[d] * stride_bytes(i, d);
+      args->pointers[i] = memory[i];
+      args->inner_bytes[i] = stride_bytes(i, lane);
+      args->outer_bytes[i] = stride_bytes(i, dim);
+      if (!launcher.crosswise_.has(i)) continue;
+      const int64_t bytes = launcher.element_bytes_[i];
+      args->pointers[i] = turned;
+      args->inner_bytes[i] = bytes;
+      args->outer_bytes[i] = tile.pitch * bytes;
+      turned += tile.rows * tile.pitch * bytes;
+      if (i < launcher.loads_)
+        turn(bytes, memory[i], stride_bytes(i, lane), args->inner, args->outer, args->pointers[i],
+             tile.pitch * bytes);
+    }
+    launcher.code_.entry(args);
+    for (size_t i = launcher.loads_; i < operands; ++i) {
+      if (!launcher.crosswise_.has(i)) continue;
+      turn(launcher.element_bytes_[i], args->pointers[i], args->outer_bytes[i], args->outer,
+           args->inner, memory[i], stride_bytes(i, lane));
+    }
+  }
+};
+
+Launcher::Launcher(const KernelSpec& spec, const Generated& code, const Crosswise& crosswise)
     : code_(code),
+      crosswise_(crosswise),
       loads_(spec.loads.size()),
       reduced_(spec.reduced),
       across_(walk_of(spec).across),
@@ -136,6 +230,10 @@ bool Launcher::should_stream(const Geometry& geometry, void* const* pointers) co
 
 void Launcher::launch_part(const Geometry& geometry, void* const* pointers, int64_t begin,
                            int64_t end) const {
+  if (crosswise_.any()) {
+    const Tiles tiles(*this, geometry, pointers, begin, end);
+    return tiles.run(0, tiles.count());
+  }
   const Run run{*this, geometry, pointers, false};
   if (run.outer() == 0) return run.rows(0, 1, begin, end - begin);
   const int64_t rows = run.count_of_rows() / geometry.sizes.front();
@@ -145,6 +243,13 @@ void Launcher::launch_part(const Geometry& geometry, void* const* pointers, int6
 void Launcher::launch(const Geometry& geometry, void* const* pointers,
                       const ParallelFor& parallel) const {
   if (geometry.elements == 0) return;
+  if (crosswise_.any()) {
+    const Tiles tiles(*this, geometry, pointers, 0, geometry.sizes.front());
+    if (geometry.elements < 2 * grain_ || !parallel) return tiles.run(0, tiles.count());
+    const auto work = [&](int64_t begin, int64_t end) { tiles.run(begin, end); };
+    const int64_t grain = grain_ / (tiles.tile.rows * tiles.tile.columns);
+    return parallel(tiles.count(), std::max<int64_t>(1, grain), std::ref(work));
+  }
   const Run run{*this, geometry, pointers, should_stream(geometry, pointers)};
   const int64_t columns = run.columns(), rows = run.count_of_rows();
   if (geometry.elements < 2 * grain_ || !parallel) {

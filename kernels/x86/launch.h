@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/kernel.h"
+#include "kernels/x86/crosswise.h"
 #include "kernels/x86/generator.h"
 
 namespace torchweld::x86 {
@@ -11,7 +12,8 @@ namespace torchweld::x86 {
 /// Calls generated code over a whole geometry. Immutable.
 class Launcher {
  public:
-  Launcher(const KernelSpec& spec, const Generated& code);
+  /// `code` is of `spec`, in which operands that are `crosswise` have been turned.
+  Launcher(const KernelSpec& spec, const Generated& code, const Crosswise& crosswise);
 
   void launch(const Geometry& geometry, void* const* pointers, const ParallelFor& parallel) const;
   /// [begin, end) of the outermost dim on the calling thread.
@@ -19,12 +21,14 @@ class Launcher {
                    int64_t end) const;
 
  private:
-  struct Run;  // one launch
+  struct Run;    // one launch
+  struct Tiles;  // or one whose crosswise operands are turned
 
   size_t outer_dims(const Geometry& geometry) const;
   bool should_stream(const Geometry& geometry, void* const* pointers) const;
 
   Generated code_;
+  Crosswise crosswise_;
   std::vector<int64_t> element_bytes_;  // of each operand
   size_t loads_ = 0;
   int reduced_ = 0;

@@ -153,6 +153,16 @@ def complex_numbers():
 
 
 @archive
+def lazily_conjugated():
+    def forward(x):
+        z = torch.fft.rfft(x)
+        c = z.conj()
+        return c * z, c, c.imag, c.imag + x.mean(), torch.view_as_real(c.resolve_conj()).relu(), (z @ c.mH).abs() * 2
+
+    return traced(Wrap(forward), torch.randn(3, 8))
+
+
+@archive
 def autocast_traced():
     class Casts(nn.Module):
         def __init__(self):
