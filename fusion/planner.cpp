@@ -5,6 +5,7 @@
 
 #include "fusion/attention.h"
 #include "fusion/byte_products.h"
+#include "fusion/channel_weights.h"
 #include "fusion/cudnn_conv.h"
 #include "fusion/epilogue.h"
 #include "fusion/masked_write.h"
@@ -54,6 +55,7 @@ Plan plan(Graph graph, const Target& target) {
   drop_views(&graph);
   hide(target.whole, &graph);
   number_paddings(&graph);
+  spread_channel_weights(&graph);
   expand_transformers(&graph, target);
   narrow_products(&graph, target);
   recognise_attention(&graph, target);

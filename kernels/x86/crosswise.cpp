@@ -11,7 +11,8 @@ namespace torchweld::x86 {
 namespace {
 
 constexpr int64_t kLeastRows = 2, kLeastColumns = 8, kFewRows = 8;
-constexpr int64_t kLine = 16;  // elements: whole cache lines of most types
+constexpr int64_t kLeastTile = 64;  // elements for which it is worth the call; not of short rows
+constexpr int64_t kLine = 16;       // elements: whole cache lines of most types
 constexpr int64_t kFewColumns = 128, kMostRows = 256, kMostTurned = 16384;  // bytes
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
@@ -111,7 +112,8 @@ Crosswise crosswise_of(const KernelSpec& spec, const Geometry& geometry) {
   }
   if (!found.any()) return {};
   const Tile tile = Tile::of(found, geometry);
-  if (tile.rows < std::min(kFewRows, found.rows(geometry)) ||
+  if ((found.lane == 0 && tile.rows * tile.columns < kLeastTile) ||
+      tile.rows < std::min(kFewRows, found.rows(geometry)) ||
       tile.rows * tile.pitch * found.bytes > kTileRoom)
     return {};
   if (spec.reduced == 1 && walk_of(with_turned(spec, found)).across) return {};

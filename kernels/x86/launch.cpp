@@ -150,34 +150,57 @@ struct Launcher::Tiles {
     args.stream = 0;
     args.kept = kept;
     args.params = geometry.params.data();
-    for (; begin < end; ++begin) one(begin, turned, &args);
+    for (Position at = position(begin); begin < end; ++begin, next(&at)) one(at, turned, &args);
   }
 
-  void one(int64_t index, char* turned, LaunchArgs* args) const {
-    const size_t operands = launcher.element_bytes_.size();
-    const int64_t across = pieces(size(lane), tile.columns), down = pieces(size(dim), tile.rows);
-    std::array<int64_t, kMaxRank> at{};
-    at[lane] = index % across * tile.columns;
-    index /= across;
-    at[dim] = index % down * tile.rows;
-    index /= down;
+  /// A tile's first element, by dim; the outermost one counts from where the launch begins.
+  using Position = std::array<int64_t, kMaxRank>;
+
+  int64_t step(size_t d) const { return d == lane ? tile.columns : d == dim ? tile.rows : 1; }
+
+  /// Dims in the order in which tiles are walked, the fastest first.
+  template <class Visit>
+  void each_dim(const Visit& visit) const {
+    if (!visit(lane) || !visit(dim)) return;
     for (size_t d = geometry.sizes.size(); d-- > 0;) {
-      if (d == dim || d == lane) continue;
-      at[d] = index % size(d);
-      index /= size(d);
+      if (d != dim && d != lane && !visit(d)) return;
     }
+  }
+
+  Position position(int64_t index) const {
+    Position at{};
+    each_dim([&](size_t d) {
+      const int64_t count = pieces(size(d), step(d));
+      at[d] = index % count * step(d);
+      index /= count;
+      return true;
+    });
+    return at;
+  }
+
+  void next(Position* at) const {
+    each_dim([&](size_t d) {
+      (*at)[d] += step(d);
+      if ((*at)[d] < size(d)) return false;
+      (*at)[d] = 0;
+      return true;
+    });
+  }
+
+  void one(const Position& at, char* turned, LaunchArgs* args) const {
+    const size_t operands = launcher.element_bytes_.size();
     args->inner = std::min(tile.columns, size(lane) - at[lane]);
     args->outer = std::min(tile.rows, size(dim) - at[dim]);
-    at[0] += first;
-    std::array<char*, kMaxOperands> memory{};
+    std::array<char*, kMaxOperands> memory;
     for (size_t i = 0; i < operands; ++i) {
-      memory[i] = static_cast<char*>(pointers[i]);
-      for (size_t d = 0; d < geometry.sizes.size(); ++d) memory[i] += at[d] * stride_bytes(i, d);
+      const int64_t bytes = launcher.element_bytes_[i];
+      int64_t offset = first * geometry.strides[i][0];
+      for (size_t d = 0; d < geometry.sizes.size(); ++d) offset += at[d] * geometry.strides[i][d];
+      memory[i] = static_cast<char*>(pointers[i]) + offset * bytes;
       args->pointers[i] = memory[i];
       args->inner_bytes[i] = stride_bytes(i, lane);
       args->outer_bytes[i] = stride_bytes(i, dim);
       if (!launcher.crosswise_.has(i)) continue;
-      const int64_t bytes = launcher.element_bytes_[i];
       args->pointers[i] = turned;
       args->inner_bytes[i] = bytes;
       args->outer_bytes[i] = tile.pitch * bytes;

@@ -184,6 +184,23 @@ def activations():
 
 
 @archive
+def prelu_of_channels():
+    class Upscaling(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(12, 12, 3, padding=1)
+            self.slopes, self.more = nn.PReLU(12), nn.PReLU(12)
+            self.signal = nn.PReLU(3)
+
+        def forward(self, x):
+            y = self.slopes(self.first(x))
+            halves = F.prelu(x.bfloat16(), self.signal.weight.bfloat16())
+            return F.pixel_shuffle(self.more(self.second(y)) + y, 2), self.signal(x.flatten(2)), halves
+
+    return traced(Upscaling(), torch.randn(2, 3, 9, 14))
+
+
+@archive
 def softmaxes():
     class Softmaxes(nn.Module):
         def forward(self, x):
