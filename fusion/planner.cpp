@@ -5,7 +5,6 @@
 
 #include "fusion/attention.h"
 #include "fusion/byte_products.h"
-#include "fusion/channel_weights.h"
 #include "fusion/cudnn_conv.h"
 #include "fusion/epilogue.h"
 #include "fusion/masked_write.h"
@@ -14,6 +13,7 @@
 #include "fusion/packed_conv.h"
 #include "fusion/padding_names.h"
 #include "fusion/passes.h"
+#include "fusion/plain_operands.h"
 #include "fusion/tails.h"
 #include "fusion/transformer.h"
 #include "fusion/volume_conv.h"
@@ -55,7 +55,7 @@ Plan plan(Graph graph, const Target& target) {
   drop_views(&graph);
   hide(target.whole, &graph);
   number_paddings(&graph);
-  spread_channel_weights(&graph);
+  plain_operands(&graph);
   expand_transformers(&graph, target);
   narrow_products(&graph, target);
   recognise_attention(&graph, target);

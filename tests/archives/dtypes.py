@@ -153,6 +153,14 @@ def complex_numbers():
 
 
 @archive
+def casts_to_the_type_of_another():
+    def forward(x, steps):
+        return steps.type_as(x).exp(), steps.to(x).sin() + x.mean(), x.type_as(steps) * 2, x.type_as(x) + 1
+
+    return traced(Wrap(forward), torch.randn(2, 3, 8), torch.arange(5))
+
+
+@archive
 def lazily_conjugated():
     def forward(x):
         z = torch.fft.rfft(x)

@@ -1,4 +1,4 @@
-// prelu with a weight a channel.
+// Operators by element whose operands don't broadcast as they are recorded.
 #include <gtest/gtest.h>
 
 #include "tests/fusion/text_of.h"
@@ -6,7 +6,7 @@
 namespace torchweld::testing {
 namespace {
 
-TEST(ChannelWeights, BroadcastOverPixels) {
+TEST(PlainOperands, WeightsOfChannelsBroadcastOverPixels) {
   EXPECT_EQ(steps(R"(graph(%0: f32[2,6,4,5], %1: f32[6]):
   %2: f32[2,6,4,5] = aten::prelu(%0, %1)
   %3: f32[2,6,4,5] = aten::tanh(%2)
@@ -26,7 +26,7 @@ TEST(ChannelWeights, BroadcastOverPixels) {
 )");
 }
 
-TEST(ChannelWeights, OneForAllAndThoseOfTheLastDimAreAsTheyAre) {
+TEST(PlainOperands, OtherWeightsAreAsTheyAre) {
   EXPECT_EQ(names(R"(graph(%0: f32[2,6,4], %1: f32[1], %2: f32[9,6], %3: f32[6]):
   %4: f32[2,6,4] = aten::prelu(%0, %1)
   %5: f32[9,6] = aten::prelu(%2, %3)
@@ -34,6 +34,21 @@ TEST(ChannelWeights, OneForAllAndThoseOfTheLastDimAreAsTheyAre) {
 )",
                   float_rows()),
             "single_prelu_f32\nsingle_prelu_f32\n");
+}
+
+TEST(PlainOperands, ACastDoesNotReadItsExample) {
+  EXPECT_EQ(steps(R"(graph(%0: i64[24], %1: f32[2,12,48]):
+  %2: f32[24] = aten::type_as(%0, %1)
+  %3: f32[24] = aten::exp(%2)
+  return %3
+)"),
+            R"(kernel fused_copy_exp_f32 rank 1
+  in0: i64[1]
+  %0 = load i64 in0
+  %1 = cast f32 %0
+  %2 = exp f32 %1
+  out0: f32[1] = %2
+)");
 }
 
 }  // namespace

@@ -1,0 +1,13 @@
+// Operators by element, one of whose operands doesn't broadcast to the result as it is recorded.
+#pragma once
+
+#include "loader/graph.h"
+
+namespace torchweld {
+
+/// prelu's weight, one number a channel, which is dim 1, becomes a view with the dims behind that;
+/// casts to another tensor's type no longer read that tensor. For the passes behind both are
+/// operators like others.
+void plain_operands(Graph* graph);
+
+}  // namespace torchweld
