@@ -6,6 +6,7 @@
 
 #include "fusion/passes.h"
 #include "fusion/pointwise.h"
+#include "kernels/op_table.h"
 
 namespace torchweld {
 namespace {

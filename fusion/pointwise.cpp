@@ -92,11 +92,4 @@ bool is_pointwise(const Graph& graph, const Node& node, std::string* why) {
   return emit_node(probe, graph, node, load, why).has_value();
 }
 
-std::string functional_name(const std::string& op) {
-  const size_t dot = op.find('.');
-  const std::string base = op.substr(0, dot);
-  if (base.size() < 2 || base.back() != '_' || base[base.size() - 2] == '_') return op;
-  return base.substr(0, base.size() - 1) + (dot == std::string::npos ? "" : op.substr(dot));
-}
-
 }  // namespace torchweld

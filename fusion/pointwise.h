@@ -21,8 +21,4 @@ inline constexpr const char* kNotPointwise = "not a pointwise operator";
 /// Whether a node can be a member of a fused kernel; otherwise `why` says the reason.
 bool is_pointwise(const Graph& graph, const Node& node, std::string* why);
 
-/// "aten::relu_" -> "aten::relu", "aten::add_.Tensor" -> "aten::add.Tensor"; the name itself when
-/// not in place.
-std::string functional_name(const std::string& op);
-
 }  // namespace torchweld

@@ -59,18 +59,25 @@ const Table& table() {
 
 std::span<const OpRow> all_ops() { return table().rows; }
 
+std::string functional_name(const std::string& op) {
+  // The overloads of these are named otherwise.
+  if (op == "aten::pow_.Scalar") return "aten::pow.Tensor_Scalar";
+  if (op == "aten::pow_.Tensor") return "aten::pow.Tensor_Tensor";
+  if (op == "aten::floor_divide_.Tensor") return "aten::floor_divide";
+  const size_t dot = op.find('.');
+  const std::string base = op.substr(0, dot);
+  if (base.size() < 2 || base.back() != '_' || base[base.size() - 2] == '_') return op;
+  return base.substr(0, base.size() - 1) + (dot == std::string::npos ? "" : op.substr(dot));
+}
+
 const OpRow* find_op(std::string_view schema) {
   constexpr std::string_view kPrefix = "aten::";
   if (!schema.starts_with(kPrefix)) return nullptr;
-  schema.remove_prefix(kPrefix.size());
   const auto& by_schema = table().by_schema;
-  if (const auto it = by_schema.find(schema); it != by_schema.end()) return it->second;
-  const size_t dot = schema.find('.');
-  const size_t end = dot == std::string_view::npos ? schema.size() : dot;
-  if (end == 0 || schema[end - 1] != '_') return nullptr;
-  std::string functional(schema);
-  functional.erase(end - 1, 1);
-  const auto it = by_schema.find(functional);
+  const auto known = by_schema.find(schema.substr(kPrefix.size()));
+  if (known != by_schema.end()) return known->second;
+  const std::string functional = functional_name(std::string(schema));
+  const auto it = by_schema.find(std::string_view(functional).substr(kPrefix.size()));
   return it == by_schema.end() ? nullptr : it->second;
 }
 

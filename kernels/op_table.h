@@ -44,6 +44,10 @@ struct OpRow {
 /// All rows, for tests, benchmarks and the coverage table.
 std::span<const OpRow> all_ops();
 
+/// "aten::relu_" -> "aten::relu", "aten::add_.Tensor" -> "aten::add.Tensor"; the name itself when
+/// not in place.
+std::string functional_name(const std::string& op);
+
 /// The row of "aten::add.Tensor", "aten::relu_", ...; null when the operator is not pointwise.
 const OpRow* find_op(std::string_view schema);
 

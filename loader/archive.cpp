@@ -8,7 +8,6 @@
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
-#include <torch/csrc/jit/passes/inline_fork_wait.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
 
@@ -20,6 +19,7 @@
 #include "loader/archive_errors.h"
 #include "loader/byte_weights.h"
 #include "loader/folded_constants.h"
+#include "loader/inline_forks.h"
 #include "loader/number_constants.h"
 #include "loader/torchaudio_ops.h"
 #include "loader/torchvision_ops.h"
@@ -141,7 +141,7 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   const jit::Method method = module.get_method(options.method);
   auto graph = method.graph()->copy();
   jit::Inline(*graph);
-  jit::InlineForkWait(graph);
+  inline_forks(graph);
   retarget_devices(graph->block(), options.device);
   jit::ConstantPropagation(graph);
   renew_folded_constants(graph.get(), archived);

@@ -235,3 +235,19 @@ def unused_in_place_result():
             return x.relu() + 1
 
     return scripted(Dead(), torch.randn(3))
+
+
+@archive
+def powers_in_place():
+    class Powers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("edges", torch.tensor([0, 0, 1, 3, 3, 3]))
+
+        def forward(self, x, y):
+            degrees = torch.zeros(4).scatter_add(0, self.edges, torch.ones(6)).pow_(-0.5)
+            degrees = degrees.masked_fill_(degrees == float("inf"), 0)
+            whole = (x * 7).floor()
+            return x.exp().pow_(3) * degrees, x.abs().pow_(y), whole.floor_divide_(y + 1)
+
+    return traced(Powers(), torch.rand(5, 4), torch.rand(4))

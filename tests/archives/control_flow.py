@@ -1,6 +1,6 @@
 """If, while, for and early returns, on host values and on tensor data; tracing within scripting and the reverse."""
 
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import torch
 from torch import nn
@@ -332,6 +332,29 @@ def raises_on_data():
             return x * 2
 
     return scripted(Raises(), torch.tensor([1.0, float("nan")]))
+
+
+@archive
+def forks_in_containers():
+    class Forks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(3, 3) for _ in range(3)])
+
+        def pair(self, x) -> Tuple[torch.Tensor, torch.Tensor]:
+            return x.exp(), x + 1
+
+        def forward(self, x):
+            futures: List[torch.jit.Future[torch.Tensor]] = []
+            for layer in self.layers:
+                futures.append(torch.jit.fork(layer, x))
+            pairs = {"a": torch.jit.fork(self.pair, x)}
+            total = torch.jit.wait(pairs["a"])[0]
+            for future in futures:
+                total = total * torch.jit.wait(future).tanh()
+            return total
+
+    return scripted(Forks(), torch.randn(2, 3))
 
 
 @archive

@@ -124,5 +124,28 @@ INSTANTIATE_TEST_SUITE_P(Rows, OpTableAten, testing::Range(0, static_cast<int>(a
                            return std::string(all_ops()[static_cast<size_t>(param.param)].name);
                          });
 
+// An operator in place becomes one with the same arguments.
+TEST(OpTable, KnowsOperatorsInPlaceByTheirOwnOverloads) {
+  c10::Dispatcher& dispatcher = c10::Dispatcher::singleton();
+  int known = 0;
+  for (const c10::OperatorName& name : dispatcher.getAllOpNames()) {
+    const std::string schema =
+        name.name + (name.overload_name.empty() ? "" : "." + name.overload_name);
+    const std::string functional = functional_name(schema);
+    if (functional == schema || find_op(schema) == nullptr) continue;
+    ++known;
+    const size_t dot = functional.find('.');
+    const auto op = dispatcher.findSchema(
+        {functional.substr(0, dot), dot == std::string::npos ? "" : functional.substr(dot + 1)});
+    ASSERT_TRUE(op) << functional;
+    const auto& want = dispatcher.findSchema(name)->schema().arguments();
+    const auto& got = op->schema().arguments();
+    ASSERT_GE(got.size(), want.size()) << functional;
+    for (size_t i = 0; i < want.size(); ++i)
+      EXPECT_EQ(*got[i].type(), *want[i].type()) << functional << " argument " << i;
+  }
+  EXPECT_GT(known, 100);
+}
+
 }  // namespace
 }  // namespace torchweld
