@@ -12,7 +12,6 @@
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
 #include "fusion/passes.h"
-#include "fusion/pixel_shuffle.h"
 #include "fusion/point_distances.h"
 #include "fusion/pooling.h"
 #include "fusion/recurrence.h"
@@ -20,6 +19,7 @@
 #include "fusion/rewriter.h"
 #include "fusion/row_ops.h"
 #include "fusion/scatter.h"
+#include "fusion/shuffles.h"
 #include "fusion/window_pool.h"
 
 namespace torchweld {
@@ -149,7 +149,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
     return target.blas ? einsum_nodes(graph, node) : std::nullopt;
   }
   if (target.hand_kernels) {
-    for (const auto rewrite : {by_index_nodes, affine_grid_nodes}) {
+    for (const auto rewrite : {by_index_nodes, affine_grid_nodes, repeat_nodes}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
   }
@@ -181,7 +181,7 @@ void decompose(Graph* graph, const Target& target) {
     auto rows = nodes_for_rows(target, graph, read, node);
     if (!rows) rows = recurrence_nodes(graph, node, target);
     if (!rows) rows = gated_unit_nodes(graph, node);
-    if (!rows) rows = pixel_shuffle_nodes(graph, node);
+    if (!rows) rows = shuffle_nodes(graph, node);
     if (rows) {
       parts = std::move(*rows);
     } else if (is_copying_reshape(*graph, node)) {
