@@ -27,12 +27,19 @@ void forget_example(Graph* graph, Node* node) {
   *node = r.take().front();
 }
 
+// input, weight, bias, mean, variance, whether to use the input's own statistics ...
+bool has_given_statistics(const Node& node) {
+  return node.op == "aten::instance_norm" && !bool_arg(node, 5).value_or(true) &&
+         tensor_arg(node, 3) != kNone && tensor_arg(node, 4) != kNone;
+}
+
 }  // namespace
 
 void plain_operands(Graph* graph) {
   for (Node& node : graph->nodes) {
     if (node.op == "aten::prelu" || node.op == "aten::_prelu_kernel") spread_weight(graph, &node);
     if (node.op == "aten::type_as" || node.op == "aten::to.other") forget_example(graph, &node);
+    if (has_given_statistics(node)) node.op = "aten::batch_norm";
   }
 }
 

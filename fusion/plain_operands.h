@@ -1,4 +1,5 @@
-// Operators by element, one of whose operands doesn't broadcast to the result as it is recorded.
+// Operators that are others in disguise, or one of whose operands doesn't broadcast to the result
+// as it is recorded.
 #pragma once
 
 #include "loader/graph.h"
@@ -6,8 +7,8 @@
 namespace torchweld {
 
 /// prelu's weight, one number a channel, which is dim 1, becomes a view with the dims behind that;
-/// casts to another tensor's type no longer read that tensor. For the passes behind both are
-/// operators like others.
+/// casts to another tensor's type no longer read that tensor; instance norms with given
+/// statistics are batch norms. For the passes behind all are operators like others.
 void plain_operands(Graph* graph);
 
 }  // namespace torchweld

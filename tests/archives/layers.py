@@ -184,6 +184,24 @@ def activations():
 
 
 @archive
+def instance_norms_with_statistics():
+    class Norms(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 10, 3, padding=1)
+            self.image = nn.InstanceNorm2d(10, affine=True, track_running_stats=True)
+            self.signal = nn.InstanceNorm1d(3, track_running_stats=True)
+            for norm in (self.image, self.signal):
+                norm.running_mean.normal_()
+                norm.running_var.uniform_(0.5, 2)
+
+        def forward(self, x):
+            return F.relu(self.image(self.conv(x))), self.signal(x.flatten(2)).exp()
+
+    return traced(Norms(), torch.randn(2, 3, 9, 14))
+
+
+@archive
 def prelu_of_channels():
     class Upscaling(nn.Module):
         def __init__(self):
