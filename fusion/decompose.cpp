@@ -149,7 +149,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
     return target.blas ? einsum_nodes(graph, node) : std::nullopt;
   }
   if (target.hand_kernels) {
-    for (const auto rewrite : {by_index_nodes, affine_grid_nodes, repeat_nodes}) {
+    for (const auto rewrite : {by_index_nodes, affine_grid_nodes, repeat_nodes, pooling_and_copy}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
   }

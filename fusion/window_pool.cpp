@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "fusion/image_conv.h"
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
 
@@ -174,6 +175,25 @@ std::string name_of_step(const WindowPoolCall& call) {
   const x86::WindowPool& p = call.pool;
   return fmt::format("{}_pool_{}x{}x{}", p.averages ? "avg" : "max", p.images * p.channels,
                      p.rows.size(), p.columns.size());
+}
+
+std::optional<std::vector<Node>> pooling_and_copy(Graph* graph, const Node& node) {
+  const Kind* kind = kind_of(node.op);
+  if (kind == nullptr || !is_plain(*graph, node, *kind) || node.outputs.size() != 1)
+    return std::nullopt;
+  WindowPoolCall call;
+  if (!fill(*graph, node, *kind, &call.pool) || lie_alike(call.pool)) return std::nullopt;
+  const Value out = graph->value(node.outputs[0]);
+  Rewriter r(graph, node);
+  Node pooling = node;
+  pooling.outputs[0] = r.fresh(out.dtype, out.sizes);
+  if (call.pool.has_channels_innermost())
+    graph->value(pooling.outputs[0]).strides = channels_last_strides(out.sizes);
+  if (!make_window_pool(*graph, pooling, &call)) return std::nullopt;
+  r.call("aten::clone", {tensor(pooling.outputs[0]), Arg{}}, node.outputs[0]);
+  std::vector<Node> nodes = r.take();
+  nodes.insert(nodes.begin(), std::move(pooling));
+  return nodes;
 }
 
 std::optional<std::vector<Node>> maximum_of_image(Graph* graph, const Node& node) {

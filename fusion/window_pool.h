@@ -16,6 +16,10 @@ bool make_window_pool(const Graph& graph, const Node& node, WindowPoolCall* out)
 
 std::string name_of_step(const WindowPoolCall& call);
 
+/// A pooling whose result lies otherwise than its image, as one that lies alike and a copy; nullopt
+/// for others.
+std::optional<std::vector<Node>> pooling_and_copy(Graph* graph, const Node& node);
+
 /// A maximum over all of an image, whose place nobody reads, as a reduction; nullopt for others.
 std::optional<std::vector<Node>> maximum_of_image(Graph* graph, const Node& node);
 

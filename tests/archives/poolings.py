@@ -128,6 +128,17 @@ def places_in_signals():
 
 
 @archive
+def tokens_as_images():
+    """Tokens, channels innermost, seen as one image: LibTorch pools it into one with pixels innermost."""
+
+    def forward(x):
+        image = x.transpose(1, 2).reshape(1, 24, 9, 8) if x.size(0) == 1 else x
+        return F.adaptive_avg_pool2d(image, 7), F.avg_pool2d(image, 3, 2, 1), torch.relu(F.max_pool2d(image, 3, 2, ceil_mode=True))
+
+    return traced(forward, images(1, 72, 24))
+
+
+@archive
 def past_the_end():
     """Averages whose last windows reach past the padding, which then counts no further."""
 

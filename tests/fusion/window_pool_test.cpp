@@ -37,6 +37,19 @@ max_pool_8x5x5
 )");
 }
 
+TEST(WindowPool, AResultThatLiesOtherwiseIsACopy) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[1,24,9,9]{24,1,216,24}, %1: f32[2,4,9,9]):
+  %2: f32[1,24,7,7] = aten::adaptive_avg_pool2d(%0, [7, 7])
+  %3: f32[2,4,5,5]{100,1,20,4} = aten::max_pool2d(%1, [2, 2], [2, 2], [0, 0], [1, 1], true)
+  return %2, %3
+)"),
+            R"(avg_pool_24x7x7
+single_adaptive_avg_pool2d_f32
+max_pool_8x5x5
+single_max_pool2d_f32
+)");
+}
+
 TEST(WindowPool, AllOfAnImageIsARow) {
   EXPECT_EQ(steps(R"(graph(%0: f32[2,4,9,9]):
   %1: f32[2,4,1,1], %2: i64[2,4,1,1] = aten::adaptive_max_pool2d(%0, [1, 1])
