@@ -195,9 +195,17 @@ void BoundPlan::run_setup(SetupResults* results) {
 }
 
 const float* BoundPlan::constant_floats(ValueId id) const {
+  const Value& v = plan_.graph.value(id);
   const auto& constants = plan_.graph.constants;
-  const auto at = std::find(constants.begin(), constants.end(), id) - constants.begin();
-  return static_cast<const float*>(recording_.constants[static_cast<size_t>(at)].const_data_ptr());
+  auto at = std::find(constants.begin(), constants.end(), id);
+  if (at == constants.end()) {  // a pass's view of one
+    at = std::find_if(constants.begin(), constants.end(), [&](ValueId constant) {
+      return plan_.graph.value(constant).storage == v.storage;
+    });
+  }
+  const at::Tensor& tensor = recording_.constants[static_cast<size_t>(at - constants.begin())];
+  return static_cast<const float*>(tensor.const_data_ptr()) + v.offset -
+         plan_.graph.value(*at).offset;
 }
 
 x86::PackedMatrix BoundPlan::pack_weight(const Step& step, SetupResults* results) const {

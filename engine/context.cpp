@@ -181,6 +181,8 @@ void Context::run_step(size_t index) {
       return run_ordering(plan_.steps[index]);
     case Step::Kind::kSortedSearch:
       return run_sorted_search(plan_.steps[index].sorted_search);
+    case Step::Kind::kBatchedProduct:
+      return run_batched_product(plan_.steps[index]);
     case Step::Kind::kWindowPool:
       return run_window_pool(plan_.steps[index].window_pool);
     case Step::Kind::kEmbeddingBag:

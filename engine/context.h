@@ -78,6 +78,11 @@ class Context {
     x86::run_sorted_search(s.search, address(s.bounds), address(s.values), address(s.places),
                            site_.parallel);
   }
+  void run_batched_product(const Step& step) {
+    const BatchedProductCall& b = step.batched;
+    x86::run_batched_product(b.product, floats(b.a), floats(b.b), floats(b.out),
+                             reinterpret_cast<float*>(scratch_of(step)), site_.parallel);
+  }
   void run_window_pool(const WindowPoolCall& w) {
     x86::run_window_pool(w.pool, floats(w.x), floats(w.out),
                          reinterpret_cast<int64_t*>(floats(w.places)), site_.parallel);

@@ -8,6 +8,7 @@
 #include "fusion/composite.h"
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
+#include "fusion/host_matmul.h"
 #include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
@@ -146,12 +147,14 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
          {row_nodes, composite_nodes, move_nodes, scatter_nodes, maxima_and_places}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
-    return target.blas ? einsum_nodes(graph, node) : std::nullopt;
+    return target.blas ? einsum_nodes(graph, node, true) : std::nullopt;
   }
   if (target.hand_kernels) {
-    for (const auto rewrite : {by_index_nodes, affine_grid_nodes, repeat_nodes, pooling_and_copy}) {
+    for (const auto rewrite : {by_index_nodes, affine_grid_nodes, repeat_nodes, pooling_and_copy,
+                               product_of_copied_rows}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
+    if (auto nodes = einsum_nodes(graph, node, false)) return nodes;
   }
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);

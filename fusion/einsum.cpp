@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "fusion/batched_product.h"
 #include "fusion/matmul.h"
 #include "fusion/rewriter.h"
 
@@ -114,8 +115,10 @@ ValueId permuted(Graph* graph, const Labelled& t, const std::string& order) {
 /// One product, the left operand's free labels as rows.
 class Product {
  public:
-  Product(Graph* graph, const Node& node, Labelled left, Labelled right, Labelled out)
+  Product(Graph* graph, const Node& node, bool by_library, Labelled left, Labelled right,
+          Labelled out)
       : graph_(*graph),
+        by_library_(by_library),
         node_(node),
         left_(std::move(left)),
         right_(std::move(right)),
@@ -140,13 +143,19 @@ class Product {
     if (!x || !w || !y) return std::nullopt;
     r.call("aten::matmul", {tensor(*x), tensor(*w)}, *y);
     std::vector<Node> nodes = r.take();
-    Matmul product;
-    std::string why;
-    if (!make_matmul(graph_, nodes.back(), &product, &why)) return std::nullopt;
+    if (!is_taken(nodes.back())) return std::nullopt;
     return nodes;
   }
 
  private:
+  bool is_taken(const Node& product) const {
+    Matmul matmul;
+    BatchedProductCall batched;
+    std::string why;
+    return by_library_ ? make_matmul(graph_, product, &matmul, &why)
+                       : make_batched_product(graph_, product, &batched);
+  }
+
   Labelled copied(Rewriter* r, const Labelled& t, const std::string& order) {
     const ValueId view = permuted(&graph_, t, order);
     const Value v = graph_.value(view);
@@ -155,6 +164,7 @@ class Product {
   }
 
   Graph& graph_;
+  bool by_library_;
   const Node& node_;
   Labelled left_, right_, out_;
   std::string batch_, rows_, columns_, summed_;
@@ -184,7 +194,7 @@ bool sums_nothing(const Labelled& a, const Labelled& b, const Labelled& out) {
 
 }  // namespace
 
-std::optional<std::vector<Node>> einsum_nodes(Graph* graph, const Node& node) {
+std::optional<std::vector<Node>> einsum_nodes(Graph* graph, const Node& node, bool by_library) {
   const auto e = equation_of(*graph, node);
   if (!e || !node.pure || graph->storage_of(node.outputs[0]).kind != Storage::Kind::kLocal)
     return std::nullopt;
@@ -200,9 +210,9 @@ std::optional<std::vector<Node>> einsum_nodes(Graph* graph, const Node& node) {
   for (const bool copies_a : {false, true}) {
     for (const bool copies_b : {false, true}) {
       // The library writes rows; which operand's labels those are, the result's strides say.
-      if (auto nodes = Product(graph, node, a, b, out).with_copies(copies_a, copies_b))
+      if (auto nodes = Product(graph, node, by_library, a, b, out).with_copies(copies_a, copies_b))
         return nodes;
-      if (auto nodes = Product(graph, node, b, a, out).with_copies(copies_b, copies_a))
+      if (auto nodes = Product(graph, node, by_library, b, a, out).with_copies(copies_b, copies_a))
         return nodes;
     }
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "fusion/attention.h"
+#include "fusion/batched_product.h"
 #include "fusion/by_index.h"
 #include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
@@ -259,6 +260,11 @@ class Emitter {
     if (make_sorted_search(graph_, node(n), &step->sorted_search)) {
       step->kind = Step::Kind::kSortedSearch;
       step->name = name_of_step(step->sorted_search);
+      return true;
+    }
+    if (make_batched_product(graph_, node(n), &step->batched)) {
+      step->kind = Step::Kind::kBatchedProduct;
+      step->name = name_of_step(step->batched);
       return true;
     }
     if (make_window_pool(graph_, node(n), &step->window_pool)) {

@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "fusion/host_epilogue.h"
+#include "fusion/node_args.h"
+#include "fusion/rewriter.h"
 
 namespace torchweld {
 namespace {
@@ -30,6 +32,13 @@ bool is_one(const Arg& arg) {
 }
 
 ValueId tensor_of(const Arg& arg) { return arg.tensor() == nullptr ? kNone : arg.tensor()->id; }
+
+bool has_operands(const Node& node) {
+  const bool known = node.op == "aten::linear" || node.op == "aten::mm" ||
+                     node.op == "aten::matmul" || node.op == "aten::addmm";
+  return known && tensor_arg(node, 0) != kNone && tensor_arg(node, 1) != kNone &&
+         (node.op != "aten::addmm" || tensor_arg(node, 2) != kNone);
+}
 
 bool make_product(const Graph& graph, const Node& node, HostMatmul* out) {
   const bool linear = node.op == "aten::linear", addmm = node.op == "aten::addmm";
@@ -77,6 +86,24 @@ bool add_epilogue(const Graph& graph, const Node& node, HostMatmul* m) {
   if (!add_host_epilogue(graph, node, takes, m)) return false;
   if (rows) m->summand_row_stride = rows->second;
   return true;
+}
+
+std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node) {
+  HostMatmul product;
+  if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone || !has_operands(node) ||
+      make_product(*graph, node, &product))
+    return std::nullopt;
+  const size_t at = node.op == "aten::addmm" ? 1 : 0;
+  const ValueId x = tensor_arg(node, at);
+  if (rows_of(graph->value(x)) || graph->value(x).opaque) return std::nullopt;
+  Rewriter r(graph, node);
+  Node of_copy = node;
+  const ValueId rows = r.like("aten::clone", {node.args[at], {int64_t{0}}}, x);
+  of_copy.args[at] = tensor(rows);
+  if (!make_product(*graph, of_copy, &product)) return std::nullopt;
+  std::vector<Node> nodes = r.take();
+  nodes.push_back(std::move(of_copy));
+  return nodes;
 }
 
 bool make_host_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,

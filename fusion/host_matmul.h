@@ -1,6 +1,7 @@
 // Which matmuls are the hand-written kernel's: those of constant weights.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "fusion/plan.h"
@@ -13,6 +14,10 @@ namespace torchweld {
 /// result's shape, then a range. Only float32.
 bool make_host_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
                       HostMatmul* out);
+
+/// A matmul of constant weights whose rows don't lie in memory as such, as a copy and one of that;
+/// nullopt for other nodes.
+std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node);
 
 /// Makes the node the product's next and last operation. False, and nothing changed, where its
 /// kernel has no such operation.

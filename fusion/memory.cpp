@@ -200,6 +200,7 @@ int64_t scratch_bytes(const Step& step, const Target& target) {
     return floats_of_conv(step.image_conv) * size_of(DType::kF32);
   if (step.kind == Step::Kind::kRecurrence)
     return step.recurrence.shape.scratch_floats() * size_of(DType::kF32);
+  if (step.kind == Step::Kind::kBatchedProduct) return step.batched.product.scratch_bytes();
   if (step.kind == Step::Kind::kOrdering) return step.ordering.rows.scratch_bytes();
   if (step.kind == Step::Kind::kAttention)
     return target.attention->scratch_bytes(step.attention.shape);
@@ -328,6 +329,11 @@ void locate_operands(Plan* plan) {
       s.bounds = locate(s.bounds_value);
       s.values = locate(s.values_value);
       s.places = locate(s.places_value);
+    } else if (step.kind == Step::Kind::kBatchedProduct) {
+      BatchedProductCall& b = step.batched;
+      b.a = locate(b.a_value);
+      b.b = locate(b.b_value);
+      b.out = locate(b.out_value);
     } else if (step.kind == Step::Kind::kWindowPool) {
       WindowPoolCall& w = step.window_pool;
       w.x = locate(w.x_value);

@@ -14,6 +14,7 @@
 #include "kernels/kernel.h"
 #include "kernels/regions.h"
 #include "kernels/spec.h"
+#include "kernels/x86/batched_product.h"
 #include "kernels/x86/conv_shape.h"
 #include "kernels/x86/host_rows.h"
 #include "kernels/x86/matmul.h"
@@ -162,6 +163,13 @@ struct OrderingCall {
   Location x, values, places;
 };
 
+/// A product of two matrices made in the call: see kernels/x86/batched_product.h.
+struct BatchedProductCall {
+  x86::BatchedProduct product;
+  ValueId a_value = kNone, b_value = kNone, out_value = kNone;
+  Location a, b, out;
+};
+
 /// Places of values in sorted rows: see kernels/x86/sorted_search.h.
 struct SortedSearchCall {
   x86::SortedSearch search;
@@ -190,6 +198,7 @@ struct Step {
     kHostRows,
     kOrdering,
     kSortedSearch,
+    kBatchedProduct,
     kWindowPool,
     kEmbeddingBag,
     kRegions,
@@ -218,6 +227,7 @@ struct Step {
   HostRowsCall host_rows;           ///< kHostRows
   OrderingCall ordering;            ///< kOrdering
   SortedSearchCall sorted_search;   ///< kSortedSearch
+  BatchedProductCall batched;       ///< kBatchedProduct
   WindowPoolCall window_pool;       ///< kWindowPool
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   RegionsCall regions;              ///< kRegions

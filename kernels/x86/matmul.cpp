@@ -15,6 +15,7 @@ namespace {
 
 /// Where the i-th of the packed rows begins.
 int64_t place_of(const MatrixLayout& m, int64_t i) {
+  if (m.inner == 1) return i * m.stride_k;
   const int64_t outer = m.k / m.inner, piece = m.piece > 0 ? m.piece : m.inner;
   const int64_t first = i / (piece * outer) * piece, width = std::min(piece, m.inner - first);
   const int64_t at = i - first * outer;

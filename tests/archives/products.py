@@ -277,3 +277,44 @@ def weights_of_packed_bytes():
             return x @ ((pairs.to(torch.float32) - 8) * self.scale).t()
 
     return traced(Packed(), torch.randn(3, 512))
+
+
+@archive
+def matrices_of_the_call():
+    """Neither operand is a weight: rows, columns, broadcast batches, single rows and columns, NaN and infinities."""
+
+    def forward(q, k, v, vector):
+        scores = q @ k.transpose(-1, -2)
+        one = q[:, :, :1] @ k.transpose(-1, -2)
+        back = one @ v
+        shared = q @ v[0, 0].t()
+        column = q @ vector.unsqueeze(-1)
+        outer = vector.unsqueeze(-1) @ vector.unsqueeze(0)
+        turned = q.transpose(-1, -2) @ k
+        layer = F.linear(q, v[0, 1])
+        layers = q.transpose(2, 3).matmul(q)[..., 0] + torch.bmm(k[0].transpose(1, 2), k[1])[:, :1].sum(0)
+        return scores, back, shared, column, outer, turned, layer, layers, torch.mm(k[0, 0], k[1, 0].t())
+
+    q, k, v = torch.randn(2, 3, 7, 10), torch.randn(2, 3, 7, 10), torch.randn(2, 3, 7, 10)
+    k[0, 1, 2, 3], v[1, 2, 3, 4] = float("nan"), float("inf")
+    return traced(Wrap(forward), q, k, v, torch.randn(10))
+
+
+@archive
+def rows_of_strides():
+    """Layers over a dim that isn't the innermost one in memory, each by a layer of its own too."""
+
+    class Series(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.trend, self.season = nn.Linear(36, 12), nn.Linear(36, 12, bias=False)
+            self.each = nn.ModuleList([nn.Linear(36, 12) for _ in range(5)])
+
+        def forward(self, x):
+            last = x[:, -1:]
+            y = (x - last).permute(0, 2, 1)
+            z = self.trend(y) + self.season(x.permute(0, 2, 1)).relu()
+            each = torch.stack([layer(x[:, :, i]) for i, layer in enumerate(self.each)], 1)
+            return z.permute(0, 2, 1) + last, each, x[:, ::3, 0] @ self.trend.weight[:, ::3].t()
+
+    return traced(Series(), torch.randn(3, 36, 5))

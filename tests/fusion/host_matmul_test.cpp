@@ -67,12 +67,12 @@ TEST(HostMatmulStep, LargeProductsAreDoneByHandToo) {
             "step 0: matmul_512x512x512");
 }
 
-TEST(HostMatmulStep, AWeightThatIsNoConstantIsTheLibrarys) {
+TEST(HostMatmulStep, AWeightThatIsNoConstantIsNotPacked) {
   EXPECT_EQ(first_step(R"(graph(%0: f32[1,4], %1: f32[4,4]):
   %2: f32[1,4] = aten::mm(%0, %1)
   return %2
 )"),
-            "step 0: library aten::mm");
+            "step 0: product_1x1x4x4");
 }
 
 TEST(HostMatmulStep, OtherTypesScaledAddmmAndEmptyOnesAreTheLibrarys) {
@@ -166,13 +166,13 @@ arena 0 of 0 bytes
 )");
 }
 
-TEST(HostMatmulStep, RowsThatAreNoOneWalkAreTheLibrarys) {
+TEST(HostMatmulStep, RowsThatAreNoOneWalkAreCopied) {
   EXPECT_EQ(first_step(R"(graph(%0: f32[2,3,4]{4,8,1}):
   %1: f32[4,4] = constant(0)
   %2: f32[2,3,4] = aten::linear(%0, %1, none)
   return %2
 )"),
-            "step 0: library aten::linear");
+            "step 0: fused single_linear_f32 over [2,3,4]");
 }
 
 }  // namespace
