@@ -34,8 +34,9 @@ std::string library_hint(const std::string& space) {
     return "torchweld brings nms, roi_align, roi_pool, ps_roi_align, ps_roi_pool and "
            "deform_conv2d; the others are in torchvision's C++ library";
   if (space == "torchaudio")
-    return "torchweld brings _lfilter and _lfilter_core_loop; the others are in torchaudio's C++ "
-           "library, which has to be loaded before the archive";
+    return "torchweld brings _lfilter, _lfilter_core_loop and _overdrive_core_loop; the others are "
+           "in "
+           "torchaudio's C++ library, which has to be loaded before the archive";
   if (space == "torch_scatter" || space == "torch_sparse" || space == "torch_cluster")
     return "it belongs to PyTorch Geometric's extension of that name";
   if (space == "quantized" || space == "aten" || space == "prim")

@@ -126,6 +126,35 @@ TORCHAUDIO.define("_lfilter_core_loop(Tensor input, Tensor a_flipped, Tensor(a!)
 TORCHAUDIO.impl("_lfilter_core_loop", lfilter_core_loop, "CPU")
 
 
+def overdrive_core_loop(waveform, temp, last_in, last_out, output_waveform):
+    for t in range(waveform.size(1)):
+        last_out.copy_((temp[:, t] - last_in).double() + 0.995 * last_out.double())
+        last_in.copy_(temp[:, t])
+        output_waveform[:, t] = waveform[:, t].double() * 0.5 + last_out.double() * 0.75
+    return last_in, last_out, output_waveform
+
+
+TORCHAUDIO.define(
+    "_overdrive_core_loop(Tensor waveform, Tensor temp, Tensor(a!) last_in, Tensor(b!) last_out, "
+    "Tensor(c!) output_waveform) -> (Tensor(a!), Tensor(b!), Tensor(c!))"
+)
+TORCHAUDIO.impl("_overdrive_core_loop", overdrive_core_loop, "CPU")
+
+
+@archive
+def overdrive():
+    class Overdrive(nn.Module):
+        def forward(self, x):
+            shaped = (x * 10).clamp(-1, 1)
+            shaped = shaped - shaped.pow(3) / 3
+            out = torch.zeros_like(x)
+            last_in, last_out = torch.zeros(x.size(0), dtype=x.dtype), torch.zeros(x.size(0), dtype=x.dtype)
+            torch.ops.torchaudio._overdrive_core_loop(x, shaped, last_in, last_out, out)
+            return out.clamp(-1, 1), last_in + last_out
+
+    return traced(Overdrive(), torch.randn(3, 50))
+
+
 def lfilter(x, a, b):
     """As torchaudio 2.11 writes it into archives."""
     order = a.size(1)

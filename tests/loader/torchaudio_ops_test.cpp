@@ -4,6 +4,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include "cli/compare.h"
@@ -66,6 +67,20 @@ TEST(TorchaudioOps, AnOlderArchivesFilterGivesTorchaudiosNumbers) {
 }
 
 TEST(TorchaudioOps, RecordedFiltersAgree) { expect_as_recorded("audio/biquads"); }
+TEST(TorchaudioOps, RecordedOverdriveAgrees) { expect_as_recorded("audio/overdrive"); }
+
+TEST(TorchaudioOps, OverdriveGoesOnFromItsStates) {
+  register_torchaudio_operators();
+  const at::Tensor x = of({1, -1, .5f, 0, 2, 4}, {2, 3}), last_in = of({.5f, 0}, {2});
+  const at::Tensor last_out = of({1, 0}, {2}), out = at::zeros({2, 3});
+  call_operator("torchaudio::_overdrive_core_loop", {x, x, last_in, last_out, out});
+  EXPECT_TRUE(at::equal(last_in, of({.5f, 4}, {2}))) << last_in;
+  const cli::Comparison states = cli::compare(of({.990087375f, 3.99f}, {2}), last_out);
+  EXPECT_FALSE(states.mismatch) << *states.mismatch;
+  const cli::Comparison comparison =
+      cli::compare(of({1.62125f, -.88435625f, .992565531f, 0, 2.5f, 4.9925f}, {2, 3}), out);
+  EXPECT_FALSE(comparison.mismatch) << *comparison.mismatch;
+}
 
 TEST(TorchaudioOps, ItsResultsShapeIsNoData) {
   register_torchaudio_operators();
@@ -95,6 +110,21 @@ TEST(TorchaudioOps, OperandsThatDontFitAreErrors) {
   EXPECT_EQ(loop(at::zeros({2, 3}, at::kDouble), at::zeros({1, 2, 10})),
             "torchaudio::_lfilter_core_loop: expected tensors of one element type, got Float and "
             "Double");
+  const auto drive = [](const at::Tensor& shaped, const at::Tensor& last_in) {
+    const at::Tensor x = waveform()[0];
+    try {
+      call_operator("torchaudio::_overdrive_core_loop",
+                    {x, shaped, last_in, at::zeros({2}), at::zeros_like(x)});
+    } catch (const c10::Error& error) {
+      return std::string(error.what_without_backtrace());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(drive(at::zeros({2, 7}), at::zeros({2})),
+            "torchaudio::_overdrive_core_loop: expected tensors of one shape, got [2, 8], [2, 7] "
+            "and [2, 8]");
+  EXPECT_EQ(drive(at::zeros({2, 8}), at::zeros({3})),
+            "torchaudio::_overdrive_core_loop: expected states of 2 channels, got [3]");
 }
 
 }  // namespace
