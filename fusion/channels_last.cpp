@@ -7,6 +7,7 @@
 #include "fusion/batch_norm.h"
 #include "fusion/cudnn_conv.h"
 #include "fusion/image_conv.h"
+#include "fusion/indexed.h"
 #include "fusion/node_args.h"
 #include "fusion/packed_conv.h"
 #include "fusion/passes.h"
@@ -27,6 +28,8 @@ bool keeps_layout(const Graph& graph, const Node& node) {
       "aten::max_pool2d", "aten::avg_pool2d", "aten::adaptive_avg_pool2d",
       "aten::upsample_nearest2d", "aten::upsample_bilinear2d"};
   if (names.contains(node.op.substr(0, node.op.find('.')))) return true;
+  static const std::set<std::string> pads = {"aten::constant_pad_nd", "aten::pad"};
+  if (pads.contains(node.op) && indexed_domain(graph, node)) return true;
   const auto pooling = pooling_of(graph, node);
   return pooling && pooling->by_steps && pooling->steps.size() == 1 && pooling->divisor == 0;
 }
@@ -41,6 +44,12 @@ bool reads_any_layout(const Graph& graph, const Node& node) {
     return false;
   const Value& out = graph.value(node.outputs[0]);
   return out.strides == contiguous_strides(out.sizes);
+}
+
+/// Filters of a channel each read nothing but channels side by side.
+bool is_by_channel(const Node& convolution) {
+  const auto groups = convolution.op == kImageConv ? int_arg(convolution, 6) : std::nullopt;
+  return groups && *groups > 1;
 }
 
 bool lies_the_same(const Value& image) {
@@ -160,7 +169,7 @@ class Relayout {
     const Value& v = value(id);
     const std::vector<int64_t> strides = channels_last_strides(v.sizes);
     if (v.strides == strides || (any_pixels && v.strides[1] == 1) || lies_the_same(v) ||
-        (!cudnn_ && v.sizes[1] < kFewestCopiedChannels))
+        (!cudnn_ && v.sizes[1] < kFewestCopiedChannels && !is_by_channel(reader)))
       return id;
     const auto known = copies_.find(id);
     if (known != copies_.end()) return known->second;

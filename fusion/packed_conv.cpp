@@ -19,8 +19,7 @@
 namespace torchweld {
 namespace {
 
-// With fewer, vectors over the channels are mostly padding: for oneDNN, and for filters of a
-// channel.
+// With fewer, vectors over the channels are mostly padding for oneDNN.
 constexpr int64_t kFewestChannels = 16;
 
 // An element changes its place in the time of some 25 products, and packing saves a fifth of a
@@ -131,8 +130,7 @@ class Packer {
     if (!target_.hand_kernels) return false;
     const Value& weight = graph_.value(c.weight);
     if (c.transposed) return takes_transposed_conv(weight, c.args);
-    return (weight.sizes[0] >= kFewestChannels || c.args.groups == 1) &&
-           takes_image_conv(weight, c.args.groups, graph_.value(c.x).sizes[1]);
+    return takes_image_conv(weight, c.args.groups, graph_.value(c.x).sizes[1]);
   }
 
   void pack(NodeId n, Convolution c) {

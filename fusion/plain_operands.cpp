@@ -1,5 +1,9 @@
 #include "fusion/plain_operands.h"
 
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "fusion/node_args.h"
@@ -7,6 +11,8 @@
 
 namespace torchweld {
 namespace {
+
+using std::string_view_literals::operator""sv;
 
 void spread_weight(Graph* graph, Node* node) {
   const ValueId x = tensor_arg(*node, 0), weight = tensor_arg(*node, 1);
@@ -33,6 +39,40 @@ bool has_given_statistics(const Node& node) {
          tensor_arg(node, 3) != kNone && tensor_arg(node, 4) != kNone;
 }
 
+bool is_pooling(const std::string& op) {
+  return op.starts_with("aten::avg_pool") || op.starts_with("aten::max_pool");
+}
+
+/// All of list argument `i` for each of the `dims`: one entry stands for all of them, none for
+/// `missing`. Nullopt where it is no list.
+std::optional<Arg::Ints> entries(const Node& node, size_t i, size_t dims, int64_t missing) {
+  const Arg::Ints* list = ints_arg(node, i);
+  if (list == nullptr || (list->size() > 1 && list->size() != dims)) return std::nullopt;
+  if (list->size() == dims) return *list;
+  return Arg::Ints(dims, list->empty() ? missing : list->front());
+}
+
+/// The only window of a dim without padding ends where the image does.
+void clip_windows(const Graph& graph, Node* node) {
+  const ValueId x = tensor_arg(*node, 0), out = node->outputs.empty() ? kNone : node->outputs[0];
+  const size_t dims = static_cast<size_t>(node->op["aten::avg_pool"sv.size()] - '0');
+  if (x == kNone || out == kNone || dims < 1 || dims > 3 || graph.value(x).sizes.size() <= dims ||
+      graph.value(out).sizes.size() <= dims)
+    return;
+  auto wide = entries(*node, 1, dims, 1);
+  const auto step = entries(*node, 2, dims, 0), padding = entries(*node, 3, dims, 0);
+  const bool averages = node->op.starts_with("aten::avg_pool");
+  const auto dilation = averages ? std::optional(Arg::Ints(dims, 1)) : entries(*node, 4, dims, 1);
+  if (!wide || !step || !padding || !dilation) return;
+  for (size_t d = 0; d < dims; ++d) {
+    const int64_t in = *(graph.value(x).sizes.end() - static_cast<std::ptrdiff_t>(dims - d));
+    const int64_t made = *(graph.value(out).sizes.end() - static_cast<std::ptrdiff_t>(dims - d));
+    if (made == 1 && (*padding)[d] == 0 && (*dilation)[d] == 1)
+      (*wide)[d] = std::min((*wide)[d], in);
+  }
+  node->args[1] = {std::move(*wide)};
+}
+
 }  // namespace
 
 void plain_operands(Graph* graph) {
@@ -40,6 +80,7 @@ void plain_operands(Graph* graph) {
     if (node.op == "aten::prelu" || node.op == "aten::_prelu_kernel") spread_weight(graph, &node);
     if (node.op == "aten::type_as" || node.op == "aten::to.other") forget_example(graph, &node);
     if (has_given_statistics(node)) node.op = "aten::batch_norm";
+    if (is_pooling(node.op)) clip_windows(*graph, &node);
   }
 }
 

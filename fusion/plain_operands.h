@@ -8,7 +8,8 @@ namespace torchweld {
 
 /// prelu's weight, one number a channel, which is dim 1, becomes a view with the dims behind that;
 /// casts to another tensor's type no longer read that tensor; instance norms with given
-/// statistics are batch norms. For the passes behind all are operators like others.
+/// statistics are batch norms; windows of poolings end where the image does. For the passes behind
+/// all are operators like others.
 void plain_operands(Graph* graph);
 
 }  // namespace torchweld

@@ -322,3 +322,26 @@ def compared_without_the_batch():
             return image == image.flip(-1), (image * 2).to(torch.float64), image.exp()
 
     return scripted(Compares(), torch.randn(1, 8, 5, 6))
+
+
+@archive
+def padded_before_strides():
+    """Zeros on the right and below before a stride, as TensorFlow pads; filters of few channels; a window past the image."""
+
+    class Padded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.norm = nn.Conv2d(3, 8, 3, 2, bias=False), nn.BatchNorm2d(8)
+            self.depth, self.point = nn.Conv2d(8, 8, 3, 2, groups=8), nn.Conv2d(8, 24, 1)
+            self.norm.running_mean.normal_()
+            self.register_buffer("blur", torch.rand(3, 1, 5, 5) / 25)
+
+        def forward(self, x):
+            y = F.silu(self.norm(self.stem(F.pad(x, (0, 1, 0, 1)))))
+            y = self.point(F.relu(self.depth(F.pad(y, (0, 1, 0, 1)))))
+            mean = F.conv2d(x, self.blur, groups=3)
+            spread = F.conv2d(x * x, self.blur, groups=3) - mean * mean
+            whole = F.avg_pool2d(y, 320, ceil_mode=True), F.max_pool2d(y, (50, 2), ceil_mode=True)
+            return y, spread, F.pad(y, (1, 2), value=0.5).exp(), *whole, F.avg_pool1d(y.flatten(2), 1000, ceil_mode=True)
+
+    return traced(Padded(), torch.randn(2, 3, 26, 34))

@@ -51,5 +51,21 @@ TEST(PlainOperands, ACastDoesNotReadItsExample) {
 )");
 }
 
+TEST(PlainOperands, AWindowEndsWhereTheImageDoes) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,6,2,3]):
+  %1: f32[2,6,1,1] = aten::avg_pool2d(%0, [320], [], [0, 0], true, true, none)
+  return %1
+)"),
+            R"(kernel single_avg_pool2d_f32 rank 2 reduced 1
+  in0: f32[*1]
+  %0 = load f32 in0
+  %1 = sum f32 %0
+  %2 = param i64 0
+  %3 = cast f32 %2
+  %4 = div f32 %1 %3
+  out0: f32[10] = %4 a row
+)");
+}
+
 }  // namespace
 }  // namespace torchweld::testing
