@@ -185,6 +185,8 @@ void Context::run_step(size_t index) {
       return run_batched_product(plan_.steps[index]);
     case Step::Kind::kWindowPool:
       return run_window_pool(plan_.steps[index].window_pool);
+    case Step::Kind::kGridSample:
+      return run_grid_sample(plan_.steps[index].grid_sample);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index]);
     case Step::Kind::kRegions:
@@ -194,11 +196,6 @@ void Context::run_step(size_t index) {
     case Step::Kind::kEager:
       return run_eager(index);
   }
-}
-
-void Context::point_at_operands(const Step& step) {
-  pointers_.clear();
-  for (const Location& where : step.operands) pointers_.push_back(address(where));
 }
 
 /// What runs over each block of rows that a kernel by hand made; empty where nothing does.

@@ -51,7 +51,10 @@ class Context {
   void allocate_outputs();
   void run_step(size_t step);
   void run_fused(size_t index);
-  void point_at_operands(const Step& step);
+  void point_at_operands(const Step& step) {
+    pointers_.clear();
+    for (const Location& where : step.operands) pointers_.push_back(address(where));
+  }
   x86::AfterRows tail_of(size_t index);
   void run_matmul(const Step& step);
   void run_embedding_bag(const Step& step);
@@ -86,6 +89,9 @@ class Context {
   void run_window_pool(const WindowPoolCall& w) {
     x86::run_window_pool(w.pool, floats(w.x), floats(w.out),
                          reinterpret_cast<int64_t*>(floats(w.places)), site_.parallel);
+  }
+  void run_grid_sample(const GridSampleCall& g) {
+    x86::run_grid_sample(g.sample, address(g.x), address(g.grid), address(g.out), site_.parallel);
   }
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);

@@ -10,6 +10,7 @@
 #include "fusion/by_index.h"
 #include "fusion/embedding_bag.h"
 #include "fusion/fuse.h"
+#include "fusion/grid_sample.h"
 #include "fusion/host_matmul.h"
 #include "fusion/host_rows.h"
 #include "fusion/image_conv.h"
@@ -43,6 +44,8 @@ const std::vector<Reason> kReasons = {
     {{"aten::topk", "aten::sort", "aten::argsort", "aten::kthvalue", "aten::median", "aten::mode",
       "aten::quantile", "aten::searchsorted", "aten::bucketize"},
      "sorts or searches, which no kernel does"},
+    {{"aten::grid_sampler", "aten::grid_sampler_2d", "aten::grid_sampler_3d"},
+     "reads where a grid says, for which only the host has a kernel, of float32 and float64"},
     {{"aten::index_put", "aten::index_add", "aten::index_copy", "aten::scatter",
       "aten::scatter_add", "aten::scatter_reduce"},
      "writes where data says, and LibTorch checks that it is in range"},
@@ -270,6 +273,11 @@ class Emitter {
     if (make_window_pool(graph_, node(n), &step->window_pool)) {
       step->kind = Step::Kind::kWindowPool;
       step->name = name_of_step(step->window_pool);
+      return true;
+    }
+    if (make_grid_sample(graph_, node(n), &step->grid_sample)) {
+      step->kind = Step::Kind::kGridSample;
+      step->name = name_of_step(step->grid_sample);
       return true;
     }
     if (node(n).outputs.size() != 1 || node(n).outputs[0] == kNone) return false;

@@ -339,6 +339,11 @@ void locate_operands(Plan* plan) {
       w.x = locate(w.x_value);
       w.out = locate(w.out_value);
       w.places = locate(w.place_value);
+    } else if (step.kind == Step::Kind::kGridSample) {
+      GridSampleCall& g = step.grid_sample;
+      g.x = locate(g.x_value);
+      g.grid = locate(g.grid_value);
+      g.out = locate(g.out_value);
     }
   }
 }

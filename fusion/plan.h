@@ -16,6 +16,7 @@
 #include "kernels/spec.h"
 #include "kernels/x86/batched_product.h"
 #include "kernels/x86/conv_shape.h"
+#include "kernels/x86/grid_sample.h"
 #include "kernels/x86/host_rows.h"
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/ordering.h"
@@ -184,6 +185,13 @@ struct WindowPoolCall {
   Location x, out, places;
 };
 
+/// Images read at a grid's places: see kernels/x86/grid_sample.h.
+struct GridSampleCall {
+  x86::GridSample sample;
+  ValueId x_value = kNone, grid_value = kNone, out_value = kNone;
+  Location x, grid, out;
+};
+
 /// One element of a plan.
 struct Step {
   enum class Kind : uint8_t {
@@ -200,6 +208,7 @@ struct Step {
     kSortedSearch,
     kBatchedProduct,
     kWindowPool,
+    kGridSample,
     kEmbeddingBag,
     kRegions,
     kAttention,
@@ -229,6 +238,7 @@ struct Step {
   SortedSearchCall sorted_search;   ///< kSortedSearch
   BatchedProductCall batched;       ///< kBatchedProduct
   WindowPoolCall window_pool;       ///< kWindowPool
+  GridSampleCall grid_sample;       ///< kGridSample
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   RegionsCall regions;              ///< kRegions
   AttentionCall attention;          ///< kAttention

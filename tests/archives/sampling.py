@@ -1,10 +1,10 @@
-"""Images whose pixels are dealt out or read elsewhere, and long lists of pieces. On the host none is left to LibTorch
+"""Images whose pixels are dealt out or read elsewhere, grids of places too, and long lists of pieces. On the host none is left to LibTorch
 (tests/engine/by_index_test.cpp)."""
 
 import torch
 from torch.nn import functional as F
 
-from registry import archive, traced
+from registry import archive, scripted, traced
 
 
 @archive
@@ -35,3 +35,65 @@ def many_pieces():
         return a + (torch.cat([nothing, x]), torch.stack(pieces[:20]).relu(), torch.cat([p[:, :1] for p in pieces], -1))
 
     return traced(forward, torch.randn(5, 3), torch.randn(0))
+
+
+def grid(*sizes, dims=2):
+    """Coordinates, one in ten of them far outside."""
+    places = torch.rand(*sizes, dims) * 2.4 - 1.2
+    return torch.where(torch.rand_like(places) < 0.1, places * 9, places)
+
+
+@archive
+def sampled_images():
+    def forward(x, places):
+        made = []
+        for mode in ("bilinear", "nearest", "bicubic"):
+            for padding in ("zeros", "border", "reflection"):
+                for corners in (False, True):
+                    made.append(F.grid_sample(x, places, mode, padding, corners))
+        return tuple(made)
+
+    return traced(forward, torch.randn(2, 5, 7, 9), grid(2, 6, 11))
+
+
+@archive
+def sampled_volumes():
+    def forward(x, places):
+        made = []
+        for mode in ("bilinear", "nearest"):
+            for padding in ("zeros", "border", "reflection"):
+                made += [F.grid_sample(x, places, mode, padding, True), F.grid_sample(x, places, mode, padding, False)]
+        return tuple(made)
+
+    return traced(forward, torch.randn(2, 3, 4, 5, 6), grid(2, 3, 2, 7, dims=3))
+
+
+@archive
+def sampled_layouts():
+    def forward(x, places, flow):
+        last = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+        turned = flow.permute(0, 2, 3, 1)
+        a = F.grid_sample(last, places, align_corners=False), F.grid_sample(x.transpose(2, 3), turned, "bicubic", "border", True)
+        b = F.grid_sample(last, turned.tanh(), "nearest", "reflection", False), F.grid_sample(x.double(), places.double(), align_corners=True)
+        one = F.grid_sample(x[:, :1, 2:3, 4:5], places[:, :1, :1], "bicubic", "reflection", True)
+        return a + b + (one, F.grid_sample(last[:, 3:7].relu(), places * 0.5, "bicubic", align_corners=False) + 1)
+
+    return traced(forward, torch.randn(2, 19, 8, 6), grid(2, 5, 13), torch.randn(2, 2, 9, 4))
+
+
+@archive
+def sampled_nothing():
+    def forward(x, places):
+        return F.grid_sample(x, places, align_corners=False), F.grid_sample(x.double(), places.double(), "bicubic", "border", True)
+
+    return traced(forward, torch.randn(0, 3, 4, 5), torch.randn(0, 2, 3, 2))
+
+
+@archive
+def warped_by_theta():
+    class Warp(torch.nn.Module):
+        def forward(self, x, theta):
+            places = F.affine_grid(theta, x.size(), align_corners=False)
+            return F.grid_sample(x * 2, places, padding_mode="border", align_corners=False).relu()
+
+    return scripted(Warp(), torch.randn(1, 3, 16, 20), torch.randn(1, 2, 3))
