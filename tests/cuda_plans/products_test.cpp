@@ -129,6 +129,33 @@ const std::map<std::string, std::string>& expected_steps() {
        "fused_right_shift_stack_u8\n"
        "fused_copy_sub_mul_f32\n"
        "matmul_3x512x256_f32\n"},
+      {"products/matrices_of_the_call",
+       "matmul_7x10x7_f32\n"
+       "matmul_1x10x7_f32\n"
+       "matmul_1x7x10_f32\n"
+       "matmul_42x10x7_f32\n"
+       "matmul_42x10x1_f32\n"
+       "matmul_10x1x10_f32\n"
+       "matmul_10x7x10_f32\n"
+       "matmul_42x10x7_f32\n"
+       "matmul_10x7x10_f32\n"
+       "matmul_10x7x10_f32\n"
+       "single_sum_f32\n"
+       "single_add_f32\n"
+       "matmul_7x10x7_f32\n"},
+      {"products/rows_of_strides",
+       "single_sub_f32\n"
+       "matmul_5x36x12_f32\n"
+       "matmul_5x36x12_f32\n"
+       "fused_relu_add_f32\n"
+       "aten::linear\n"
+       "aten::linear\n"
+       "aten::linear\n"
+       "aten::linear\n"
+       "aten::linear\n"
+       "single_stack_f32\n"
+       "single_add_f32\n"
+       "aten::matmul\n"},
   };
   return steps;
 }
