@@ -147,14 +147,16 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
          {row_nodes, composite_nodes, move_nodes, scatter_nodes, maxima_and_places}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
-    return target.blas ? einsum_nodes(graph, node, true) : std::nullopt;
+    if (!target.blas) return std::nullopt;
+    auto nodes = einsum_nodes(graph, node, true);
+    return nodes ? std::move(nodes) : product_of_copied_rows(graph, node, true);
   }
   if (target.hand_kernels) {
-    for (const auto rewrite : {by_index_nodes, affine_grid_nodes, repeat_nodes, pooling_and_copy,
-                               product_of_copied_rows}) {
+    for (const auto rewrite : {by_index_nodes, affine_grid_nodes, repeat_nodes, pooling_and_copy}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
     if (auto nodes = einsum_nodes(graph, node, false)) return nodes;
+    if (auto nodes = product_of_copied_rows(graph, node, false)) return nodes;
   }
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "fusion/host_epilogue.h"
+#include "fusion/matmul.h"
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
 
@@ -88,10 +89,17 @@ bool add_epilogue(const Graph& graph, const Node& node, HostMatmul* m) {
   return true;
 }
 
-std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node) {
-  HostMatmul product;
+std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node,
+                                                        bool by_library) {
+  const auto is_taken = [&](const Node& product) {
+    HostMatmul by_hand;
+    Matmul matmul;
+    std::string why;
+    return by_library ? make_matmul(*graph, product, &matmul, &why)
+                      : make_product(*graph, product, &by_hand);
+  };
   if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone || !has_operands(node) ||
-      make_product(*graph, node, &product))
+      is_taken(node))
     return std::nullopt;
   const size_t at = node.op == "aten::addmm" ? 1 : 0;
   const ValueId x = tensor_arg(node, at);
@@ -100,7 +108,7 @@ std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node
   Node of_copy = node;
   const ValueId rows = r.like("aten::clone", {node.args[at], {int64_t{0}}}, x);
   of_copy.args[at] = tensor(rows);
-  if (!make_product(*graph, of_copy, &product)) return std::nullopt;
+  if (!is_taken(of_copy)) return std::nullopt;
   std::vector<Node> nodes = r.take();
   nodes.push_back(std::move(of_copy));
   return nodes;

@@ -15,9 +15,10 @@ namespace torchweld {
 bool make_host_matmul(const Graph& graph, const std::vector<NodeId>& nodes, const Target& target,
                       HostMatmul* out);
 
-/// A matmul of constant weights whose rows don't lie in memory as such, as a copy and one of that;
-/// nullopt for other nodes.
-std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node);
+/// A product of the kernel's, or of the device's library, but that its rows don't lie in memory as
+/// such, as a copy and a product of that; nullopt for other nodes.
+std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node,
+                                                        bool by_library);
 
 /// Makes the node the product's next and last operation. False, and nothing changed, where its
 /// kernel has no such operation.

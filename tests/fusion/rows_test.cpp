@@ -172,12 +172,17 @@ arena 64 of 64 bytes
 )");
 }
 
-TEST(Matmul, StridesThatNoLeadingDimensionDescribesStayWithLibTorch) {
+TEST(Matmul, RowsThatNoLeadingDimensionDescribesAreCopied) {
   EXPECT_EQ(steps(R"(graph(%0: f32[5,8]{16,2}, %1: f32[8,4]):
   %2: f32[5,4] = aten::mm(%0, %1)
   return %2
 )"),
-            "aten::mm\n");
+            R"(kernel single_mm_f32 rank 1
+  in0: f32[*]
+  %0 = load f32 in0
+  out0: f32[1] = %0
+matmul_5x8x4_f32
+)");
 }
 
 }  // namespace
