@@ -86,7 +86,7 @@ bool is_matrix(int64_t rows, int64_t columns, int64_t row, int64_t column) {
 }  // namespace
 
 bool make_batched_product(const Graph& graph, const Node& node, BatchedProductCall* out) {
-  constexpr int64_t kMostPacked = int64_t{1} << 18;  // floats: the second cache's
+  constexpr int64_t kMostPacked = int64_t{1} << 20;  // floats
   BatchedProductCall call;
   bool turned = false;
   if (!fill(graph, node, &call, &turned) || !lay_out(graph, turned, &call)) return false;

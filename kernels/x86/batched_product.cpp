@@ -135,7 +135,8 @@ int64_t BatchedProduct::scratch_bytes() const {
 
 void run_batched_product(const BatchedProduct& c, const float* a, const float* b, float* out,
                          float* scratch, const ParallelFor& parallel) {
-  const int64_t matrices = c.matrices(), parts = c.parts(), floats = part_floats(c);
+  const int64_t matrices = c.matrices(), parts = parallel ? c.parts() : 1;
+  const int64_t floats = part_floats(c);
   const auto run = [&](int64_t part, const ParallelFor& within) {
     for (int64_t i = matrices * part / parts; i < matrices * (part + 1) / parts; ++i) {
       int64_t left = i, at_a = 0, at_b = 0, at_out = 0;
@@ -149,7 +150,7 @@ void run_batched_product(const BatchedProduct& c, const float* a, const float* b
       multiply(c, a + at_a, b + at_b, out + at_out, scratch + part * floats, within);
     }
   };
-  if (!parallel || parts == 1) return run(0, matrices == 1 ? parallel : nullptr);
+  if (parts == 1) return run(0, matrices == 1 ? parallel : nullptr);
   const auto work = [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) run(part, nullptr);
   };

@@ -113,6 +113,7 @@ TEST_F(BatchedProducts, ThreadsGiveTheSame) {
     const BatchedProduct c = call_of(130, 90, 70, (layout & 1) == 0, (layout & 2) == 0, false);
     EXPECT_GT(c.parts(), 1);
     expect_agreement(c, pieces);
+    expect_agreement(c, nullptr);
   }
 }
 
