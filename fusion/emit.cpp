@@ -16,6 +16,7 @@
 #include "fusion/image_conv.h"
 #include "fusion/library_ops.h"
 #include "fusion/matmul.h"
+#include "fusion/member.h"
 #include "fusion/ordering.h"
 #include "fusion/passes.h"
 #include "fusion/pointwise.h"
@@ -30,6 +31,7 @@
 #include "fusion/sorted_search.h"
 #include "fusion/window_pool.h"
 #include "kernels/op_table.h"
+#include "kernels/x86/crosswise.h"
 
 namespace torchweld {
 namespace {
@@ -67,7 +69,7 @@ class Emitter {
       Step fused;
       if (fuser_.fuse(group, &fused, &why)) {
         const auto first = target_.rows ? group.nodes.begin() : first_reduction(group);
-        if (first != group.nodes.begin() && lies_both_ways(fused))
+        if (first != group.nodes.begin() && lies_both_ways(fused) && !is_turned(fused))
           return emit_in_two(group, first, steps);
         steps->push_back(std::move(fused));
         return;
@@ -96,11 +98,20 @@ class Emitter {
   using Place = std::vector<NodeId>::const_iterator;
 
   void emit_in_two(const Group& group, Place middle, std::vector<Step>* steps) {
-    Group half = group;
-    half.nodes.assign(group.nodes.begin(), middle);
-    emit(half, steps);
-    half.nodes.assign(middle, group.nodes.end());
-    emit(half, steps);
+    emit(part_of(group, group.nodes.begin(), middle), steps);
+    emit(part_of(group, middle, group.nodes.end()), steps);
+  }
+
+  /// A node that is left alone has nobody's rows.
+  Group part_of(const Group& group, Place begin, Place end) const {
+    Group part = group;
+    part.nodes.assign(begin, end);
+    std::string why;
+    if (part.nodes.size() == 1) {
+      if (const auto member = member_of(graph_, node(part.nodes[0]), target_, &why))
+        part.domain = member->domain;
+    }
+    return part;
   }
 
   /// Where a group's pointwise nodes before its reductions end; its begin when it has none of them.
@@ -125,6 +136,20 @@ class Emitter {
     for (const OperandSpec& load : spec.loads) look_at(load);
     for (const StoreSpec& store : spec.stores) look_at(store.operand);
     return spec.reduced > 0 && spec.rank > spec.reduced && !all_along && !all_across;
+  }
+
+  /// Whether the kernel turns all that lies across its rows, once for all passes.
+  bool is_turned(const Step& fused) const {
+    if (!target_.hand_kernels || fused.spec.reduced != 1) return false;
+    const KernelSpec turned =
+        x86::with_turned(fused.spec, x86::crosswise_of(fused.spec, fused.geometry));
+    const auto along = static_cast<size_t>(turned.rank - 1);
+    const auto lies_along = [along](const OperandSpec& operand) {
+      return operand.strides[along] != StrideClass::kAny;
+    };
+    return std::all_of(turned.loads.begin(), turned.loads.end(), lies_along) &&
+           std::all_of(turned.stores.begin(), turned.stores.end(),
+                       [&](const StoreSpec& store) { return lies_along(store.operand); });
   }
 
   Step single(NodeId n, const std::string& why) {

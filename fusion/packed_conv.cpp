@@ -22,11 +22,11 @@ namespace {
 // With fewer, vectors over the channels are mostly padding for oneDNN.
 constexpr int64_t kFewestChannels = 16;
 
-// An element changes its place in the time of some 25 products, and packing saves a fifth of a
+// An element changes its place in the time of some ten products, and packing saves a fifth of a
 // large convolution, most of a small one, of which LibTorch's takes 15 us and more whatever its
-// size. Where it doesn't pay, the gate finds it out.
-constexpr int64_t kProductsPerCopy = 32;
-constexpr int64_t kProductsPerCall = 250'000;
+// size, and more than half of filters of a channel. Where it doesn't pay, the gate finds it out.
+constexpr int64_t kProductsPerCopy = 8;
+constexpr int64_t kProductsPerCall = 250'000, kWorthByChannel = 4;
 
 struct Convolution {
   ValueId x = kNone, weight = kNone, scale = kNone, bias = kNone;
@@ -156,9 +156,10 @@ class Packer {
     std::optional<Activation> activation;
     if (!own && reader != kNone) activation = activation_of(node_of(reader));
     if (activation) absorb(reader);
-    products_ += kProductsPerCall + graph_.value(c.transposed ? c.x : out).elements() *
-                                        graph_.value(c.weight).elements() /
-                                        graph_.value(c.weight).sizes[0];
+    const int64_t products = graph_.value(c.transposed ? c.x : out).elements() *
+                             graph_.value(c.weight).elements() / graph_.value(c.weight).sizes[0];
+    const bool by_channel = c.args.groups > 1 && graph_.value(c.weight).sizes[1] == 1;
+    products_ += kProductsPerCall + (by_channel ? kWorthByChannel : 1) * products;
     packed_[last] =
         own ? own_call(c, out, &r) : call(c, activation.value_or(Activation{}), out, &r);
   }

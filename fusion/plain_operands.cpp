@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
@@ -14,15 +15,34 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-void spread_weight(Graph* graph, Node* node) {
-  const ValueId x = tensor_arg(*node, 0), weight = tensor_arg(*node, 1);
-  if (x == kNone || weight == kNone || graph->value(weight).opaque) return;
-  const size_t rank = graph->value(x).sizes.size();
-  Value view = graph->value(weight);
-  if (view.sizes.size() != 1 || view.sizes[0] == 1 || rank < 3) return;
-  view.sizes.resize(rank - 1, 1);
-  view.strides.resize(rank - 1, 1);
-  node->args[1] = {Arg::Tensor{graph->add(std::move(view))}};
+/// x > 0 ? x : weight * x, where there is a weight a channel, which is dim 1: it broadcasts once it
+/// has the dims behind that. Empty for other nodes.
+std::vector<Node> prelu_nodes(Graph* graph, const Node& node) {
+  const ValueId x = tensor_arg(node, 0), weight = tensor_arg(node, 1), out = node.outputs[0];
+  if (x == kNone || weight == kNone || out == kNone) return {};
+  Value by_channel = graph->value(weight);
+  const Value made = graph->value(out);
+  const size_t rank = made.sizes.size();
+  if (by_channel.opaque || made.opaque || by_channel.dtype != made.dtype || rank < 3 ||
+      by_channel.sizes.size() != 1 || by_channel.sizes[0] == 1)
+    return {};
+  by_channel.sizes.resize(rank - 1, 1);
+  by_channel.strides.resize(rank - 1, 1);
+  Rewriter r(graph, node);
+  const auto laid_as_result = [&](DType dtype) {
+    const ValueId id = r.fresh(dtype, made.sizes);
+    graph->values[static_cast<size_t>(id)].strides = made.strides;
+    return id;
+  };
+  const ValueId slope = graph->add(std::move(by_channel));
+  const ValueId positive =
+      r.call("aten::gt.Scalar", {tensor(x), {int64_t{0}}}, laid_as_result(DType::kBool));
+  const ValueId scaled =
+      r.call("aten::mul.Tensor", {tensor(x), tensor(slope)}, laid_as_result(made.dtype));
+  r.call("aten::where.self", {tensor(positive), tensor(x), tensor(scaled)}, out);
+  std::vector<Node> nodes = r.take();
+  for (Node& part : nodes) part.part_of = node.op;
+  return nodes;
 }
 
 void forget_example(Graph* graph, Node* node) {
@@ -76,12 +96,18 @@ void clip_windows(const Graph& graph, Node* node) {
 }  // namespace
 
 void plain_operands(Graph* graph) {
+  std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
-    if (node.op == "aten::prelu" || node.op == "aten::_prelu_kernel") spread_weight(graph, &node);
     if (node.op == "aten::type_as" || node.op == "aten::to.other") forget_example(graph, &node);
     if (has_given_statistics(node)) node.op = "aten::batch_norm";
     if (is_pooling(node.op)) clip_windows(*graph, &node);
+    std::vector<Node> parts;
+    if (node.op == "aten::prelu" || node.op == "aten::_prelu_kernel")
+      parts = prelu_nodes(graph, node);
+    if (parts.empty()) parts.push_back(std::move(node));
+    for (Node& part : parts) nodes.push_back(std::move(part));
   }
+  graph->nodes = std::move(nodes);
 }
 
 }  // namespace torchweld

@@ -6,10 +6,10 @@
 
 namespace torchweld {
 
-/// prelu's weight, one number a channel, which is dim 1, becomes a view with the dims behind that;
-/// casts to another tensor's type no longer read that tensor; instance norms with given
-/// statistics are batch norms; windows of poolings end where the image does. For the passes behind
-/// all are operators like others.
+/// prelu with a weight a channel becomes a choice between x and weight * x; casts to another
+/// tensor's type no longer read that tensor; instance norms with given statistics are batch norms;
+/// windows of poolings end where the image does. What is written is LibTorch's, too, so that it can
+/// stay an eager step.
 void plain_operands(Graph* graph);
 
 }  // namespace torchweld

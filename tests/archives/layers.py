@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models import Mlp, NormSoftmaxGelu, TinyLinear, with_random_statistics
+from models import Mlp, NormSoftmaxGelu, TinyLinear, Wrap, with_random_statistics
 from registry import Made, archive, scripted, traced
 
 IMAGE = (2, 3, 16, 16)
@@ -181,6 +181,19 @@ def activations():
             return tuple(results) + (self.prelu(x), F.gelu(x, approximate="tanh"), F.glu(x), F.threshold(x, 0.1, 20))
 
     return traced(Activations(), torch.randn(4, 6) * 3)
+
+
+@archive
+def prelu_among_rows_of_one():
+    """Windows of one pixel are rows of one element; the operators between them and real rows have to be taken apart."""
+
+    def forward(x, weight):
+        y = F.max_pool2d(F.adaptive_avg_pool2d(x, (6, 3)), 1)
+        z = F.prelu(y, weight).softmax(0)
+        return y, z, z.mean(1, keepdim=True), x.clone().abs_().add_(0.5).pow_(0.5)
+
+    x = torch.randn(3, 4, 16, 5).permute(0, 2, 3, 1)
+    return traced(Wrap(forward), x.double(), torch.randn(16).double())
 
 
 @archive

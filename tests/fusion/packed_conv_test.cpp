@@ -352,10 +352,10 @@ arena 16384 of 16384 bytes
 )");
 }
 
-TEST(PackedConv, ALoneConvolutionOfFewChannelsIsNotWorthTheCopies) {
-  const std::string text = planned(R"(graph(%0: f32[1,16,64,64]):
-  %1: f32[16,16,1,1] = constant(0)
-  %2: f32[1,16,64,64] = aten::conv2d(%0, %1, none, [1, 1], [0, 0], [1, 1], 1)
+TEST(PackedConv, ALoneConvolutionOfFewProductsIsNotWorthTheCopies) {
+  const std::string text = planned(R"(graph(%0: f32[1,16,512,512]):
+  %1: f32[16,1,1,1] = constant(0)
+  %2: f32[1,16,512,512] = aten::conv2d(%0, %1, none, [1, 1], [0, 0], [1, 1], 16)
   return %2
 )",
                                    packs());

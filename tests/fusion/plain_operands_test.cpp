@@ -16,11 +16,11 @@ TEST(PlainOperands, WeightsOfChannelsBroadcastOverPixels) {
   in0: f32[**1]
   in1: f32[010]
   %0 = load f32 in0
-  %1 = load f32 in1
-  %2 = mul f32 %0 %1
-  %3 = const f32 0
-  %4 = lt bool %3 %0
-  %5 = select f32 %4 %0 %2
+  %1 = const f32 0
+  %2 = lt bool %1 %0
+  %3 = load f32 in1
+  %4 = mul f32 %0 %3
+  %5 = select f32 %2 %0 %4
   %6 = tanh f32 %5
   out0: f32[**1] = %6
 )");
