@@ -129,10 +129,12 @@ class ReferenceKernel final : public Kernel {
             {}};
     const size_t kept = geometry.sizes.size() - static_cast<size_t>(spec_.reduced);
     const int64_t rows = product(geometry.sizes, 0, kept);
+    // Of a row of one element what that gives is the row's, too.
+    const bool of_one = product(geometry.sizes, kept, geometry.sizes.size()) == 1;
     for (int64_t r = 0; r < rows; ++r) {
       for (int phase = 0; phase < phases_.count; ++phase) pass(phase, &run);
       for (size_t i = 0; i < spec_.body.size(); ++i) {
-        if (phases_.per_row[i]) evaluate(i, &run);
+        if (phases_.per_row[i] || (of_one && !is_reduction(spec_.body[i].prim))) evaluate(i, &run);
       }
       for (size_t i = 0; i < spec_.stores.size(); ++i) {
         if (spec_.stores[i].per_row) store(i, &run);
