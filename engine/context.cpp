@@ -10,7 +10,6 @@
 
 #include "engine/nvtx.h"
 #include "engine/owned_tensor.h"
-#include "engine/recorded_layout.h"
 #include "engine/step_errors.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
@@ -326,8 +325,8 @@ void Context::take_results(const Step& step, const Node& node) {
     if (id == kNone || !tensor.defined()) return;
     const Value& v = plan_.graph.value(id);
     const size_t s = static_cast<size_t>(v.storage);
-    const std::optional<at::Tensor> result = as_recorded(tensor, v);
-    if (!result) {
+    if (tensor.sizes() != c10::IntArrayRef(v.sizes) ||
+        (tensor.strides() != c10::IntArrayRef(v.strides) && tensor.numel() > 0)) {
       const bool may_differ =
           plan_.graph.ending.kind == Ending::Kind::kDynamicShape && &step == &plan_.steps.back();
       if (!may_differ)
@@ -335,7 +334,7 @@ void Context::take_results(const Step& step, const Node& node) {
                                        node.source, describe(tensor),
                                        torchweld::describe(plan_.graph, id)));
     }
-    values_[static_cast<size_t>(id)] = result.value_or(tensor);
+    values_[static_cast<size_t>(id)] = tensor;
     if (plan_.buffers[s].kind != Buffer::Kind::kEager) return;
     holders_[s] = tensor;
     bases_[s] = static_cast<char*>(tensor.storage().mutable_data());
