@@ -41,8 +41,13 @@ bool is_accepted(const KernelSpec& spec, std::string* why) {
   }
   if (spec.reduced == 0 && has([](const Inst& i) { return needs_row(i.prim); }))
     return refuse("a reduction needs rows", why);
-  if (phases_of(spec).count > kMostPhases)
+  const Phases phases = phases_of(spec);
+  if (phases.count > kMostPhases)
     return refuse("reductions of reductions, more than eight deep", why);
+  for (const StoreSpec& store : spec.stores) {
+    if (store.per_row && !phases.per_row[static_cast<size_t>(store.value)])
+      return refuse("rows of one element are not told from their elements", why);
+  }
   return true;
 }
 
