@@ -46,8 +46,8 @@ bool reads_any_layout(const Graph& graph, const Node& node) {
   return out.strides == contiguous_strides(out.sizes);
 }
 
-/// Filters of a channel each read nothing but channels side by side.
-bool is_by_channel(const Node& convolution) {
+/// Filters of a channel, or of a group of them, read nothing but channels side by side.
+bool has_groups(const Node& convolution) {
   const auto groups = convolution.op == kImageConv ? int_arg(convolution, 6) : std::nullopt;
   return groups && *groups > 1;
 }
@@ -169,7 +169,7 @@ class Relayout {
     const Value& v = value(id);
     const std::vector<int64_t> strides = channels_last_strides(v.sizes);
     if (v.strides == strides || (any_pixels && v.strides[1] == 1) || lies_the_same(v) ||
-        (!cudnn_ && v.sizes[1] < kFewestCopiedChannels && !is_by_channel(reader)))
+        (!cudnn_ && v.sizes[1] < kFewestCopiedChannels && !has_groups(reader)))
       return id;
     const auto known = copies_.find(id);
     if (known != copies_.end()) return known->second;

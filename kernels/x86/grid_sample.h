@@ -20,10 +20,9 @@ enum class GridPadding : uint8_t { kZeros, kBorder, kReflection };
 ///          its strides, in elements; dims are counted from the innermost, as coordinates are: x,
 ///          y, z. All of float32 or float64. Bicubic is for two dims.
 /// Numerics ATen's operations in their order and fused where its build fuses them, so to the bit;
-/// but
-///          of bicubic, where that follows no rule, within rounding. NaN and infinity as ATen: with
-///          two dims they give NaN where places outside are zeros, and a border holds pixel 0; with
-///          three dims 0 and the last pixel.
+///          but of bicubic, where that follows no rule, within rounding. NaN and infinity as ATen:
+///          with two dims they give NaN where places outside are zeros, and a border holds pixel 0;
+///          with three dims 0 and the last pixel.
 /// Source   ATen/native/cpu/GridSamplerKernel.cpp, for three dims ATen/native/GridSampler.cpp
 struct GridSample {
   static constexpr size_t kMostDims = 3;
