@@ -1,4 +1,5 @@
-// Attention on the host, f32: two products of packed operands, and the weights between them.
+// Attention on the host, f32: two products, of packed operands unless there are few queries, and
+// the weights between them.
 #pragma once
 
 #include "kernels/attention.h"

@@ -148,6 +148,21 @@ def grouped_queries():
 
 
 @archive
+def few_queries():
+    """Steps of a decoder: a query or a few against many keys, whose heads are shared or masked."""
+
+    def forward(q, k, v, wide, mask):
+        one = q[:, :, :1]
+        shared = F.scaled_dot_product_attention(one, k, v, enable_gqa=True)
+        few = F.scaled_dot_product_attention(q, k.repeat_interleave(3, 1), v.repeat_interleave(3, 1), mask)
+        chosen = F.scaled_dot_product_attention(one, k, v, mask[:, :, :1] > 0, enable_gqa=True)
+        scores = q[:, :2, :3] @ k.transpose(-1, -2) / 4
+        return shared, few, chosen, torch.softmax(scores, -1) @ v, F.scaled_dot_product_attention(wide[:, :, :5], wide, wide, is_causal=True)
+
+    return traced(Wrap(forward), torch.randn(2, 6, 5, 32), *[torch.randn(2, 2, 33, 32) for _ in range(2)], torch.randn(1, 2, 20, 64), torch.randn(2, 1, 5, 33))
+
+
+@archive
 def written_out_float16():
     def forward(q, k, v):
         return torch.softmax(q @ k.transpose(-1, -2) * 0.125, -1) @ v

@@ -1,6 +1,7 @@
 // Attention in the spellings of models as one step.
 #include "kernels/x86/attention.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -151,12 +152,20 @@ TEST(Attention, OnTheHostHasMemoryForPackedKeysAndValues) {
       << "products and softmax; a view takes no time";
 }
 
-TEST(Attention, OfFewQueriesStaysLibTorchsOnTheHost) {
-  constexpr const char* kOne = R"(graph(%0: f32[1,4,1,64], %1: f32[1,4,100,64]):
-  %2: f32[1,4,1,64] = aten::scaled_dot_product_attention(%0, %1, %1, none, 0.0, false, none, false)
+TEST(Attention, OfManyKeysStaysLibTorchsOnTheHostUnlessThereAreFewQueries) {
+  const auto step = [](int64_t queries) {
+    return plan(parse_graph(fmt::format(
+                    R"(graph(%0: f32[1,4,{0},64], %1: f32[1,4,5000,64]):
+  %2: f32[1,4,{0},64] = aten::scaled_dot_product_attention(%0, %1, %1, none, 0.0, false, none, false)
   return %2
-)";
-  EXPECT_EQ(plan(parse_graph(kOne), hosts()).steps[0].name, "aten::scaled_dot_product_attention");
+)",
+                    queries)),
+                hosts())
+        .steps[0]
+        .name;
+  };
+  EXPECT_EQ(step(1), "attention_1x4x1x5000x64_f32");
+  EXPECT_EQ(step(8), "aten::scaled_dot_product_attention");
 }
 
 }  // namespace
