@@ -16,9 +16,6 @@
 namespace torchweld::cli {
 namespace {
 
-// Two equally good roundings of a tensor differ in their root mean square by chance.
-constexpr double kClearlyFarther = 1.1;
-
 struct Distance {
   double largest = 0, root_mean_square = 0;
 };
@@ -41,6 +38,12 @@ bool same_shapes(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>
 
 }  // namespace
 
+double clearly_farther(int64_t elements) {
+  // Of the quotient's logarithm, whose standard deviation is 1 / sqrt(elements).
+  constexpr double kDeviations = 2.33;
+  return std::max(1.1, std::exp(kDeviations / std::sqrt(static_cast<double>(elements))));
+}
+
 std::optional<c10::ScalarType> type_of(Precision precision) {
   if (precision == Precision::kArchive) return std::nullopt;
   return precision == Precision::kBFloat16 ? at::kBFloat16 : at::kHalf;
@@ -61,18 +64,16 @@ const std::optional<c10::IValue>& Float64Judge::replay(Replay* replay, c10::Scal
   return replay->answer;
 }
 
-std::optional<Distances> Float64Judge::judge(int run, const c10::IValue& libtorch,
-                                             const c10::IValue& torchweld) {
-  const auto& wide = replay(&wide_, at::kDouble, run);
-  if (!wide) return std::nullopt;
-  const auto exact = tensors_in(*wide), theirs = tensors_in(libtorch), ours = tensors_in(torchweld);
+std::optional<Distances> distances(const c10::IValue& exact_answer, const c10::IValue& libtorch,
+                                   const c10::IValue& torchweld,
+                                   std::optional<c10::ScalarType> narrow_type,
+                                   const std::optional<c10::IValue>& narrow_answer) {
+  const auto exact = tensors_in(exact_answer), theirs = tensors_in(libtorch),
+             ours = tensors_in(torchweld);
   if (!same_shapes(exact, theirs) || !same_shapes(exact, ours)) return std::nullopt;
-  const auto narrow_type = type_of(arguments_.precision);
   std::vector<at::Tensor> narrow;
-  if (narrow_type) {
-    if (const auto& answer = replay(&narrow_, *narrow_type, run)) narrow = tensors_in(*answer);
-    if (!same_shapes(exact, narrow)) narrow.clear();
-  }
+  if (narrow_answer) narrow = tensors_in(*narrow_answer);
+  if (!same_shapes(exact, narrow)) narrow.clear();
   const auto tolerance =
       narrow_type ? std::optional(default_tolerance(*narrow_type)) : std::nullopt;
   Distances found;
@@ -88,10 +89,19 @@ std::optional<Distances> Float64Judge::judge(int run, const c10::IValue& libtorc
       yardstick = narrowed.root_mean_square;
     }
     if (!compare(theirs[i], ours[i], tolerance).mismatch) continue;
-    found.no_farther &= by_us.root_mean_square <= kClearlyFarther * yardstick;
+    found.no_farther &= by_us.root_mean_square <= clearly_farther(exact[i].numel()) * yardstick;
     found.in_halves &= narrow_type || c10::isReducedFloatingType(theirs[i].scalar_type());
   }
   return found;
+}
+
+std::optional<Distances> Float64Judge::judge(int run, const c10::IValue& libtorch,
+                                             const c10::IValue& torchweld) {
+  const auto& wide = replay(&wide_, at::kDouble, run);
+  if (!wide) return std::nullopt;
+  const auto narrow_type = type_of(arguments_.precision);
+  const auto narrow = narrow_type ? replay(&narrow_, *narrow_type, run) : std::nullopt;
+  return distances(*wide, libtorch, torchweld, narrow_type, narrow);
 }
 
 }  // namespace torchweld::cli

@@ -39,6 +39,7 @@ Target target_for(const Runtime& runtime, const Options& options) {
   }
   target.products = products_of(runtime, options.precision);
   target.narrows_small_products = !runtime.has_hand_kernels();
+  target.widens_halves = target.hand_kernels;
   target.tf32 = target.blas && options.precision == Precision::kTF32;
   target.packed_convolutions = runtime.has_packed_convolutions() && !exact;
   target.embedding_bag = runtime.embedding_bag() != nullptr || target.hand_kernels;

@@ -31,6 +31,8 @@ struct Target {
   DType products = DType::kF32;
   /// Whether that holds for operators so small that a call of the library costs more than it saves.
   bool narrows_small_products = true;
+  /// Products over halves are computed in float32, for which there are kernels.
+  bool widens_halves = false;
 
   bool blas = false;  ///< the device's library for matrix products is there
   int64_t blas_workspace_bytes = 0;

@@ -1,4 +1,4 @@
-#include "fusion/narrow_products.h"
+#include "fusion/product_types.h"
 
 #include <algorithm>
 #include <map>
@@ -19,6 +19,8 @@ namespace {
 // [1000, 1000] 1230 and 2600.
 constexpr int64_t kFewestProducts = int64_t{1} << 20;
 constexpr int64_t kFewestUses = 16;  // of each number of the second factor
+// That a graph's weights of halves have once more, as float32: 256 MiB.
+constexpr int64_t kMostWidened = int64_t{1} << 26;
 
 std::string base_of(const Node& node) { return node.op.substr(0, node.op.find('.')); }
 
@@ -34,6 +36,13 @@ bool is_transposed_convolution(const std::string& op) {
          op == "aten::conv_transpose3d";
 }
 
+bool is_recurrent(const std::string& op) {
+  static const std::unordered_set<std::string> names = {
+      "aten::lstm",      "aten::gru",      "aten::rnn_tanh",      "aten::rnn_relu",
+      "aten::lstm_cell", "aten::gru_cell", "aten::rnn_tanh_cell", "aten::rnn_relu_cell"};
+  return names.contains(op);
+}
+
 /// Where the two factors of a product are among its arguments; nullopt for other operators.
 std::optional<std::pair<size_t, size_t>> factors_of(const std::string& op) {
   static const std::unordered_set<std::string> plain = {"aten::linear", "aten::mm", "aten::bmm",
@@ -45,9 +54,9 @@ std::optional<std::pair<size_t, size_t>> factors_of(const std::string& op) {
   return std::nullopt;
 }
 
-class Narrower {
+class Retyper {
  public:
-  Narrower(Graph* graph, const Target& target) : graph_(*graph), target_(target) {
+  Retyper(Graph* graph, const Target& target) : graph_(*graph), target_(target) {
     for (const Node& node : graph_.nodes) {
       for (const ValueId id : node.writes) written_.insert(graph_.value(id).storage);
     }
@@ -56,43 +65,82 @@ class Narrower {
   void run() {
     std::vector<Node> nodes;
     for (Node& node : graph_.nodes) {
-      if (!narrows(node)) {
+      const DType from = type_of(node), to = type_for(node, from);
+      if (to == from) {
         nodes.push_back(std::move(node));
         continue;
       }
-      Rewriter r(&graph_, node);
+      Rewriter before(&graph_, node), after(&graph_, node);
       for_each_input(node, [&](ValueId& id) {
-        if (graph_.value(id).dtype == DType::kF32) id = narrowed(id, &r);
+        if (graph_.value(id).dtype == from) id = retyped(id, to, &before);
       });
-      const ValueId out = node.outputs[0];
-      node.outputs[0] = like(out, &r);
-      std::vector<Node> casts = r.take();
-      std::move(casts.begin(), casts.end(), std::back_inserter(nodes));
-      r.cast(node.outputs[0], out);
+      for (ValueId& out : node.outputs) {
+        if (out == kNone) continue;
+        const ValueId made = like(out, to, &after);
+        after.cast(made, out);
+        out = made;
+      }
+      move_to(&nodes, before.take());
       nodes.push_back(std::move(node));
-      nodes.push_back(std::move(r.take()[0]));
+      move_to(&nodes, after.take());
     }
     graph_.nodes = std::move(nodes);
   }
 
  private:
-  bool narrows(const Node& node) const {
+  static void move_to(std::vector<Node>* nodes, std::vector<Node> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(*nodes));
+  }
+
+  DType type_of(const Node& node) const {
+    const bool has_one = !node.outputs.empty() && node.outputs[0] != kNone;
+    return has_one ? graph_.value(node.outputs[0]).dtype : DType::kOther;
+  }
+
+  /// What a node whose results are of type `from` is to be computed in.
+  DType type_for(const Node& node, DType from) {
     const std::string op = base_of(node);
     const auto factors = factors_of(op);
-    if (!node.pure || node.outputs.size() != 1 || !(factors || op == "aten::einsum")) return false;
-    const ValueId out = node.outputs[0];
-    if (out == kNone || !is_plain(out) || !is_dense(graph_.value(out))) return false;
+    const bool widens = target_.widens_halves && is_half(from);
+    const bool is_product = factors || op == "aten::einsum" || (widens && is_recurrent(op));
+    if (!is_product || !(widens || from == DType::kF32) || !has_plain_operands(node, op, from))
+      return from;
+    const bool large = factors && is_large(node, op, *factors);
+    if (widens) return (from == DType::kBF16 && large) || !fits(node) ? from : DType::kF32;
+    if (target_.products == DType::kF32 || has_score_mask(node, op)) return from;
+    return target_.narrows_small_products || large ? target_.products : from;
+  }
+
+  bool has_plain_operands(const Node& node, const std::string& op, DType type) const {
+    if (!node.pure) return false;
     bool all = true;
+    for (const ValueId out : node.outputs)
+      all &= out == kNone || (is_plain(out, type) && is_dense(graph_.value(out)));
     for_each_input(node, [&](ValueId id) {
       const bool is_mask =
           op == "aten::scaled_dot_product_attention" && graph_.value(id).dtype == DType::kBool;
-      all &= is_plain(id) || is_mask;
+      all &= is_plain(id, type) || is_mask;
     });
-    if (op == "aten::scaled_dot_product_attention") {
-      const ValueId mask = tensor_arg(node, 3);
-      all &= mask == kNone || graph_.value(mask).dtype == DType::kBool;
-    }
-    return all && (target_.narrows_small_products || (factors && is_large(node, op, *factors)));
+    return all;
+  }
+
+  bool has_score_mask(const Node& node, const std::string& op) const {
+    if (op != "aten::scaled_dot_product_attention") return false;
+    const ValueId mask = tensor_arg(node, 3);
+    return mask != kNone && graph_.value(mask).dtype != DType::kBool;
+  }
+
+  /// Counts the weights that the node needs in float32.
+  bool fits(const Node& node) {
+    int64_t more = 0;
+    for_each_input(node, [&](ValueId id) {
+      const ValueId constant = constant_of(id);
+      if (constant != kNone && !retyped_.contains(constant))
+        more += graph_.value(constant).elements();
+    });
+    if (widened_ + more > kMostWidened) return false;
+    widened_ += more;
+    return true;
   }
 
   bool is_large(const Node& node, const std::string& op, std::pair<size_t, size_t> factors) const {
@@ -101,9 +149,9 @@ class Narrower {
            products >= kFewestUses * graph_.value(tensor_arg(node, factors.second)).elements();
   }
 
-  bool is_plain(ValueId id) const {
+  bool is_plain(ValueId id, DType type) const {
     const Value& v = graph_.value(id);
-    return v.dtype == DType::kF32 && !v.opaque;
+    return v.dtype == type && !v.opaque;
   }
 
   /// How many products of two numbers the node adds up; 0 for operands it doesn't know.
@@ -125,20 +173,21 @@ class Narrower {
     return out * a.sizes.back();
   }
 
-  /// Of the narrow type, with the layout that a cast keeps.
-  ValueId like(ValueId wide, Rewriter* r) {
-    const ValueId id = r->fresh(target_.products, graph_.value(wide).sizes);
-    if (is_dense(graph_.value(wide))) graph_.value(id).strides = graph_.value(wide).strides;
+  /// Of another type, with the layout that a cast keeps.
+  ValueId like(ValueId from, DType to, Rewriter* r) {
+    const ValueId id = r->fresh(to, graph_.value(from).sizes);
+    if (is_dense(graph_.value(from))) graph_.value(id).strides = graph_.value(from).strides;
     return id;
   }
 
-  ValueId narrowed(ValueId id, Rewriter* r) {
-    if (written_.contains(graph_.value(id).storage)) return r->cast(id, like(id, r));
-    const auto known = narrow_.find(id);
-    if (known != narrow_.end()) return known->second;
+  ValueId retyped(ValueId id, DType to, Rewriter* r) {
+    if (written_.contains(graph_.value(id).storage)) return r->cast(id, like(id, to, r));
+    const auto known = retyped_.find(id);
+    if (known != retyped_.end()) return known->second;
     const ValueId constant = constant_of(id);
-    const ValueId out = constant == kNone ? r->cast(id, like(id, r)) : of_constant(id, constant, r);
-    narrow_[id] = out;
+    const ValueId out =
+        constant == kNone ? r->cast(id, like(id, to, r)) : of_constant(id, constant, to, r);
+    retyped_[id] = out;
     return out;
   }
 
@@ -147,16 +196,15 @@ class Narrower {
     const Storage& storage = graph_.storage_of(id);
     if (storage.kind != Storage::Kind::kConstant) return kNone;
     const ValueId whole = graph_.constants[static_cast<size_t>(storage.index)];
-    return is_plain(whole) && is_dense(graph_.value(whole)) ? whole : kNone;
+    return is_plain(whole, graph_.value(id).dtype) && is_dense(graph_.value(whole)) ? whole : kNone;
   }
 
-  ValueId of_constant(ValueId id, ValueId whole, Rewriter* r) {
-    auto known = narrow_.find(whole);
-    if (known == narrow_.end())
-      known = narrow_.emplace(whole, r->setup_cast(whole, target_.products)).first;
+  ValueId of_constant(ValueId id, ValueId whole, DType to, Rewriter* r) {
+    auto known = retyped_.find(whole);
+    if (known == retyped_.end()) known = retyped_.emplace(whole, r->setup_cast(whole, to)).first;
     if (id == whole) return known->second;
     Value view = graph_.value(id);
-    view.dtype = target_.products;
+    view.dtype = to;
     view.storage = graph_.value(known->second).storage;
     view.has_scalar = false;
     return graph_.add(std::move(view));
@@ -165,13 +213,14 @@ class Narrower {
   Graph& graph_;
   const Target& target_;
   std::set<StorageId> written_;
-  std::map<ValueId, ValueId> narrow_;
+  std::map<ValueId, ValueId> retyped_;  // each type becomes one other
+  int64_t widened_ = 0;
 };
 
 }  // namespace
 
-void narrow_products(Graph* graph, const Target& target) {
-  if (target.products != DType::kF32) Narrower(graph, target).run();
+void retype_products(Graph* graph, const Target& target) {
+  if (target.products != DType::kF32 || target.widens_halves) Retyper(graph, target).run();
 }
 
 }  // namespace torchweld
