@@ -89,7 +89,7 @@ at::Tensor filled(const std::string& text, DType dtype, const std::vector<int64_
 at::Tensor parse_tensor(const std::string& text, size_t bracket) {
   const std::string name = text.substr(0, bracket);
   const auto dtype = parse_dtype(name);
-  if (!dtype || *dtype == DType::kOther) {
+  if (!dtype || !is_computed_on(*dtype)) {
     refuse(text, fmt::format(
                      "\"{}\" is no element type; they are f32 f64 f16 bf16 i64 i32 i16 i8 u8 bool",
                      name));

@@ -2,15 +2,14 @@
 #include "engine/context.h"
 
 #include <ATen/TensorUtils.h>
-#include <c10/core/TensorImpl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 
 #include "engine/nvtx.h"
-#include "engine/owned_tensor.h"
 #include "engine/step_errors.h"
+#include "engine/tensors.h"
 #include "kernels/x86/image_conv.h"
 #include "kernels/x86/reduce.h"
 #include "kernels/x86/small_conv.h"
@@ -21,19 +20,6 @@
 #include "torchweld/error.h"
 
 namespace torchweld {
-namespace {
-
-/// A tensor over the storage of `base`, `offset` elements of `v`'s type in.
-at::Tensor view_over(const at::Tensor& base, const Value& v, int64_t offset) {
-  const auto type = c10::scalarTypeToTypeMeta(scalar_type_of(v.dtype));
-  at::Tensor out =
-      at::detail::make_tensor<c10::TensorImpl>(c10::Storage(base.storage()), base.key_set(), type);
-  c10::TensorImpl* impl = out.unsafeGetTensorImpl();
-  impl->set_sizes_and_strides(v.sizes, v.strides, offset);
-  return out;
-}
-
-}  // namespace
 
 Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
   const Graph& graph = plan_.graph;
@@ -338,7 +324,7 @@ void Context::take_results(const Step& step, const Node& node) {
     if (plan_.buffers[s].kind != Buffer::Kind::kEager) return;
     holders_[s] = tensor;
     bases_[s] = static_cast<char*>(tensor.storage().mutable_data());
-    if (!v.opaque) bases_[s] += (tensor.storage_offset() - v.offset) * size_of(v.dtype);
+    bases_[s] += (tensor.storage_offset() - v.offset) * size_of(v.dtype);
   };
   for (const c10::IValue& v : stack_) for_each_tensor(v, take);
 }
@@ -363,8 +349,7 @@ at::Tensor Context::tensor_of(ValueId id) const {
   const at::Tensor base = holder(v.storage);
   if (v.elements() == 0) return view_over(base, v, 0);  // a tensor of none has no address
   const auto* start = static_cast<const char*>(base.storage().data());
-  return view_over(base, v,
-                   (bases_[static_cast<size_t>(v.storage)] - start) / size_of(v.dtype) + v.offset);
+  return view_over(base, v, bases_[static_cast<size_t>(v.storage)] - start);
 }
 
 const std::vector<at::Tensor>& Context::outputs() {

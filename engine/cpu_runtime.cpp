@@ -6,8 +6,8 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "engine/block_pool.h"
-#include "engine/owned_tensor.h"
 #include "engine/page_pool.h"
+#include "engine/tensors.h"
 #include "fusion/packed_conv.h"
 #include "kernels/x86/attention.h"
 #include "kernels/x86/backend.h"

@@ -5,15 +5,16 @@
 
 #include "fusion/attention.h"
 #include "fusion/byte_products.h"
+#include "fusion/complex_parts.h"
 #include "fusion/cudnn_conv.h"
 #include "fusion/epilogue.h"
 #include "fusion/masked_write.h"
 #include "fusion/merge_products.h"
-#include "fusion/narrow_products.h"
 #include "fusion/packed_conv.h"
 #include "fusion/padding_names.h"
 #include "fusion/passes.h"
 #include "fusion/plain_operands.h"
+#include "fusion/product_types.h"
 #include "fusion/tails.h"
 #include "fusion/transformer.h"
 #include "fusion/volume_conv.h"
@@ -56,8 +57,9 @@ Plan plan(Graph graph, const Target& target) {
   hide(target.whole, &graph);
   number_paddings(&graph);
   plain_operands(&graph);
+  complex_parts(&graph);
   expand_transformers(&graph, target);
-  narrow_products(&graph, target);
+  retype_products(&graph, target);
   recognise_attention(&graph, target);
   pack_convolutions(&graph, target);
   use_volume_convolutions(&graph, target);

@@ -7,17 +7,20 @@
 namespace torchweld {
 namespace {
 
+/// Memory that other values see as elements of their own.
+bool is_strided(const Value& v) { return !v.opaque || v.dtype == DType::kC64; }
+
 bool only_views(const Graph& graph, const Node& node) {
   if (!node.pure || node.reads_host || node.outputs.empty()) return false;
   std::set<StorageId> read;
   bool plain = true;
   for_each_input(node, [&](ValueId id) {
     read.insert(graph.value(id).storage);
-    plain &= !graph.value(id).opaque;
+    plain &= is_strided(graph.value(id));
   });
   return plain && std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
            return id == kNone ||
-                  (!graph.value(id).opaque && read.contains(graph.value(id).storage));
+                  (is_strided(graph.value(id)) && read.contains(graph.value(id).storage));
          });
 }
 

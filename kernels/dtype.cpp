@@ -21,6 +21,7 @@ constexpr std::array<Row, kDTypeCount> kRows = {{{"f32", 4},
                                                  {"i8", 1},
                                                  {"u8", 1},
                                                  {"bool", 1},
+                                                 {"c64", 8},
                                                  {"other", 0}}};
 
 }  // namespace

@@ -7,23 +7,37 @@
 
 namespace torchweld {
 
-/// The element types that kernels read and write; kOther is carried through graphs but never
-/// computed on.
-enum class DType : uint8_t { kF32, kF64, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool, kOther };
+/// The element types that kernels read and write. kC64, a pair of floats, and kOther are carried
+/// through graphs but never computed on.
+enum class DType : uint8_t {
+  kF32,
+  kF64,
+  kF16,
+  kBF16,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU8,
+  kBool,
+  kC64,
+  kOther
+};
 
-inline constexpr int kDTypeCount = 11;
+inline constexpr int kDTypeCount = 12;
 
 /// Bytes an element; 0 for kOther.
 int64_t size_of(DType dtype);
 
 /// Short name as the graph text, the program's --input and kernel names spell it: "f32", "i64",
-/// "bool", "other".
+/// "bool", "c64", "other".
 std::string_view name_of(DType dtype);
 
 /// The inverse of name_of; nullopt for an unknown name.
 std::optional<DType> parse_dtype(std::string_view name);
 
 constexpr bool is_floating(DType t) { return t <= DType::kBF16; }
+constexpr bool is_computed_on(DType t) { return t < DType::kC64; }
 constexpr bool is_half(DType t) { return t == DType::kF16 || t == DType::kBF16; }
 constexpr bool is_integral(DType t) { return t >= DType::kI64 && t <= DType::kU8; }
 

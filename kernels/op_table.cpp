@@ -84,14 +84,14 @@ const OpRow* find_op(std::string_view schema) {
 std::optional<int16_t> emit_op(BodyBuilder& body, const OpRow& row, std::span<const OpArg> args,
                                DType out_dtype, std::string* why) {
   for (const OpArg& arg : args) {
-    if (arg.kind == OpArg::Kind::kTensor && arg.dtype == DType::kOther) {
+    if (arg.kind == OpArg::Kind::kTensor && !is_computed_on(arg.dtype)) {
       *why = "an argument has a dtype that kernels do not compute on";
       return std::nullopt;
     }
   }
   const Definition& definition = table().definitions[static_cast<size_t>(row.index)];
   OpCall call(body, args, out_dtype, definition.types, definition.promoting);
-  if (out_dtype == DType::kOther || call.dtype() == DType::kOther) {
+  if (!is_computed_on(out_dtype) || !is_computed_on(call.dtype())) {
     *why = "the result has a dtype that kernels do not compute on";
     return std::nullopt;
   }

@@ -62,7 +62,7 @@ bool same_store(const StoreSpec& a, const StoreSpec& b) {
 std::string operand_text(const OperandSpec& operand, int rank) {
   std::string text(name_of(operand.dtype));
   text += '[';
-  for (int d = 0; d < rank; ++d) text += "01*"[static_cast<int>(operand.strides[d])];
+  for (int d = 0; d < rank; ++d) text += "01*2"[static_cast<int>(operand.strides[d])];
   return text + ']';
 }
 

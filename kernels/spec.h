@@ -15,8 +15,9 @@ namespace torchweld {
 inline constexpr int kMaxRank = 6;       ///< dimensions of a coalesced domain
 inline constexpr int kMaxOperands = 24;  ///< loads plus stores of one kernel
 
-/// What a generator may assume about an operand's stride in one dimension.
-enum class StrideClass : uint8_t { kZero, kOne, kAny };
+/// What a generator may assume about an operand's stride in one dimension. Plans know no kTwo,
+/// which the x86 back end makes of kAny where the geometry has that stride.
+enum class StrideClass : uint8_t { kZero, kOne, kAny, kTwo };
 
 /// One tensor that a kernel reads or writes.
 struct OperandSpec {

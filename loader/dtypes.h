@@ -7,7 +7,7 @@
 
 namespace torchweld {
 
-/// kOther for types that kernels don't compute on (complex, quantised, float8 ...).
+/// kOther for types that kernels don't compute on (complex128, quantised, float8 ...).
 inline DType dtype_of(c10::ScalarType type) {
   switch (type) {
     case c10::ScalarType::Float:
@@ -30,6 +30,8 @@ inline DType dtype_of(c10::ScalarType type) {
       return DType::kU8;
     case c10::ScalarType::Bool:
       return DType::kBool;
+    case c10::ScalarType::ComplexFloat:
+      return DType::kC64;
     default:
       return DType::kOther;
   }
@@ -58,6 +60,8 @@ inline c10::ScalarType scalar_type_of(DType type) {
       return c10::ScalarType::Byte;
     case DType::kBool:
       return c10::ScalarType::Bool;
+    case DType::kC64:
+      return c10::ScalarType::ComplexFloat;
     case DType::kOther:
       break;
   }

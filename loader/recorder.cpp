@@ -49,6 +49,10 @@ bool drops_nothing(const CodeNode& node, const std::vector<c10::IValue>& argumen
   return train.isBool() && !train.toBool();
 }
 
+int64_t bytes_before(const at::Tensor& tensor) {
+  return tensor.storage_offset() * static_cast<int64_t>(tensor.element_size());
+}
+
 }  // namespace
 
 Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
@@ -77,7 +81,7 @@ Recorder::Recorder(const std::vector<c10::IValue>& values, size_t arguments,
     }
     const StorageId storage = graph_.add(
         Storage{.kind = Storage::Kind::kInput, .index = leaf, .bytes = 0, .derived = false});
-    base_offset_.push_back(tensor.storage_offset());
+    base_bytes_.push_back(bytes_before(tensor));
     tainted_.push_back(1);
     const ValueId id = add_value(tensor, storage);
     ids_.try_emplace(tensor.unsafeGetTensorImpl(), id);
@@ -102,13 +106,18 @@ bool Recorder::is_recordable(const at::Tensor& tensor) {
   return why_.empty();
 }
 
+int64_t Recorder::offset_in(StorageId storage, const at::Tensor& tensor) const {
+  const int64_t bytes = bytes_before(tensor) - base_bytes_[static_cast<size_t>(storage)];
+  return bytes / static_cast<int64_t>(tensor.element_size());
+}
+
 ValueId Recorder::add_value(const at::Tensor& tensor, StorageId storage) {
   Value v;
-  v.dtype = dtype_of(tensor.scalar_type());
-  v.opaque = v.dtype == DType::kOther || tensor.is_conj() || tensor.is_neg();
+  v.dtype = tensor.is_conj() ? DType::kOther : dtype_of(tensor.scalar_type());
+  v.opaque = !is_computed_on(v.dtype) || tensor.is_neg();
   v.sizes = tensor.sizes().vec();
   v.strides = tensor.strides().vec();
-  v.offset = tensor.storage_offset() - base_offset_[static_cast<size_t>(storage)];
+  v.offset = offset_in(storage, tensor);
   v.storage = storage;
   tensors_.push_back(tensor);
   names_.push_back(
@@ -140,7 +149,7 @@ StorageId Recorder::storage_of(const at::Tensor& tensor, bool* is_new) {
                      .index = kNone,
                      .bytes = static_cast<int64_t>(tensor.storage().nbytes()),
                      .derived = false});
-  base_offset_.push_back(0);
+  base_bytes_.push_back(0);
   tainted_.push_back(0);
   return it->second;
 }
@@ -209,7 +218,7 @@ bool Recorder::rebind_if_moved(const at::Tensor& tensor) {
   const auto known = ids_.find(tensor.unsafeGetTensorImpl());
   if (known == ids_.end()) return false;
   const Value& v = graph_.value(known->second);
-  const int64_t offset = tensor.storage_offset() - base_offset_[static_cast<size_t>(v.storage)];
+  const int64_t offset = offset_in(v.storage, tensor);
   if (c10::IntArrayRef(v.sizes) == tensor.sizes() &&
       c10::IntArrayRef(v.strides) == tensor.strides() && v.offset == offset)
     return false;

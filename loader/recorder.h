@@ -71,6 +71,7 @@ class Recorder {
   static constexpr size_t kMostNodes = 20000;
 
   ValueId intern(const at::Tensor& tensor);
+  int64_t offset_in(StorageId storage, const at::Tensor& tensor) const;
   ValueId add_value(const at::Tensor& tensor, StorageId storage);
   StorageId storage_of(const at::Tensor& tensor, bool* is_new);
   bool is_recordable(const at::Tensor& tensor);
@@ -109,8 +110,8 @@ class Recorder {
   std::vector<Name> names_;          // by ValueId
   std::unordered_map<const void*, ValueId> ids_;         // by TensorImpl
   std::unordered_map<const void*, StorageId> storages_;  // by StorageImpl
-  std::vector<int64_t> base_offset_;  // by StorageId: storage offset of an input's first element
-  std::vector<char> tainted_;         // by StorageId
+  std::vector<int64_t> base_bytes_;  // by StorageId: where an input's first element is
+  std::vector<char> tainted_;        // by StorageId
   std::unordered_map<ValueId, int> output_leaf_;
   Pattern::Containers containers_;  // of what leaves the block
   std::vector<std::pair<const CodeNode*, ValueId>>

@@ -162,7 +162,7 @@ void Recorder::add_number(const at::Tensor& tensor) {
                                                .index = static_cast<int>(graph_.inputs.size()),
                                                .bytes = 0,
                                                .derived = false});
-  base_offset_.push_back(0);
+  base_bytes_.push_back(0);
   tainted_.push_back(1);
   const ValueId id = add_value(tensor, storage);
   ids_.emplace(tensor.unsafeGetTensorImpl(), id);

@@ -27,9 +27,27 @@ struct Key {
   Crosswise crosswise;  // operands that are turned
 };
 
+/// Operands of floats whose lanes are every second element are moved by vectors.
+void find_pairs(const Crosswise& crosswise, const Geometry& geometry, Isa isa, KernelSpec* spec) {
+  constexpr int64_t kLeastLanes = 8;
+  if (geometry.sizes.empty() || spec->rank == 0 || spec->reduced > 0 || crosswise.lane != 0 ||
+      has_places(*spec) || geometry.sizes.back() < kLeastLanes)
+    return;
+  const auto find = [&](size_t i, OperandSpec* operand) {
+    StrideClass& lane = operand->strides[static_cast<size_t>(spec->rank - 1)];
+    if (lane == StrideClass::kAny && !crosswise.has(i) && geometry.strides[i].back() == 2 &&
+        size_of(operand->dtype) == 4)
+      lane = StrideClass::kTwo;
+  };
+  for (size_t i = 0; i < spec->loads.size(); ++i) find(i, &spec->loads[i]);
+  // AVX2's masked stores are as slow as elements one by one.
+  for (size_t i = 0; i < spec->stores.size() && isa == Isa::kAvx512; ++i)
+    find(spec->loads.size() + i, &spec->stores[i].operand);
+}
+
 // Dims that only count rows are data, unless their coordinates are read. One kernel then serves all
 // ranks.
-Key key_of(const KernelSpec& spec, const Geometry& geometry) {
+Key key_of(const KernelSpec& spec, const Geometry& geometry, Isa isa) {
   const Crosswise crosswise = crosswise_of(spec, geometry);
   Key key{for_short_rows(with_turned(with_inverse_sums(spec), crosswise), geometry), {}, crosswise};
   const Walk walk = walk_of(key.spec);
@@ -44,6 +62,7 @@ Key key_of(const KernelSpec& spec, const Geometry& geometry) {
   };
   for (OperandSpec& load : key.spec.loads) drop(&load);
   for (StoreSpec& store : key.spec.stores) drop(&store.operand);
+  find_pairs(crosswise, geometry, isa, &key.spec);
   if (spec.reduced == 1 && !walk.across)
     key.length = {geometry.sizes.back() <= kMostKept, geometry.sizes.back() >= kShortestCascade};
   return key;
@@ -133,7 +152,7 @@ class X86Backend final : public Backend {
       *why = "a kernel has at most " + std::to_string(kMaxOperands) + " operands";
       return nullptr;
     }
-    const Key key = key_of(spec, geometry);
+    const Key key = key_of(spec, geometry, isa_);
     {
       const std::scoped_lock lock(mutex_);
       if (const auto it = kernels_.find(key); it != kernels_.end()) return it->second;

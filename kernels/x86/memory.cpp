@@ -8,6 +8,8 @@ using asmjit::Imm;
 
 namespace {
 
+constexpr uint32_t kFirstOfPairs = 0x5555;
+
 InstId masked_move(int bytes) {
   return bytes == 1   ? ins::kIdVmovdqu8
          : bytes == 2 ? ins::kIdVmovdqu16
@@ -49,7 +51,78 @@ aj::Mem Memory::through_stack(const Place& place, int bytes, bool loading,
   return buffer;
 }
 
+/// Of eight pairs from lane `first` on, the first elements of those that are there.
+aj::KReg Memory::first_of_pairs(const Place& place, int first) const {
+  if (place.mask == nullptr) return first_of_all_;
+  const aj::Gp bits = cc_.newInt32(), lanes = cc_.newInt32();
+  cc_.mov(bits, kFirstOfPairs);
+  cc_.kmovw(lanes, *place.mask);
+  if (first > 0) cc_.shr(lanes, first);
+  cc_.pdep(bits, lanes, bits);
+  const aj::KReg mask = cc_.newKw();
+  cc_.kmovw(mask, bits);
+  return mask;
+}
+
+void Memory::begin_pairs() {
+  if (!v_.wide()) return;
+  const aj::Gp bits = cc_.newInt32();
+  cc_.mov(bits, kFirstOfPairs);
+  first_of_all_ = cc_.newKw();
+  cc_.kmovw(first_of_all_, bits);
+}
+
+Vec Memory::load_pairs(const Place& place) const {
+  const Vec to = v_.vec(4);
+  aj::Mem from = place.address;
+  if (!v_.wide()) {
+    const Vec first = cc_.newYmm(), pair = cc_.newYmm();
+    cc_.emit(ins::kIdVpcmpeqd, first, first, first);
+    cc_.emit(ins::kIdVpsrlq, first, first, Imm(32));
+    from.setSize(32);
+    cc_.emit(ins::kIdVmaskmovps, pair, first, from);
+    Vec second = pair;
+    if (v_.count == 8) {
+      second = cc_.newYmm();
+      from.addOffset(32);
+      cc_.emit(ins::kIdVmaskmovps, second, first, from);
+    }
+    cc_.emit(ins::kIdVshufps, pair, pair, second, Imm(0x88));
+    cc_.emit(ins::kIdVpermq, to.ymm(), pair, Imm(0xd8));
+    return to;
+  }
+  from.setSize(64);
+  for (int first = 0; first < v_.count; first += 8, from.addOffset(64)) {
+    const Vec pairs = cc_.newZmm();
+    cc_.k(first_of_pairs(place, first)).z().emit(ins::kIdVmovups, pairs, from);
+    if (first == 0) {
+      cc_.emit(ins::kIdVpmovqd, to.ymm(), pairs);
+    } else {
+      const Vec half = cc_.newYmm();
+      cc_.emit(ins::kIdVpmovqd, half, pairs);
+      cc_.emit(ins::kIdVinserti64x4, to, to, half, Imm(1));
+    }
+  }
+  return to;
+}
+
+void Memory::store_pairs(const Place& place, const Vec& value) const {
+  aj::Mem to = place.address;
+  to.setSize(64);
+  for (int first = 0; first < v_.count; first += 8, to.addOffset(64)) {
+    Vec half = value.ymm();
+    if (first > 0) {
+      half = cc_.newYmm();
+      cc_.emit(ins::kIdVextracti64x4, half, value, Imm(1));
+    }
+    const Vec pairs = cc_.newZmm();
+    cc_.emit(ins::kIdVpmovzxdq, pairs, half);
+    cc_.k(first_of_pairs(place, first)).emit(ins::kIdVmovups, to, pairs);
+  }
+}
+
 Vec Memory::raw_load(const Place& place, int bytes) const {
+  if (place.pairs && !place.lanewise) return load_pairs(place);
   const Vec to = v_.vec(bytes);
   aj::Mem from = place.address;
   if (place.lanewise) {
@@ -70,6 +143,7 @@ Vec Memory::raw_load(const Place& place, int bytes) const {
 }
 
 void Memory::raw_store(const Place& place, const Vec& value, int bytes) const {
+  if (place.pairs && !place.lanewise) return store_pairs(place, value);
   const int total = bytes * v_.count;
   aj::Mem to = place.address;
   if (!place.lanewise && place.mask != nullptr) {

@@ -17,12 +17,15 @@ struct Place {
       nullptr;                     ///< AVX2, 4 and 8 bytes: lanes of -1 for the elements to touch
   const aj::KReg* mask = nullptr;  ///< AVX-512: the elements to touch; null for all
   bool stream = false;             ///< store past the caches
+  bool pairs = false;              ///< every second of the elements at `address`, 4 bytes each
 };
 
 class Memory {
  public:
   explicit Memory(const Lanes& lanes) : v_(lanes), cc_(lanes.cc) {}
 
+  /// Before the loops, where places of pairs come.
+  void begin_pairs();
   /// A vector in its compute type.
   Reg load(const Place& place) const;
   /// The value at `address`, in every lane.
@@ -35,6 +38,9 @@ class Memory {
 
  private:
   aj::Vec raw_load(const Place& place, int bytes) const;
+  aj::KReg first_of_pairs(const Place& place, int first) const;
+  aj::Vec load_pairs(const Place& place) const;
+  void store_pairs(const Place& place, const aj::Vec& value) const;
   void raw_store(const Place& place, const aj::Vec& value, int bytes) const;
   aj::Vec gather_lane_by_lane(int bytes, const aj::Gp& base, const aj::Vec& index,
                               const Reg* mask) const;
@@ -45,6 +51,7 @@ class Memory {
 
   const Lanes& v_;
   aj::Compiler& cc_;
+  aj::KReg first_of_all_;  // the first elements of eight pairs
 };
 
 }  // namespace torchweld::x86

@@ -1,5 +1,6 @@
 #include "kernels/x86/operands.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "kernels/x86/places.h"
@@ -51,6 +52,9 @@ bool Operands::can_stream() const {
 }
 
 void Operands::begin() {
+  if (std::any_of(operands_.begin(), operands_.end(),
+                  [](const Operand& operand) { return operand.lane == StrideClass::kTwo; }))
+    memory_.begin_pairs();
   for (size_t i = 0; i < operands_.size(); ++i) {
     operands_[i].base = cc_.newIntPtr();
     cc_.mov(operands_[i].base, field(offsetof(LaunchArgs, pointers), i));
@@ -119,11 +123,11 @@ Place Operands::across_memory(const Spot& spot, int vector, const Operand& opera
   } else {
     at.lanes = spot.count;
   }
-  if (operand.lane == StrideClass::kOne) {
+  if (operand.lane == StrideClass::kOne || operand.lane == StrideClass::kTwo) {
     at.pointer = cc_.newIntPtr();
     at.stride_bytes = cc_.newInt64();
     cc_.lea(at.pointer, at.address);
-    cc_.mov(at.stride_bytes, size_of(operand.dtype));
+    cc_.mov(at.stride_bytes, size_of(operand.dtype) * (at.pairs ? 2 : 1));
   } else if (walk_.across) {
     const auto i = static_cast<size_t>(&operand - operands_.data());
     at.pointer = cc_.newIntPtr();
@@ -148,6 +152,10 @@ Place Operands::place(const Spot& spot, int vector, const Operand& operand,
   const uint32_t shift = bytes == 8 ? 3 : bytes == 4 ? 2 : bytes == 2 ? 1 : 0;
   if (operand.lane == StrideClass::kOne) {
     at.address = aj::ptr(base, spot.index, shift, static_cast<int32_t>(vector * v_.count * bytes));
+  }
+  if (operand.lane == StrideClass::kTwo) {
+    at.pairs = true;
+    at.address = aj::ptr(base, spot.index, 3, static_cast<int32_t>(vector * v_.count * 8));
   }
   // AVX2 has masked moves for elements of 4 and 8 bytes only.
   const bool maskable = operand.lane == StrideClass::kOne && bytes >= 4;

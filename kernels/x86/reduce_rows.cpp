@@ -344,6 +344,7 @@ void reduce_rows(const HostRows& call, const void* x, void* values, int64_t* pla
       return reduce_as<Plain<uint8_t, int32_t>>(call, o);
     case DType::kBool:
       return reduce_as<Plain<bool, int32_t>>(call, o);
+    case DType::kC64:
     case DType::kOther:
       return;
   }

@@ -112,6 +112,7 @@ void sum_along_rows(const HostRows& call, const void* x, void* values, int64_t b
       return run_integers<uint8_t>(call, x, values, begin, end);
     case DType::kBool:
       return run_integers<bool>(call, x, values, begin, end);
+    case DType::kC64:
     case DType::kOther:
       return;
   }

@@ -34,6 +34,37 @@ def float16_convolution():
     return traced(model, torch.randn(1, 3, 8, 8).half())
 
 
+class Half(nn.Module):
+    """What multiplies, in one of the half types: images, sequences, attention with scores to add, recurrent layers, products of the call."""
+
+    def __init__(self):
+        super().__init__()
+        self.image = with_random_statistics(nn.Sequential(nn.Conv2d(3, 24, 3, 2), nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 16, 1)))
+        self.filters, self.up = nn.Conv1d(16, 16, 3, padding=1, groups=16), nn.ConvTranspose1d(16, 8, 2, 2)
+        self.norm, self.qkv, self.out = nn.LayerNorm(16), nn.Linear(16, 48), nn.Linear(16, 16)
+        self.lstm, self.gru = nn.LSTM(16, 12, 2, batch_first=True, bidirectional=True), nn.GRU(24, 10)
+
+    def forward(self, x, bias):
+        x = self.image(x).flatten(2)
+        tokens = self.norm(x.transpose(1, 2))
+        q, k, v = self.qkv(tokens).view(2, -1, 3, 2, 8).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2).flatten(2)
+        tokens = tokens + self.out(attended)
+        states, (h, c) = self.lstm(tokens)
+        scores = torch.einsum("bij,bkj->bik", states, states).softmax(-1)
+        return self.up(torch.relu(self.filters(x)) + x), tokens, h, c, self.gru(states.transpose(0, 1))[0], scores @ states, torch.baddbmm(scores, tokens, tokens.mT)
+
+
+@archive
+def bfloat16_products():
+    return traced(Half().eval().bfloat16(), torch.randn(2, 3, 9, 11).bfloat16(), torch.randn(2, 1, 20, 20).bfloat16())
+
+
+@archive
+def float16_products():
+    return traced(Half().eval().half(), torch.randn(2, 3, 9, 11).half(), torch.randn(2, 1, 20, 20).half())
+
+
 @archive
 def mixed_float_types():
     def forward(x, y):
@@ -150,6 +181,62 @@ def complex_numbers():
         return torch.view_as_real(z * z), z.abs(), torch.fft.irfft(torch.fft.rfft(x) * 2), z
 
     return traced(Wrap(forward), torch.randn(8))
+
+
+@archive
+def complex_arithmetic():
+    """Sums, products and quotients of complex and of real numbers, broadcast and turned, and what becomes real of them."""
+
+    def forward(x, y, r):
+        z = torch.view_as_complex(x)
+        w = torch.polar(y.abs(), y * 3)
+        turned = (z.transpose(0, 1) * r.t()).contiguous()
+        sums = z + w, z - w, z * 2.5 + 1, r - z, w + r
+        products = z * w, w * r, z * w.conj(), z / r, (z * w)[1:, ::2] * 2
+        reals = z.abs(), (w - z).angle(), (z * w).real, (z * w).imag + r, z.conj().resolve_conj().abs()
+        moved = torch.cat([z, w * 2], 1), torch.where(r > 0, z, w), z.flip(1), z[:, [2, 0, 0]], torch.stack([z, -w])
+        return sums, products, reals, moved, turned, torch.exp(z * 0.5j), z.mT @ w, torch.einsum("ij,kj->ik", w, z)
+
+    return traced(Wrap(forward), torch.randn(4, 5, 2), torch.randn(4, 5), torch.randn(4, 5))
+
+
+@archive
+def complex_rotary_embedding():
+    """Positions by products of complex numbers, as LLaMA's first code has them, between a projection and attention."""
+
+    class Rotary(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.qk = nn.Linear(32, 64, bias=False)
+            angles = torch.outer(torch.arange(20).float(), 1 / 100 ** (torch.arange(0, 16, 2) / 16))
+            self.register_buffer("turns", torch.polar(torch.ones_like(angles), angles))
+
+        def forward(self, x):
+            q, k = self.qk(x).view(2, -1, 4, 16).split(2, 2)
+            pairs = [torch.view_as_complex(t.float().reshape(2, -1, 2, 8, 2)) for t in (q, k)]
+            turns = self.turns[: x.shape[1]].view(1, -1, 1, 8)
+            q, k = [torch.view_as_real(p * turns).flatten(3).type_as(x) for p in pairs]
+            return torch.softmax(q.transpose(1, 2) @ k.permute(0, 2, 3, 1), -1), torch.view_as_real(torch.fft.fft(pairs[0] * turns))
+
+    return traced(Rotary(), torch.randn(2, 7, 32))
+
+
+@archive
+def spectra():
+    """Fourier transforms between operators by element: masks of spectra, magnitudes and phases, and back."""
+
+    def forward(x, window):
+        z = torch.stft(x, 16, 4, window=window, return_complex=True)
+        magnitude, phase = z.abs(), z.angle()
+        mask = torch.sigmoid(magnitude - 1)
+        back = torch.istft(torch.polar(magnitude * mask, phase), 16, 4, window=window)
+        again = torch.istft(z * mask, 16, 4, window=window)
+        power = torch.view_as_real(z).pow(2).sum(-1)
+        half = torch.fft.rfft(x)
+        correlation = torch.fft.irfft(half * half.conj())
+        return back, again, (power + 1e-3).log(), magnitude.pow(2) - power, correlation, torch.fft.fft2(x[None]).real.tanh()
+
+    return traced(Wrap(forward), torch.randn(2, 40), torch.hann_window(16))
 
 
 @archive

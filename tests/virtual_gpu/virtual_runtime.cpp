@@ -9,7 +9,7 @@
 #include <new>
 #include <set>
 
-#include "engine/owned_tensor.h"
+#include "engine/tensors.h"
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/backend.h"
 #include "tests/virtual_gpu/host_blas.h"
