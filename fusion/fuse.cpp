@@ -182,7 +182,7 @@ class KernelBuilder final : public IndexedKernel {
     for (const Known& k : known_) {
       if (same_elements(domain_, graph_.value(k.id), k.strides, v, strides)) return k.value;
     }
-    for (const Known& k : known_) reads_moved_ |= graph_.value(k.id).storage == v.storage;
+    for (const Known& k : known_) reads_moved_ |= may_overlap(graph_.value(k.id), v);
     if (is_immediate(v)) {
       const DType type = compute_type(v.dtype);
       return is_floating(type) ? body_.constant(type, v.scalar)

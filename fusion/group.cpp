@@ -2,6 +2,7 @@
 // making a cycle.
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <queue>
 #include <set>
 
@@ -73,7 +74,7 @@ class Grouper {
       waits(n).add(group_of(d));
       waits(n).add(waits(group_of(d)));
     }
-    if (!mine.fuses || (!node(n).writes.empty() && !target_.rows)) return;
+    if (!mine.fuses) return;
     for (const NodeId d : before_[static_cast<size_t>(n)]) {
       const int g = group_of(d);
       if (g != group_of(n) && may_merge(g, group_of(n))) merge(g, group_of(n));
@@ -84,7 +85,7 @@ class Grouper {
     const Group& x = at(a);
     const Group& y = at(b);
     if (!x.fuses || !y.fuses || x.nodes.size() + y.nodes.size() > kMostMembers) return false;
-    if (writes(x) || !may_write(y, x)) return false;
+    if (!may_write(x, y) || !may_write(y, x)) return false;
     const auto domain = common_domain(x.domain, y.domain);
     // Coordinates are those of the node's own domain.
     if (domain && x.indexed && domain->sizes != x.domain.sizes) return false;
@@ -94,26 +95,36 @@ class Grouper {
            operands(x, y) <= static_cast<size_t>(kMaxOperands);
   }
 
-  bool writes(const Group& g) const {
-    return std::any_of(g.nodes.begin(), g.nodes.end(),
-                       [&](NodeId n) { return !node(n).writes.empty(); });
-  }
-
   /// Whether what `writer` writes in place is nothing that a member of `other` reads or makes:
-  /// within a kernel, writes at other places have no order.
+  /// within a kernel, writes at other places have no order. Elements between those that `other`
+  /// writes are nothing of its.
   bool may_write(const Group& writer, const Group& other) const {
     bool touched = false;
     for (const NodeId n : writer.nodes) {
       for (const ValueId written : node(n).writes) {
-        const StorageId target = graph_.value(written).storage;
+        const Value& target = graph_.value(written);
+        const auto touches = [&](ValueId id) {
+          const Value& v = graph_.value(id);
+          return v.storage == target.storage && !interleave(v, target);
+        };
         for (const NodeId m : other.nodes) {
-          touched |= graph_.value(result_of(node(m))).storage == target;
-          for_each_input(node(m),
-                         [&](ValueId id) { touched |= graph_.value(id).storage == target; });
+          touched |= touches(result_of(node(m)));
+          for_each_input(node(m), [&](ValueId id) { touched |= touches(id); });
         }
       }
     }
     return !touched;
+  }
+
+  /// Whether two views of one layout, steps of which are multiples of a number, start at places
+  /// that aren't: the parts of complex numbers, what is stacked as the last dim.
+  static bool interleave(const Value& a, const Value& b) {
+    if (a.dtype != b.dtype || a.sizes != b.sizes || a.strides != b.strides) return false;
+    int64_t step = 0;
+    for (size_t d = 0; d < a.sizes.size(); ++d) {
+      if (a.sizes[d] > 1) step = std::gcd(step, a.strides[d]);
+    }
+    return step > 1 && (a.offset - b.offset) % step != 0;
   }
 
   /// Whether a member of `reader` reads a result of `made` at other places than where it is
@@ -126,7 +137,7 @@ class Grouper {
         bool moved = false;
         for_each_input(node(n), [&](ValueId id) {
           const Value& v = graph_.value(id);
-          if (v.storage != out.storage || moved) return;
+          if (v.storage != out.storage || moved || interleave(v, out)) return;
           const bool elsewhere = indexed_[static_cast<size_t>(n)] &&
                                  !scatters_[static_cast<size_t>(n)] && !reads_in_place(node(n), id);
           if (elsewhere) {
