@@ -5,79 +5,21 @@
 #include <unordered_map>
 
 #include "fusion/node_args.h"
+#include "fusion/resize_nodes.h"
 
 namespace torchweld {
 namespace {
 
-enum class Kernel : uint8_t { kNearest, kNearestExact, kLinear, kCubic };
-
-/// What one of ATen's schemas says.
-struct Resize {
-  Kernel kernel = Kernel::kNearest;
-  size_t dims = 0;
-  bool aligns = false;         ///< corners stand on corners
-  std::vector<double> scales;  ///< by dim; 0: the quotient of the sizes
-};
-
-/// "aten::upsample_nearest2d.vec" with the prefix "aten::upsample_nearest": 2; 0 for other names.
-size_t dims_of(const std::string& op, std::string_view prefix) {
-  const std::string base = op.substr(0, op.find('.'));
-  if (!base.starts_with(prefix) || base.size() != prefix.size() + 2 || base.back() != 'd') return 0;
-  const char digit = base[prefix.size()];
-  return digit >= '1' && digit <= '3' ? static_cast<size_t>(digit - '0') : 0;
-}
-
-/// Scale factors: one list at the end of a ".vec", else an argument a dim.
-std::vector<double> scales_of(const Node& node, size_t first, size_t dims) {
-  std::vector<double> scales(dims, 0);
-  for (size_t k = 0; k < dims; ++k) {
-    const Arg* arg = arg_at(node, first + k);
-    if (node.op.ends_with(".vec")) {
-      arg = arg_at(node, first);
-      const auto* list = arg == nullptr ? nullptr : std::get_if<Arg::Floats>(&arg->value);
-      if (list != nullptr && k < list->size()) scales[k] = (*list)[k];
-    } else {
-      scales[k] = number_arg(node, first + k).value_or(0);
-    }
-    scales[k] = std::max(scales[k], 0.0);
-  }
-  return scales;
-}
-
-std::optional<Resize> resize_of(const Node& node) {
-  struct Name {
-    std::string_view prefix;
-    Kernel kernel;
-  };
-  constexpr Name kNames[] = {
-      {"aten::upsample_nearest", Kernel::kNearest},
-      {"aten::_upsample_nearest_exact", Kernel::kNearestExact},
-      {"aten::upsample_linear", Kernel::kLinear},
-      {"aten::upsample_bilinear", Kernel::kLinear},
-      {"aten::upsample_trilinear", Kernel::kLinear},
-      {"aten::upsample_bicubic", Kernel::kCubic},
-  };
-  for (const Name& name : kNames) {
-    Resize r;
-    r.dims = dims_of(node.op, name.prefix);
-    if (r.dims == 0) continue;
-    r.kernel = name.kernel;
-    const bool has_corners = r.kernel == Kernel::kLinear || r.kernel == Kernel::kCubic;
-    r.aligns = has_corners && flag_arg(node, 2);
-    r.scales = scales_of(node, has_corners ? 3 : 2, r.dims);
-    return r;
-  }
-  return std::nullopt;
-}
+using x86::ResizeFilter;
 
 bool takes(const Graph& graph, const Node& node) {
   const auto r = resize_of(node);
   const ValueId source = tensor_arg(node, 0);
-  if (!r || source == kNone) return false;
+  if (!r || r->antialiases || source == kNone) return false;
   const Value& x = graph.value(source);
-  const bool interpolates = r->kernel == Kernel::kLinear || r->kernel == Kernel::kCubic;
   return x.sizes.size() == r->dims + 2 && x.elements() > 0 &&
-         x.dtype == graph.value(node.outputs[0]).dtype && (is_floating(x.dtype) || !interpolates);
+         x.dtype == graph.value(node.outputs[0]).dtype &&
+         (is_floating(x.dtype) || !r->interpolates());
 }
 
 /// Places of the source along one dim, and how much each counts; -1: all of it.
@@ -210,18 +152,18 @@ class Sum {
 };
 
 int16_t emit(const Graph& graph, const Node& node, IndexedKernel* kernel) {
-  const Resize r = *resize_of(node);
+  const ResizeNode r = *resize_of(node);
   const ValueId source = tensor_arg(node, 0);
   const Value& x = graph.value(source);
   const Value& out = graph.value(node.outputs[0]);
-  const bool nearest = r.kernel == Kernel::kNearest || r.kernel == Kernel::kNearestExact;
+  const bool nearest = !r.interpolates();
   const DType type = nearest ? DType::kF32 : compute_type(x.dtype);
   std::vector<Taps> taps;
   for (size_t k = 0; k < r.dims; ++k) {
     Line line(kernel, type, x.sizes[2 + k], out.sizes[2 + k], 2 + k);
-    taps.push_back(nearest ? line.nearest(r.scales[k], r.kernel == Kernel::kNearestExact)
-                   : r.kernel == Kernel::kLinear ? line.linear(r.scales[k], r.aligns)
-                                                 : line.cubic(r.scales[k], r.aligns));
+    taps.push_back(nearest ? line.nearest(r.scales[k], r.filter == ResizeFilter::kNearestExact)
+                   : r.filter == ResizeFilter::kLinear ? line.linear(r.scales[k], r.aligns)
+                                                       : line.cubic(r.scales[k], r.aligns));
   }
   return Sum(x, source, std::move(taps), kernel).of(0, -1);
 }
@@ -232,7 +174,8 @@ const IndexedRow* find_resize(const std::string& op) {
   static const IndexedRow row{takes, emit};
   Node probe;
   probe.op = op;
-  return resize_of(probe) ? &row : nullptr;
+  const auto resize = resize_of(probe);
+  return resize && !resize->antialiases ? &row : nullptr;
 }
 
 }  // namespace torchweld
