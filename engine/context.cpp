@@ -173,6 +173,8 @@ void Context::run_step(size_t index) {
       return run_window_pool(plan_.steps[index].window_pool);
     case Step::Kind::kGridSample:
       return run_grid_sample(plan_.steps[index].grid_sample);
+    case Step::Kind::kResize:
+      return run_resize(plan_.steps[index].resize);
     case Step::Kind::kEmbeddingBag:
       return run_embedding_bag(plan_.steps[index]);
     case Step::Kind::kRegions:

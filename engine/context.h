@@ -93,6 +93,11 @@ class Context {
   void run_grid_sample(const GridSampleCall& g) {
     x86::run_grid_sample(g.sample, address(g.x), address(g.grid), address(g.out), site_.parallel);
   }
+  void run_resize(const ResizeCall& r) {
+    const x86::ResizeOperands operands{floats(r.x), floats(r.summand), r.clamps, r.clamp,
+                                       floats(r.out)};
+    x86::run_resize(r.resize, operands, site_.parallel);
+  }
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
   at::Tensor holder(StorageId storage) const;

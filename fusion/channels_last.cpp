@@ -1,11 +1,13 @@
 #include "fusion/channels_last.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
 
 #include "fusion/batch_norm.h"
 #include "fusion/cudnn_conv.h"
+#include "fusion/host_resize.h"
 #include "fusion/image_conv.h"
 #include "fusion/indexed.h"
 #include "fusion/node_args.h"
@@ -63,6 +65,7 @@ class Relayout {
   int64_t run() {
     std::vector<Node> nodes = std::move(graph_.nodes);
     graph_.nodes.clear();
+    list_wanted(nodes);
     for (Node& node : nodes) {
       // The last node of a block that doesn't return is what ends it.
       if (&node == &nodes.back() && graph_.ending.kind != Ending::Kind::kReturn)
@@ -245,6 +248,7 @@ class Relayout {
     if (!node.pure || node.outputs.size() != 1 || !is_whole(node.outputs[0])) return kNone;
     const ValueId out = node.outputs[0];
     if (node.op == "aten::cat") return joins_channels(node) ? out : kNone;
+    if (!cudnn_ && resizes_channels_last(graph_, node)) return follows_resize(node) ? out : kNone;
     if (keeps_layout(graph_, node)) return image_of(tensor_arg(node, 0)) != nullptr ? out : kNone;
     if (gates_channels(node)) return out;
     if (!is_by_element(node)) return kNone;
@@ -262,6 +266,29 @@ class Relayout {
       }
     });
     return image;
+  }
+
+  /// Not where a small image with its channels innermost becomes a large result of the block: its
+  /// copy costs less. Images that lie so as recorded (tokens) are followed where that is wanted.
+  bool follows_resize(const Node& node) {
+    const ValueId x = tensor_arg(node, 0), out = node.outputs[0];
+    const bool grows = value(out).elements() > value(x).elements();
+    const bool leaves = std::any_of(graph_.outputs.begin(), graph_.outputs.end(), [&](ValueId id) {
+      return value(id).storage == value(out).storage;
+    });
+    if (grows && leaves) return false;
+    return image_of(x) != nullptr ||
+           (is_image(out) && wanted_.contains(value(out).storage) && value(x).strides[1] == 1 &&
+            value(x).sizes[1] >= kFewestCopiedChannels);
+  }
+
+  /// What convolutions, sums and concatenations read.
+  void list_wanted(const std::vector<Node>& nodes) {
+    for (const Node& node : nodes) {
+      if (!is_packed_convolution(node) && node.op != "aten::cat" && node.op != "aten::add.Tensor")
+        continue;
+      for_each_input(node, [&](ValueId id) { wanted_.insert(value(id).storage); });
+    }
   }
 
   /// Halves of an image's channels become one image by a kernel.
@@ -310,8 +337,11 @@ class Relayout {
 
   void take_other(Node node) {
     const bool by_element = node.pure && is_by_element(node);
-    if (by_element || reads_any_layout(graph_, node)) {
-      read_relaid(&node, by_element);
+    const bool joins_rows =
+        node.op == "aten::cat" && node.pure && value(node.outputs[0]).sizes.size() == 3 &&
+        value(node.outputs[0]).strides == contiguous_strides(value(node.outputs[0]).sizes);
+    if (by_element || joins_rows || reads_any_layout(graph_, node)) {
+      read_relaid(&node, by_element || joins_rows);
     } else {
       for_each_input(node, [&](ValueId id) { lay_as_recorded(id); });
     }
@@ -328,6 +358,7 @@ class Relayout {
   bool cudnn_;
   std::map<StorageId, Image> images_;  // by the recorded value's storage
   std::map<ValueId, ValueId> copies_, relaid_;
+  std::set<StorageId> wanted_;
   int64_t copied_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
 #include "fusion/host_matmul.h"
+#include "fusion/host_resize.h"
 #include "fusion/indexed.h"
 #include "fusion/member.h"
 #include "fusion/move_nodes.h"
@@ -152,7 +153,8 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
     return nodes ? std::move(nodes) : product_of_copied_rows(graph, node, true);
   }
   if (target.hand_kernels) {
-    for (const auto rewrite : {by_index_nodes, affine_grid_nodes, repeat_nodes, pooling_and_copy}) {
+    for (const auto rewrite :
+         {by_index_nodes, affine_grid_nodes, repeat_nodes, pooling_and_copy, resize_and_copy}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
     if (auto nodes = einsum_nodes(graph, node, false)) return nodes;

@@ -12,6 +12,7 @@
 #include "fusion/fuse.h"
 #include "fusion/grid_sample.h"
 #include "fusion/host_matmul.h"
+#include "fusion/host_resize.h"
 #include "fusion/host_rows.h"
 #include "fusion/image_conv.h"
 #include "fusion/library_ops.h"
@@ -226,10 +227,11 @@ class Emitter {
     return true;
   }
 
-  /// A product or a convolution of a hand-written kernel and its epilogue.
+  /// A product, a convolution or a resize of a hand-written kernel and its epilogue.
   bool by_hand(const std::vector<NodeId>& nodes, Step* step) const {
     HostMatmul m;
     ImageConv c;
+    ResizeCall r;
     if (make_host_matmul(graph_, nodes, target_, &m)) {
       step->kind = Step::Kind::kHostMatmul;
       step->name = fmt::format("matmul_{}x{}x{}", m.m, m.k, m.n);
@@ -242,6 +244,10 @@ class Emitter {
                                kNames[static_cast<size_t>(c.shape.op)], c.shape.positions(),
                                c.shape.taps(), c.shape.out_channels);
       step->makes = {c.out_value};
+    } else if (make_resize(graph_, nodes, target_, &r)) {
+      step->kind = Step::Kind::kResize;
+      step->name = name_of_step(r);
+      step->makes = {r.out_value};
     } else {
       return false;
     }
@@ -249,6 +255,7 @@ class Emitter {
       step->name += fmt::format("_{}", find_op(node(nodes[i]).op)->name);
     step->host_matmul = m;
     step->image_conv = c;
+    step->resize = std::move(r);
     step->nodes = nodes;
     const std::vector<ValueId> makes = step->makes;
     step->reads.clear();

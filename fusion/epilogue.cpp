@@ -8,6 +8,7 @@
 
 #include "fusion/dependencies.h"
 #include "fusion/host_matmul.h"
+#include "fusion/host_resize.h"
 #include "fusion/image_conv.h"
 #include "fusion/matmul.h"
 #include "fusion/node_args.h"
@@ -239,6 +240,10 @@ void attach_epilogues(const Graph& graph, const Target& target, std::vector<Grou
       return make_image_conv(graph, nodes, target, conv);
     };
     Attacher<ImageConv>(graph, make_conv, groups).run();
+    const auto make_resized = [&](const std::vector<NodeId>& nodes, ResizeCall* resize) {
+      return make_resize(graph, nodes, target, resize);
+    };
+    Attacher<ResizeCall>(graph, make_resized, groups).run();
   }
 }
 

@@ -1,5 +1,6 @@
 #include "fusion/member.h"
 
+#include "fusion/host_resize.h"
 #include "fusion/image_conv.h"
 #include "fusion/indexed.h"
 #include "fusion/pointwise.h"
@@ -33,6 +34,7 @@ std::optional<Member> member_of(const Graph& graph, const Node& node, const Targ
   if (!target.rows && target.hand_kernels &&
       (is_pooling_by_hand(graph, node, target) || make_window_pool(graph, node, &pooling)))
     return std::nullopt;
+  if (is_resize_by_hand(graph, node, target)) return std::nullopt;
   if (target.rows || target.float_rows) {
     const auto reduction = as_reduction(graph, node);
     if (reduction && (target.rows || is_of_floats(graph, *reduction)))

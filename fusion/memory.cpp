@@ -344,6 +344,11 @@ void locate_operands(Plan* plan) {
       g.x = locate(g.x_value);
       g.grid = locate(g.grid_value);
       g.out = locate(g.out_value);
+    } else if (step.kind == Step::Kind::kResize) {
+      ResizeCall& r = step.resize;
+      r.x = locate(r.x_value);
+      r.out = locate(r.out_value);
+      r.summand = locate(r.summand_value);
     }
   }
 }

@@ -21,6 +21,7 @@
 #include "kernels/x86/matmul.h"
 #include "kernels/x86/ordering.h"
 #include "kernels/x86/recurrence.h"
+#include "kernels/x86/resize.h"
 #include "kernels/x86/sorted_search.h"
 #include "kernels/x86/windows.h"
 #include "loader/graph.h"
@@ -185,6 +186,14 @@ struct WindowPoolCall {
   Location x, out, places;
 };
 
+/// Resized images and volumes: see kernels/x86/resize.h.
+struct ResizeCall : HostEpilogue {
+  x86::Resize resize;
+  x86::ResizeFilter filter = x86::ResizeFilter::kNearest;
+  ValueId x_value = kNone;
+  Location x;
+};
+
 /// Images read at a grid's places: see kernels/x86/grid_sample.h.
 struct GridSampleCall {
   x86::GridSample sample;
@@ -209,6 +218,7 @@ struct Step {
     kBatchedProduct,
     kWindowPool,
     kGridSample,
+    kResize,
     kEmbeddingBag,
     kRegions,
     kAttention,
@@ -239,6 +249,7 @@ struct Step {
   BatchedProductCall batched;       ///< kBatchedProduct
   WindowPoolCall window_pool;       ///< kWindowPool
   GridSampleCall grid_sample;       ///< kGridSample
+  ResizeCall resize;                ///< kResize
   EmbeddingBagCall bag;             ///< kEmbeddingBag
   RegionsCall regions;              ///< kRegions
   AttentionCall attention;          ///< kAttention

@@ -3,6 +3,7 @@
 
 #include "kernels/x86/attention_isa.h"
 #include "kernels/x86/matmul_isa.h"
+#include "kernels/x86/resize_isa.h"
 #include "kernels/x86/winograd_isa.h"
 
 // The tile lives in registers only when its loops are unrolled, which -O2 does not do.
@@ -12,6 +13,7 @@
 #include "kernels/x86/channel_tile.h"
 #include "kernels/x86/dot_tile.h"
 #include "kernels/x86/matmul_tile.h"
+#include "kernels/x86/resize_tile.h"
 #include "kernels/x86/row_tile.h"
 #include "kernels/x86/transpose.h"
 #include "kernels/x86/weight_tile.h"
@@ -56,6 +58,14 @@ struct Avx2 {
   }
   static V max(V a, V b) { return _mm256_max_ps(a, b); }  // b where one of them is NaN
   static V min(V a, V b) { return _mm256_min_ps(a, b); }
+  /// Of eight elements those at these places, counted from `base`.
+  static V pick(V from, const int32_t* at, int32_t base) {
+    const __m256i places = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    return _mm256_permutevar8x32_ps(from, _mm256_sub_epi32(places, _mm256_set1_epi32(base)));
+  }
+  static V gather(const float* p, const int32_t* at) {
+    return _mm256_i32gather_ps(p, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)), 4);
+  }
   static __m256i first(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
@@ -156,6 +166,14 @@ void transform_tiles_avx2(const WinogradTiles& tiles) { transform_tiles<Avx2>(ti
 
 void finish_tiles_avx2(const WinogradTiles& tiles, int64_t column) {
   finish_tiles<Avx2>(tiles, column);
+}
+
+void resize_planes_avx2(const ResizeWork& w, int64_t begin, int64_t end) {
+  resize_planes<Avx2>(w, begin, end);
+}
+
+void resize_pixels_avx2(const ResizeWork& w, int64_t begin, int64_t end) {
+  resize_pixels<Avx2>(w, begin, end);
 }
 
 }  // namespace torchweld::x86

@@ -3,6 +3,7 @@
 
 #include "kernels/x86/attention_isa.h"
 #include "kernels/x86/matmul_isa.h"
+#include "kernels/x86/resize_isa.h"
 #include "kernels/x86/winograd_isa.h"
 
 // The tile lives in registers only when its loops are unrolled, which -O2 does not do.
@@ -11,6 +12,7 @@
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
 #include "kernels/x86/channel_tile.h"
 #include "kernels/x86/matmul_tile.h"
+#include "kernels/x86/resize_tile.h"
 #include "kernels/x86/row_tile.h"
 #include "kernels/x86/weight_tile.h"
 #include "kernels/x86/winograd_tile.h"
@@ -77,6 +79,15 @@ struct Avx512 {
   static __mmask16 first(int n) {
     return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
   }
+  /// Of sixteen elements those at these places, counted from `base`.
+  static V pick(V from, const int32_t* at, int32_t base) {
+    const __m512i places = _mm512_loadu_si512(at);
+    return _mm512_maskz_permutexvar_ps(0xffff, _mm512_sub_epi32(places, _mm512_set1_epi32(base)),
+                                       from);
+  }
+  static V gather(const float* p, const int32_t* at) {
+    return _mm512_mask_i32gather_ps(zero(), 0xffff, _mm512_loadu_si512(at), p, 4);
+  }
   static V load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
   static void store_first(float* p, V value, int n) { _mm512_mask_storeu_ps(p, first(n), value); }
 };
@@ -127,6 +138,14 @@ void transform_tiles_avx512(const WinogradTiles& tiles) { transform_tiles<Avx512
 
 void finish_tiles_avx512(const WinogradTiles& tiles, int64_t column) {
   finish_tiles<Avx512>(tiles, column);
+}
+
+void resize_planes_avx512(const ResizeWork& w, int64_t begin, int64_t end) {
+  resize_planes<Avx512>(w, begin, end);
+}
+
+void resize_pixels_avx512(const ResizeWork& w, int64_t begin, int64_t end) {
+  resize_pixels<Avx512>(w, begin, end);
 }
 
 }  // namespace torchweld::x86

@@ -85,3 +85,21 @@ def resized_with_neighbours():
         return torch.sigmoid(up + skip) * 2, (near * skip).relu()
 
     return traced(forward, torch.randn(2, 4, 6, 5), torch.randn(2, 4, 12, 10))
+
+
+@archive
+def resized_many_ways():
+    """Wide and narrow images, many and few channels, to one row, one column and the same size."""
+
+    def forward(*images):
+        results = []
+        for x in images:
+            for size in ((1, 40), (33, 1), (16, 16), (21, 70), (7, 70)):
+                results.append(F.interpolate(x, size=size, mode="bilinear", align_corners=False))
+                results.append(F.interpolate(x, size=size, mode="bilinear", align_corners=True))
+                results.append(F.interpolate(x, size=size, mode="bicubic", align_corners=False))
+            results.append(F.interpolate(x, scale_factor=4.0, mode="bilinear", align_corners=False))
+        return tuple(results)
+
+    x = torch.randn(1, 37, 16, 16)
+    return traced(forward, x, x.contiguous(memory_format=torch.channels_last), x[:, 3:6], x[:, :1, :1, :1])

@@ -1,4 +1,4 @@
-"""Images whose pixels are dealt out or read elsewhere, grids of places too, and long lists of pieces. On the host none is left to LibTorch
+"""Images whose pixels are dealt out or read elsewhere, grids of places and decoders too, and long lists of pieces. On the host none is left to LibTorch
 (tests/engine/by_index_test.cpp)."""
 
 import torch
@@ -97,3 +97,59 @@ def warped_by_theta():
             return F.grid_sample(x * 2, places, padding_mode="border", align_corners=False).relu()
 
     return scripted(Warp(), torch.randn(1, 3, 16, 20), torch.randn(1, 2, 3))
+
+
+@archive
+def antialiased():
+    def forward(*images):
+        results = []
+        for x in images:
+            for mode in ("bilinear", "bicubic"):
+                for size in ((5, 17), (1, 9), (16, 3), (40, 50), (16, 20)):
+                    results.append(F.interpolate(x, size=size, mode=mode, align_corners=False, antialias=True))
+                results.append(F.interpolate(x, scale_factor=(0.6, 0.3), mode=mode, antialias=True))
+                results.append(F.interpolate(x, size=(7, 30), mode=mode, align_corners=True, antialias=True) + 1)
+        return tuple(results)
+
+    x = torch.randn(2, 3, 16, 20)
+    return traced(forward, x, x.contiguous(memory_format=torch.channels_last), x[:, :, ::2, :])
+
+
+@archive
+def resized_tokens():
+    """A decoder on tokens: images with their channels innermost, each resized to the largest, then joined."""
+
+    class Decoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fuse = torch.nn.Conv2d(32, 24, 1)
+            self.classify = torch.nn.Conv2d(24, 3, 1)
+
+        def forward(self, a, b):
+            images = [t.transpose(1, 2).reshape(1, 16, n, n) for t, n in ((a, 8), (b, 4))]
+            images = [F.interpolate(x, size=(8, 8), mode="bilinear", align_corners=False) for x in images]
+            x = self.fuse(torch.cat(images, 1)).relu()
+            tokens = F.interpolate(images[1], scale_factor=0.5, mode="bilinear").flatten(2).transpose(1, 2)
+            return F.interpolate(self.classify(x), scale_factor=4.0, mode="bilinear", align_corners=True), tokens
+
+    return traced(Decoder().eval(), torch.randn(1, 64, 16), torch.randn(1, 16, 16))
+
+
+@archive
+def pyramid():
+    """What comes from above is resized and added to the lateral image, with and without a range."""
+
+    class Pyramid(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lateral = torch.nn.ModuleList(torch.nn.Conv2d(8, 16, 1) for _ in range(3))
+            self.smooth = torch.nn.Conv2d(16, 16, 3, padding=1)
+
+        def forward(self, a, b, c):
+            x = self.lateral[0](a)
+            y = F.interpolate(x, scale_factor=2.0, mode="nearest") + self.lateral[1](b)
+            z = F.interpolate(y, size=c.shape[-2:], mode="bilinear", align_corners=False) + self.lateral[2](c)
+            plain = (F.interpolate(a, size=(12, 12), mode="bicubic") + c).relu()
+            return self.smooth(z), y.relu(), plain
+
+    return traced(Pyramid().eval(), *(torch.randn(1, 8, n, n) for n in (3, 6, 12)))

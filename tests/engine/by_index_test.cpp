@@ -88,7 +88,7 @@ TEST_P(ByIndexArchives, LeaveNothingToLibTorch) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const char* group : {"by_index", "sampling", "ordering"}) {
+  for (const char* group : {"by_index", "sampling", "ordering", "resizes"}) {
     const std::vector<std::string> some = archive_names(group);
     all.insert(all.end(), some.begin(), some.end());
   }
