@@ -279,6 +279,7 @@ class Relayout {
     if (grows && leaves) return false;
     return image_of(x) != nullptr ||
            (is_image(out) && wanted_.contains(value(out).storage) && value(x).strides[1] == 1 &&
+            value(x).strides.back() == value(x).sizes[1] &&
             value(x).sizes[1] >= kFewestCopiedChannels);
   }
 

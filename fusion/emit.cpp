@@ -49,6 +49,8 @@ const std::vector<Reason> kReasons = {
      "sorts or searches, which no kernel does"},
     {{"aten::grid_sampler", "aten::grid_sampler_2d", "aten::grid_sampler_3d"},
      "reads where a grid says, for which only the host has a kernel, of float32 and float64"},
+    {{"aten::_upsample_bilinear2d_aa", "aten::_upsample_bicubic2d_aa"},
+     "sees all pixels that a place covers, for which only the host has a kernel, of float32"},
     {{"aten::index_put", "aten::index_add", "aten::index_copy", "aten::scatter",
       "aten::scatter_add", "aten::scatter_reduce"},
      "writes where data says, and LibTorch checks that it is in range"},

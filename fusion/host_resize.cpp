@@ -157,7 +157,8 @@ std::string name_of_step(const ResizeCall& call) {
   static constexpr const char* kFilters[] = {"nearest", "nearest_exact", "linear", "cubic"};
   const Resize& r = call.resize;
   return fmt::format("{}_resize_{}x{}x{}", kFilters[static_cast<size_t>(call.filter)],
-                     r.images * r.channels, r.rows.places(), r.columns.places());
+                     r.images * r.channels * r.joined, r.rows.places(),
+                     r.columns.places() / r.joined);
 }
 
 }  // namespace torchweld

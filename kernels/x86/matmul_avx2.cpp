@@ -58,13 +58,29 @@ struct Avx2 {
   }
   static V max(V a, V b) { return _mm256_max_ps(a, b); }  // b where one of them is NaN
   static V min(V a, V b) { return _mm256_min_ps(a, b); }
-  /// Of eight elements those at these places, counted from `base`.
-  static V pick(V from, const int32_t* at, int32_t base) {
-    const __m256i places = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-    return _mm256_permutevar8x32_ps(from, _mm256_sub_epi32(places, _mm256_set1_epi32(base)));
+  /// Of 1, 2 or 4 vectors of elements those at these places, counted from `base`.
+  template <int kVectors>
+  static V pick(const V* from, const int32_t* at, int32_t base) {
+    const __m256i places = _mm256_sub_epi32(ints(at), _mm256_set1_epi32(base));
+    const auto of = [&](int i) { return _mm256_permutevar8x32_ps(from[i], places); };
+    const auto bit = [&](int shift) {
+      return _mm256_castsi256_ps(_mm256_slli_epi32(places, shift));  // its sign is what counts
+    };
+    if constexpr (kVectors == 1) return of(0);
+    const V low = _mm256_blendv_ps(of(0), of(1), bit(28));
+    if constexpr (kVectors == 2) return low;
+    return _mm256_blendv_ps(low, _mm256_blendv_ps(of(2), of(3), bit(28)), bit(27));
   }
   static V gather(const float* p, const int32_t* at) {
-    return _mm256_i32gather_ps(p, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)), 4);
+    const __m256i places = ints(at), none = _mm256_srai_epi32(places, 31);
+    return _mm256_mask_i32gather_ps(zero(), p, places, _mm256_castsi256_ps(~none), 4);
+  }
+  /// 0 for places that are negative.
+  static V only_places(V value, const int32_t* at) {
+    return _mm256_andnot_ps(_mm256_castsi256_ps(_mm256_srai_epi32(ints(at), 31)), value);
+  }
+  static __m256i ints(const int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
   static __m256i first(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -79,14 +79,25 @@ struct Avx512 {
   static __mmask16 first(int n) {
     return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
   }
-  /// Of sixteen elements those at these places, counted from `base`.
-  static V pick(V from, const int32_t* at, int32_t base) {
-    const __m512i places = _mm512_loadu_si512(at);
-    return _mm512_maskz_permutexvar_ps(0xffff, _mm512_sub_epi32(places, _mm512_set1_epi32(base)),
-                                       from);
+  /// Of 1, 2 or 4 vectors of elements those at these places, counted from `base`.
+  template <int kVectors>
+  static V pick(const V* from, const int32_t* at, int32_t base) {
+    const __m512i places = _mm512_sub_epi32(_mm512_loadu_si512(at), _mm512_set1_epi32(base));
+    if constexpr (kVectors == 1) return _mm512_maskz_permutexvar_ps(0xffff, places, from[0]);
+    const V low = _mm512_permutex2var_ps(from[0], places, from[1]);
+    if constexpr (kVectors == 2) return low;
+    const __mmask16 is_high = _mm512_test_epi32_mask(places, _mm512_set1_epi32(32));
+    return _mm512_mask_mov_ps(low, is_high, _mm512_permutex2var_ps(from[2], places, from[3]));
   }
   static V gather(const float* p, const int32_t* at) {
-    return _mm512_mask_i32gather_ps(zero(), 0xffff, _mm512_loadu_si512(at), p, 4);
+    return _mm512_mask_i32gather_ps(zero(), places_in(at), _mm512_loadu_si512(at), p, 4);
+  }
+  /// 0 for places that are negative.
+  static V only_places(V value, const int32_t* at) {
+    return _mm512_maskz_mov_ps(places_in(at), value);
+  }
+  static __mmask16 places_in(const int32_t* at) {
+    return _mm512_cmpge_epi32_mask(_mm512_loadu_si512(at), _mm512_setzero_si512());
   }
   static V load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
   static void store_first(float* p, V value, int n) { _mm512_mask_storeu_ps(p, first(n), value); }

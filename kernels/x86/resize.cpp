@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kVector = 16;          // the widest, in floats
 constexpr int64_t kBlockFloats = 4096;   // that a block's first sums are about: half of the cache
+constexpr int64_t kFewChannels = 13;     // fewer hardly fill a vector
 constexpr int64_t kFewestBandRows = 16;  // a band sums columns anew
 
 /// How many entries each place has; 0 where they differ.
@@ -51,28 +52,49 @@ bool cut(Resize* r, int64_t step, int64_t floats_a_column, int64_t most_columns)
   return true;
 }
 
-/// As vectors read them: entries that don't count see what follows their block's columns, where a
-/// zero is, and the last column stands for those past it.
+/// As vectors read them: the last column stands for those past it.
 void turn(Resize* r) {
   const ResizeTaps& taps = r->columns;
   const int64_t columns = taps.places();
   r->padded = (columns + kVector - 1) / kVector * kVector;
+  r->reach.assign(static_cast<size_t>(r->padded / 8), {INT32_MAX, 0});
   for (int64_t k = 0; k < taps.most; ++k) {
-    size_t block = 0;
     for (int64_t p = 0; p < r->padded; ++p) {
       const int64_t j = std::min(p, columns - 1);
-      while (r->blocks[block].end <= j) ++block;
       const bool counts = k < taps.counts[static_cast<size_t>(j)];
       const auto at = static_cast<size_t>(j * taps.most + k);
-      r->from.push_back(counts ? taps.from[at] : static_cast<int32_t>(r->blocks[block].last));
+      r->from.push_back(counts ? taps.from[at] : -1);
       r->weights.push_back(counts ? taps.weights[at] : 0);
+      ResizeReach& reach = r->reach[static_cast<size_t>(p / 8)];
+      if (counts) reach = {std::min(reach.low, taps.from[at]), std::max(reach.high, taps.from[at])};
     }
   }
 }
 
+/// Few channels side by side are columns, too: of an image of one channel.
+void join_channels(Resize* r) {
+  const ResizeTaps of_pixels = std::move(r->columns);
+  const int64_t channels = r->channels;
+  ResizeTaps& all = r->columns = {};
+  all.most = of_pixels.most;
+  for (int64_t j = 0; j < of_pixels.places(); ++j) {
+    for (int64_t c = 0; c < channels; ++c) {
+      all.counts.push_back(of_pixels.counts[static_cast<size_t>(j)]);
+      for (int64_t k = 0; k < all.most; ++k) {
+        const auto at = static_cast<size_t>(j * all.most + k);
+        all.from.push_back(static_cast<int32_t>(of_pixels.from[at] * channels + c));
+        all.weights.push_back(of_pixels.weights[at]);
+      }
+    }
+  }
+  r->in_columns *= channels;
+  r->joined = channels;
+  r->channels = 1;
+  r->channels_innermost = false;
+}
+
 /// By how often a row of the source is read, and what the kernels keep.
 ResizeOrder order_of(const Resize& r) {
-  if (r.column_kind == 0) return ResizeOrder::kRows;
   int64_t sources = 0, last = -1;  // rows of the source that are read, roughly
   for (const int32_t from : r.rows.from) {
     if (from > last) ++sources;
@@ -89,7 +111,7 @@ ResizeOrder order_of(const Resize& r) {
 
 int64_t cycles_of_row(const Resize& r) {
   const int64_t columns = r.columns.places() * (r.channels_innermost ? r.channels : 1);
-  return columns * (2 + r.rows.most + r.columns.most) / 8;
+  return 16 + columns * (2 + r.rows.most + r.columns.most) / 8;
 }
 
 }  // namespace
@@ -127,6 +149,7 @@ ResizeWork work_of(const Resize& r, const ResizeOperands& operands) {
   w.column_counts = r.columns.counts.data();
   w.column_from = r.channels_innermost ? r.columns.from.data() : r.from.data();
   w.column_weights = r.channels_innermost ? r.columns.weights.data() : r.weights.data();
+  w.reach = r.reach.data();
   w.padded = r.padded;
   return w;
 }
@@ -139,6 +162,7 @@ bool lay_out(Resize* call) {
   if (call->rows.most > kResizeTaps) return false;
   call->row_kind = kind_of(call->rows);
   call->column_kind = kind_of(call->columns);
+  if (call->channels_innermost && call->channels < kFewChannels) join_channels(call);
   if (call->channels_innermost) return cut(call, 1, call->channels, call->columns.places());
   if (!cut(call, kVector, 1, kResizeColumns)) return false;
   turn(call);

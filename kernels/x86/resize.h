@@ -16,6 +16,11 @@ struct ResizeBlock {
   int64_t begin = 0, end = 0, first = 0, last = 0;
 };
 
+/// What eight columns of the result see, all their taps.
+struct ResizeReach {
+  int32_t low = 0, high = 0;  ///< the outermost places
+};
+
 /// What is done first of the two sums.
 enum class ResizeOrder : uint8_t {
   kColumns,      ///< of each row of the source once
@@ -43,8 +48,10 @@ struct Resize {
   int64_t row_kind = 1, column_kind = 1;  ///< entries of each place; 0 where they differ
   std::vector<ResizeBlock> blocks;
   int64_t padded = 0;          ///< columns of the result, in whole vectors
-  std::vector<int32_t> from;   ///< pixels side by side: columns.from as [most][padded]
+  std::vector<int32_t> from;   ///< pixels side by side: columns.from as [most][padded]; -1: none
   std::vector<float> weights;  ///< and its weights
+  std::vector<ResizeReach> reach;  ///< by eight of the padded columns
+  int64_t joined = 1;  ///< channels side by side that count as columns, since they are few
 
   int64_t tasks() const;
   int64_t bands() const;  ///< that each plane of pixels side by side is cut into

@@ -5,9 +5,9 @@
 
 namespace torchweld::x86 {
 
-/// Floats of a block that wait for the second sum, and how many more a vector may reach to its left
+/// Floats of a block that wait for the second sum, and how many more vectors may reach to its left
 /// and right.
-inline constexpr int64_t kResizeFloats = 16384, kResizeSlack = 16;
+inline constexpr int64_t kResizeFloats = 16384, kResizeSlack = 64;
 /// Rows of the source of which the first sum is kept, and columns of a block.
 inline constexpr int64_t kResizeKept = 4, kResizeColumns = 512;
 inline constexpr int64_t kResizeTaps = 128;  ///< rows of a sum, at most
@@ -28,6 +28,7 @@ struct ResizeWork {
   const int32_t* column_counts = nullptr;
   const int32_t* column_from = nullptr;  ///< pixels side by side: [taps][padded], else [][taps]
   const float* column_weights = nullptr;
+  const ResizeReach* reach = nullptr;
   int64_t padded = 0;
 };
 

@@ -27,11 +27,18 @@ class Line {
     }
   }
 
-  std::vector<Tap> taps(int64_t at) const {
-    if (dim_.antialiases) return dim_.in == dim_.out ? std::vector<Tap>{{at, 1}} : window(at);
-    if (dim_.filter == ResizeFilter::kLinear) return two(at);
-    if (dim_.filter == ResizeFilter::kCubic) return four(at);
-    return {{nearest(at), 1}};
+  /// Appends those of a place.
+  void add(int64_t at, std::vector<Tap>* taps) const {
+    if (dim_.antialiases) {
+      if (dim_.in != dim_.out) return add_window(at, taps);
+      taps->push_back({at, 1});
+    } else if (dim_.filter == ResizeFilter::kLinear) {
+      add_two(at, taps);
+    } else if (dim_.filter == ResizeFilter::kCubic) {
+      add_four(at, taps);
+    } else {
+      taps->push_back({nearest(at), 1});
+    }
   }
 
  private:
@@ -63,23 +70,21 @@ class Line {
     return std::clamp(x - static_cast<float>(*whole), 0.0f, 1.0f);
   }
 
-  std::vector<Tap> two(int64_t at) const {
-    if (dim_.in == dim_.out) return {{at, 1}, {at, 0}};
-    int64_t whole = 0;
-    const float t = place(at, &whole);
-    return {{whole, 1 - t}, {std::min(whole + 1, dim_.in - 1), t}};
+  void add_two(int64_t at, std::vector<Tap>* taps) const {
+    int64_t whole = at;
+    const float t = dim_.in == dim_.out ? 0 : place(at, &whole);
+    taps->push_back({whole, 1 - t});
+    taps->push_back({dim_.in == dim_.out ? at : std::min(whole + 1, dim_.in - 1), t});
   }
 
-  std::vector<Tap> four(int64_t at) const {
+  void add_four(int64_t at, std::vector<Tap>* taps) const {
     constexpr float kA = -0.75f;
     int64_t whole = 0;
     const float t = place(at, &whole), u = 1 - t;
     const float weights[] = {outer_cubic(t + 1, kA), inner_cubic(t, kA), inner_cubic(u, kA),
                              outer_cubic(u + 1, kA)};
-    std::vector<Tap> taps;
     for (int64_t k = 0; k < 4; ++k)
-      taps.push_back({std::clamp<int64_t>(whole + k - 1, 0, dim_.in - 1), weights[k]});
-    return taps;
+      taps->push_back({std::clamp<int64_t>(whole + k - 1, 0, dim_.in - 1), weights[k]});
   }
 
   float filter(float x) const {
@@ -89,7 +94,7 @@ class Line {
     return x < 1 ? inner_cubic(x, kA) : x < 2 ? outer_cubic(x, kA) : 0;
   }
 
-  std::vector<Tap> window(int64_t at) const {
+  void add_window(int64_t at, std::vector<Tap>* taps) const {
     const auto center =
         static_cast<float>(static_cast<double>(scale_) * (static_cast<double>(at) + 0.5));
     const auto rounded = [](float x) { return static_cast<int64_t>(static_cast<double>(x) + 0.5); };
@@ -97,36 +102,34 @@ class Line {
     const int64_t most = static_cast<int64_t>(std::ceil(support_)) * 2 + 1;
     const int64_t count =
         std::clamp<int64_t>(std::min(rounded(center + support_), dim_.in) - first, 0, most);
-    std::vector<Tap> taps;
     float total = 0;
     for (int64_t k = 0; k < count; ++k) {
       const double distance = static_cast<double>(static_cast<float>(k + first) - center) + 0.5;
       const float weight = filter(static_cast<float>(distance * static_cast<double>(inverse_)));
-      taps.push_back({first + k, weight});
+      taps->push_back({first + k, weight});
       total += weight;
     }
-    if (total != 0) {
-      for (Tap& tap : taps) tap.weight /= total;
-    }
-    return taps;
+    if (total == 0) return;
+    for (auto tap = taps->end() - count; tap != taps->end(); ++tap) tap->weight /= total;
   }
 
   const ResizeDim& dim_;
   float scale_, support_ = 0, inverse_ = 1;
 };
 
-ResizeTaps table(const std::vector<std::vector<Tap>>& places) {
+/// From the taps of all places, one after the other.
+ResizeTaps table(const std::vector<Tap>& taps, std::vector<int32_t> counts) {
   ResizeTaps all;
-  for (const auto& taps : places) all.most = std::max(all.most, std::ssize(taps));
-  for (const auto& taps : places) {
-    all.counts.push_back(static_cast<int32_t>(taps.size()));
+  all.most = counts.empty() ? 1 : *std::max_element(counts.begin(), counts.end());
+  auto tap = taps.begin();
+  for (const int32_t count : counts) {
     for (int64_t k = 0; k < all.most; ++k) {
-      const bool counts = k < std::ssize(taps);
-      const Tap tap = counts ? taps[static_cast<size_t>(k)] : Tap{0, 0};
-      all.from.push_back(static_cast<int32_t>(tap.from));
-      all.weights.push_back(tap.weight);
+      all.from.push_back(k < count ? static_cast<int32_t>(tap[k].from) : 0);
+      all.weights.push_back(k < count ? tap[k].weight : 0);
     }
+    tap += count;
   }
+  all.counts = std::move(counts);
   return all;
 }
 
@@ -134,25 +137,34 @@ ResizeTaps table(const std::vector<std::vector<Tap>>& places) {
 
 ResizeTaps resize_taps(const ResizeDim& dim) {
   const Line line(dim);
-  std::vector<std::vector<Tap>> places;
-  for (int64_t at = 0; at < dim.out; ++at) places.push_back(line.taps(at));
-  return table(places);
+  std::vector<Tap> taps;
+  std::vector<int32_t> counts;
+  for (int64_t at = 0; at < dim.out; ++at) {
+    const auto before = std::ssize(taps);
+    line.add(at, &taps);
+    counts.push_back(static_cast<int32_t>(std::ssize(taps) - before));
+  }
+  return table(taps, std::move(counts));
 }
 
 ResizeTaps merged(const ResizeTaps& outer, const ResizeTaps& inner, int64_t inner_size) {
-  std::vector<std::vector<Tap>> places;
+  std::vector<Tap> taps;
+  std::vector<int32_t> counts;
   for (int64_t z = 0; z < outer.places(); ++z) {
     for (int64_t y = 0; y < inner.places(); ++y) {
-      std::vector<Tap> taps;
-      for (int64_t i = z * outer.most; i < z * outer.most + outer.counts[size_t(z)]; ++i) {
-        for (int64_t j = y * inner.most; j < y * inner.most + inner.counts[size_t(y)]; ++j)
-          taps.push_back({outer.from[size_t(i)] * inner_size + inner.from[size_t(j)],
-                          outer.weights[size_t(i)] * inner.weights[size_t(j)]});
+      const int32_t of_outer = outer.counts[static_cast<size_t>(z)],
+                    of_inner = inner.counts[static_cast<size_t>(y)];
+      counts.push_back(of_outer * of_inner);
+      for (int64_t i = z * outer.most; i < z * outer.most + of_outer; ++i) {
+        for (int64_t j = y * inner.most; j < y * inner.most + of_inner; ++j) {
+          const auto at = static_cast<size_t>(i), in = static_cast<size_t>(j);
+          taps.push_back({outer.from[at] * inner_size + inner.from[in],
+                          outer.weights[at] * inner.weights[in]});
+        }
       }
-      places.push_back(std::move(taps));
     }
   }
-  return table(places);
+  return table(taps, std::move(counts));
 }
 
 }  // namespace torchweld::x86

@@ -53,37 +53,59 @@ void sum_rows(const ResizeOperands& o, const float* const* rows, const float* we
   if (i < n) at(i, n - i);
 }
 
+/// A vector of columns from one row of pixels side by side, all of whose taps lie within kVectors
+/// vectors from `low` on; 0: anywhere.
+template <class Isa, int kTaps, int kVectors>
+[[gnu::always_inline]] inline typename Isa::V sum_taps(const ResizeWork& w, const float* x,
+                                                       int64_t j, int64_t low) {
+  using V = typename Isa::V;
+  const int32_t* const from = w.column_from + j;
+  const float* const weights = w.column_weights + j;
+  constexpr int64_t kReach = kVectors * Isa::kLanes;
+  V all[kVectors == 0 ? 1 : kVectors];
+  if constexpr (kVectors != 0) {
+    if (w.in_columns >= kReach) {
+      if (low > w.in_columns - kReach) low = w.in_columns - kReach;
+      for (int i = 0; i < kVectors; ++i) all[i] = Isa::load(x + low + i * Isa::kLanes);
+    } else {
+      low = 0;
+      for (int i = 0; i < kVectors; ++i)
+        all[i] =
+            Isa::load_first(x + i * Isa::kLanes, static_cast<int>(w.in_columns) - i * Isa::kLanes);
+    }
+  }
+  const auto base = static_cast<int32_t>(low);
+  const auto tap = [&](int64_t k) __attribute__((always_inline)) {
+    const int32_t* const at = from + k * w.padded;
+    if constexpr (kVectors == 0) return Isa::gather(x, at);
+    const V value = Isa::template pick<kVectors>(all, at, base);
+    return kTaps == 0 ? Isa::only_places(value, at) : value;
+  };
+  V sum = tap(0);
+  if constexpr (kTaps != 1) sum = Isa::mul(Isa::load(weights), sum);
+  const int64_t taps = kTaps == 0 ? w.column_taps : kTaps;
+#pragma GCC unroll 4
+  for (int64_t k = 1; k < taps; ++k) sum = Isa::fma(Isa::load(weights + k * w.padded), tap(k), sum);
+  return sum;
+}
+
 /// A block's columns from one row of pixels side by side. `roomy`: a vector may be stored past its
 /// end.
 template <class Isa, int kTaps, bool kFinishes>
 void sum_columns(const ResizeWork& w, const float* x, const ResizeBlock& b, float* to, bool roomy) {
-  using V = typename Isa::V;
   constexpr int64_t kLanes = Isa::kLanes;
   for (int64_t j = b.begin; j < b.end; j += kLanes) {
-    const int32_t* const from = w.column_from + j;
-    const float* const weights = w.column_weights + j;
-    V sum;
-    const int64_t last = kTaps == 0 ? 0 : from[(kTaps - 1) * w.padded + kLanes - 1];
-    if (kTaps != 0 && last - from[0] < kLanes) {  // all within one vector
-      const int64_t rightmost = w.in_columns < kLanes ? 0 : w.in_columns - kLanes;
-      const int64_t base = from[0] < rightmost ? from[0] : rightmost;
-      const V all = w.in_columns < kLanes ? Isa::load_first(x, static_cast<int>(w.in_columns))
-                                          : Isa::load(x + base);
-      const auto b32 = static_cast<int32_t>(base);
-      sum = Isa::pick(all, from, b32);
-      if constexpr (kTaps > 1) sum = Isa::mul(Isa::load(weights), sum);
-#pragma GCC unroll 4
-      for (int64_t k = 1; k < kTaps; ++k)
-        sum = Isa::fma(Isa::load(weights + k * w.padded), Isa::pick(all, from + k * w.padded, b32),
-                       sum);
-    } else {
-      sum = Isa::gather(x, from);
-      if constexpr (kTaps != 1) sum = Isa::mul(Isa::load(weights), sum);
-      const int64_t taps = kTaps == 0 ? w.column_taps : kTaps;
-#pragma GCC unroll 4
-      for (int64_t k = 1; k < taps; ++k)
-        sum = Isa::fma(Isa::load(weights + k * w.padded), Isa::gather(x, from + k * w.padded), sum);
+    const ResizeReach* const reach = w.reach + j / 8;
+    int64_t low = reach[0].low, high = reach[0].high;
+    if (kLanes == 16) {
+      low = low < reach[1].low ? low : reach[1].low;
+      high = high > reach[1].high ? high : reach[1].high;
     }
+    const int64_t span = high - low;
+    const typename Isa::V sum = span < kLanes       ? sum_taps<Isa, kTaps, 1>(w, x, j, low)
+                                : span < 2 * kLanes ? sum_taps<Isa, kTaps, 2>(w, x, j, low)
+                                : span < 4 * kLanes ? sum_taps<Isa, kTaps, 4>(w, x, j, low)
+                                                    : sum_taps<Isa, kTaps, 0>(w, x, j, low);
     put<Isa, kFinishes>(*w.operands, sum, to + (j - b.begin), roomy ? kLanes : b.end - j);
   }
 }
@@ -167,9 +189,7 @@ class Resizer {
         if (w_.order == ResizeOrder::kColumnsOnly) {
           columns_(w_, x + w_.row_from[y] * w_.x.rows, b, to, false);
         } else {
-          const int64_t span = b.last - b.first;
-          first_sum(x + b.first, y, span);
-          kept_[kResizeSlack + span] = 0;  // what taps that don't count see
+          first_sum(x + b.first, y, b.last - b.first);
           columns_(w_, kept_ + kResizeSlack - b.first, b, to, false);
         }
       }
@@ -189,7 +209,7 @@ class Resizer {
       } else {
         const int64_t floats = (b.last - b.first) * channels;
         first_sum(x + b.first * channels, y, floats);
-        pixels_(w_, kept_ + kResizeSlack - b.first * channels, kept_ + floats + 4 * kResizeSlack, b,
+        pixels_(w_, kept_ + kResizeSlack - b.first * channels, kept_ + floats + 2 * kResizeSlack, b,
                 to);
       }
     }
@@ -255,7 +275,7 @@ class Resizer {
   const SumRows rows_, plain_rows_;
   const SumColumns columns_, plain_columns_;
   const SumPixels pixels_;
-  alignas(64) float kept_[kResizeFloats + 5 * kResizeSlack];
+  alignas(64) float kept_[kResizeFloats + 2 * kResizeSlack];
 };
 
 template <class Isa>

@@ -56,12 +56,14 @@ TEST(HostResize, OtherTypesAndDevicesAreKernels) {
   EXPECT_EQ(steps(text), "single_upsample_bilinear2d_f64\nlinear_resize_3x10x14\n");
   EXPECT_EQ(names(text, rows()),
             "single_upsample_bilinear2d_f64\nsingle_upsample_bilinear2d_f32\n");
-  EXPECT_EQ(names(R"(graph(%0: f32[1,3,5,7]):
+  const Plan antialiased = plan(parse_graph(R"(graph(%0: f32[1,3,5,7]):
   %1: f32[1,3,2,3] = aten::_upsample_bilinear2d_aa(%0, [2, 3], false, none, none)
   return %1
-)",
-                  rows()),
-            "eager aten::_upsample_bilinear2d_aa\n");
+)"),
+                                rows());
+  EXPECT_EQ(
+      antialiased.steps.at(0).reason,
+      "sees all pixels that a place covers, for which only the host has a kernel, of float32");
 }
 
 TEST(HostResize, TheSmallerOfTwoThatLieOtherwiseIsCopied) {
