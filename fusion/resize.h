@@ -1,5 +1,6 @@
 // Interpolation: images resized by nearest neighbours, by lines between two, by cubics through
-// four. One table row an operator.
+// four. One table row an operator. What it is not: those of float32 on the host (host_resize.h),
+// and antialiased ones.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // Images and volumes read at places that a grid of coordinates names, by hand on the host:
-// grid_sampler. What it is not: resizes, whose places follow from sizes (fusion/resize.h).
+// grid_sampler. What it is not: resizes, whose places follow from sizes (resize.h).
 #pragma once
 
 #include <cstddef>
