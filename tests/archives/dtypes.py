@@ -41,28 +41,30 @@ class Half(nn.Module):
         super().__init__()
         self.image = with_random_statistics(nn.Sequential(nn.Conv2d(3, 24, 3, 2), nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 16, 1)))
         self.filters, self.up = nn.Conv1d(16, 16, 3, padding=1, groups=16), nn.ConvTranspose1d(16, 8, 2, 2)
-        self.norm, self.qkv, self.out = nn.LayerNorm(16), nn.Linear(16, 48), nn.Linear(16, 16)
-        self.lstm, self.gru = nn.LSTM(16, 12, 2, batch_first=True, bidirectional=True), nn.GRU(24, 10)
+        self.qkv, self.out = nn.Linear(16, 48), nn.Linear(16, 16)
+        self.lstm, self.gru = nn.LSTM(16, 12, 2, batch_first=True, bidirectional=True), nn.GRU(16, 10)
 
-    def forward(self, x, bias):
-        x = self.image(x).flatten(2)
-        tokens = self.norm(x.transpose(1, 2))
+    def forward(self, x, tokens, bias):
+        image = self.image(x).flatten(2)
         q, k, v = self.qkv(tokens).view(2, -1, 3, 2, 8).permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2).flatten(2)
-        tokens = tokens + self.out(attended)
         states, (h, c) = self.lstm(tokens)
-        scores = torch.einsum("bij,bkj->bik", states, states).softmax(-1)
-        return self.up(torch.relu(self.filters(x)) + x), tokens, h, c, self.gru(states.transpose(0, 1))[0], scores @ states, torch.baddbmm(scores, tokens, tokens.mT)
+        scores = torch.einsum("bij,bkj->bik", tokens, tokens)
+        return self.up(torch.relu(self.filters(image)) + image), tokens + self.out(attended), states, h, c, self.gru(tokens)[0], scores @ tokens, torch.baddbmm(scores, tokens, tokens.mT)
+
+
+def of_half(dtype):
+    return traced(Half().eval().to(dtype), *[x.to(dtype) for x in (torch.randn(2, 3, 9, 11), torch.randn(2, 20, 16), torch.randn(2, 1, 20, 20))])
 
 
 @archive
 def bfloat16_products():
-    return traced(Half().eval().bfloat16(), torch.randn(2, 3, 9, 11).bfloat16(), torch.randn(2, 1, 20, 20).bfloat16())
+    return of_half(torch.bfloat16)
 
 
 @archive
 def float16_products():
-    return traced(Half().eval().half(), torch.randn(2, 3, 9, 11).half(), torch.randn(2, 1, 20, 20).half())
+    return of_half(torch.float16)
 
 
 @archive
