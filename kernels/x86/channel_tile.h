@@ -24,6 +24,11 @@ inline Taps taps_inside(int64_t first, int64_t dilation, int64_t taps, int64_t s
   return {begin, end < taps ? end : taps};
 }
 
+/// The taps that neighbours see, of each dim; or of their columns, all that filters share.
+struct SeenTaps {
+  Taps z, y, x;
+};
+
 /// The greater one, NaN where either is NaN.
 template <class Isa>
 [[gnu::always_inline]] inline typename Isa::V greater(typename Isa::V a, typename Isa::V b) {
@@ -87,12 +92,12 @@ template <class Isa, ImageOp kOp, int kPositions, class Load>
 
 /// kPositions neighbours of one row of the result, `x` where their taps begin, over one vector of
 /// channels, of which the first `left` exist unless all do. A filter of kWidth taps a row, kStride
-/// apart from the next; of any where kWidth is 0. `kx`: which taps exist, or which of the columns
-/// that a filter's neighbours share.
+/// apart from the next; of any where kWidth is 0. `seen.x`: which taps exist, or which of the
+/// columns that a filter's neighbours share.
 template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool kWhole>
 [[gnu::always_inline]] inline void channel_vector(const ImageConvCall& c, const float* x,
                                                   const float* w, int64_t at, int64_t channel,
-                                                  Taps ky, Taps kx, int left) {
+                                                  const SeenTaps& seen, int left) {
   using V = typename Isa::V;
   const ConvShape& s = c.shape;
   const auto load = [left](const float* p) {
@@ -106,10 +111,14 @@ template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool 
                                            : Isa::zero();
 #pragma GCC unroll 8
   for (int p = 0; p < kPositions; ++p) sum[p] = start;
-  if constexpr (kWidth > 0) {
-    filter<Isa, kWidth, kStride, kPositions>(c, x, w, ky, kx, load, sum);
-  } else {
-    window<Isa, kOp, kPositions>(c, x, w, ky, kx, load, sum);
+  for (int64_t z = seen.z.begin; z < seen.z.end; ++z) {
+    const float* const slice = x + z * s.dilation_depth * s.x_depth_stride;
+    const float* const taps = w + z * s.kernel_height * s.kernel_width * c.panel;
+    if constexpr (kWidth > 0) {
+      filter<Isa, kWidth, kStride, kPositions>(c, slice, taps, seen.y, seen.x, load, sum);
+    } else {
+      window<Isa, kOp, kPositions>(c, slice, taps, seen.y, seen.x, load, sum);
+    }
   }
   if (scaled) {
     const V scale = load(c.scale + channel), bias = biased ? load(c.bias + channel) : Isa::zero();
@@ -117,7 +126,9 @@ template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool 
     for (int p = 0; p < kPositions; ++p) sum[p] = Isa::fma(sum[p], scale, bias);
   }
   if (kOp == ImageOp::kAveragePool) {
-    const int64_t taps = s.counts_padding ? s.pixels() : (ky.end - ky.begin) * (kx.end - kx.begin);
+    const auto count = [](Taps taps) { return taps.end - taps.begin; };
+    const int64_t taps =
+        s.counts_padding ? s.pixels() : count(seen.z) * count(seen.y) * count(seen.x);
 #pragma GCC unroll 8
     for (int p = 0; p < kPositions; ++p)
       sum[p] = Isa::div(sum[p], Isa::all(static_cast<float>(taps)));
@@ -140,7 +151,8 @@ template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions, bool 
 
 /// All channels of kPositions neighbours; `position` counts those of all rows.
 template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions>
-void channel_positions(const ImageConvCall& c, const float* x, int64_t position, Taps ky, Taps kx) {
+void channel_positions(const ImageConvCall& c, const float* x, int64_t position,
+                       const SeenTaps& seen) {
   const int64_t channels = c.shape.out_channels, at = position * channels;
   int64_t channel = 0;
   const auto weights = [&]() -> const float* {
@@ -150,21 +162,21 @@ void channel_positions(const ImageConvCall& c, const float* x, int64_t position,
   };
   for (; channel + Isa::kLanes <= channels; channel += Isa::kLanes)
     channel_vector<Isa, kOp, kWidth, kStride, kPositions, true>(
-        c, x + channel, weights(), at + channel, channel, ky, kx, Isa::kLanes);
+        c, x + channel, weights(), at + channel, channel, seen, Isa::kLanes);
   if (channel < channels)
     channel_vector<Isa, kOp, kWidth, kStride, kPositions, false>(
-        c, x + channel, weights(), at + channel, channel, ky, kx,
+        c, x + channel, weights(), at + channel, channel, seen,
         static_cast<int>(channels - channel));
 }
 
 template <class Isa, ImageOp kOp, int kWidth, int kStride, int kPositions>
 void channel_neighbours(const ImageConvCall& c, int64_t count, const float* x, int64_t position,
-                        Taps ky, Taps kx) {
+                        const SeenTaps& seen) {
   if constexpr (kPositions > 0) {
     if (count == kPositions) {
-      channel_positions<Isa, kOp, kWidth, kStride, kPositions>(c, x, position, ky, kx);
+      channel_positions<Isa, kOp, kWidth, kStride, kPositions>(c, x, position, seen);
     } else {
-      channel_neighbours<Isa, kOp, kWidth, kStride, kPositions - 1>(c, count, x, position, ky, kx);
+      channel_neighbours<Isa, kOp, kWidth, kStride, kPositions - 1>(c, count, x, position, seen);
     }
   }
 }
@@ -174,18 +186,23 @@ void channel_rows(const ImageConvCall& c, int64_t begin, int64_t end) {
   constexpr int64_t kPositions = 6;  // beside them, registers for taps and limits
   const ConvShape& s = c.shape;
   for (int64_t row = begin; row < end; ++row) {
+    const int64_t slice = row / s.out_height;
+    const int64_t z0 = slice % s.out_depth * s.stride_depth - s.pad_depth;
     const int64_t y0 = row % s.out_height * s.stride_height - s.pad_height;
-    const Taps ky = taps_inside(y0, s.dilation_height, s.kernel_height, s.in_height);
-    const float* image = c.x + row / s.out_height * s.x_batch_stride + y0 * s.x_height_stride;
+    SeenTaps seen;
+    seen.z = taps_inside(z0, s.dilation_depth, s.kernel_depth, s.in_depth);
+    seen.y = taps_inside(y0, s.dilation_height, s.kernel_height, s.in_height);
+    const float* image = c.x + slice / s.out_depth * s.x_batch_stride + z0 * s.x_depth_stride +
+                         y0 * s.x_height_stride;
     for (int64_t i = 0; i < s.out_width;) {
       const int64_t x0 = i * s.stride_width - s.pad_width;
       const float* x = image + x0 * s.x_width_stride;
       const int64_t position = row * s.out_width + i;
       int64_t left = s.out_width - i;
-      Taps kx = taps_inside(x0, s.dilation_width, s.kernel_width, s.in_width);
+      seen.x = taps_inside(x0, s.dilation_width, s.kernel_width, s.in_width);
       if (kWidth == 0) {
-        if (kx.begin > 0 || kx.end < s.kernel_width) {
-          channel_positions<Isa, kOp, 0, 0, 1>(c, x, position, ky, kx);
+        if (seen.x.begin > 0 || seen.x.end < s.kernel_width) {
+          channel_positions<Isa, kOp, 0, 0, 1>(c, x, position, seen);
           ++i;
           continue;
         }
@@ -194,11 +211,11 @@ void channel_rows(const ImageConvCall& c, int64_t begin, int64_t end) {
         const int64_t inside = room / s.stride_width + 1;
         left = inside < left ? inside : left;
       } else {
-        kx = {-x0, s.in_width - x0};
+        seen.x = {-x0, s.in_width - x0};
       }
       const int64_t tiles = (left + kPositions - 1) / kPositions;
       const int64_t count = (left + tiles - 1) / tiles;
-      channel_neighbours<Isa, kOp, kWidth, kStride, kPositions>(c, count, x, position, ky, kx);
+      channel_neighbours<Isa, kOp, kWidth, kStride, kPositions>(c, count, x, position, seen);
       i += count;
     }
   }

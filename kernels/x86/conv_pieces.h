@@ -24,6 +24,26 @@ struct Pieces {
   }
 };
 
+/// The slices of a volume that one slice of the result sees through a filter: `count` of them, from
+/// the filter's tap `tap` on. What lies past the volume is neither read nor multiplied.
+struct SeenSlices {
+  int64_t tap = 0, count = 0;
+  int64_t offset = 0;  ///< of the first of them, in elements from the first volume
+};
+
+/// Of slice `slice` of all volumes of the result.
+inline SeenSlices seen_slices(const ConvShape& s, int64_t slice) {
+  const int64_t first = slice % s.out_depth * s.stride_depth - s.pad_depth;
+  const int64_t before = first < 0 ? (-first + s.dilation_depth - 1) / s.dilation_depth : 0;
+  const int64_t end = first < s.in_depth ? (s.in_depth - 1 - first) / s.dilation_depth + 1 : 0;
+  SeenSlices seen;
+  seen.tap = before;
+  seen.count = std::max<int64_t>(0, std::min(end, s.kernel_depth) - before);
+  seen.offset = slice / s.out_depth * s.x_batch_stride +
+                (first + before * s.dilation_depth) * s.x_depth_stride;
+  return seen;
+}
+
 /// Images of one row have the length of a signal: whole, it would be nothing to share out, and out
 /// of the cache before anything could follow.
 inline Pieces pieces_of(const ConvShape& s, bool followed) {
@@ -33,7 +53,7 @@ inline Pieces pieces_of(const ConvShape& s, bool followed) {
                 ? std::min(s.out_width, followed ? rows_of_block(s.out_channels) : kWidth)
                 : s.out_width;
   p.of_row = (s.out_width + p.width - 1) / p.width;
-  p.count = s.batch * s.out_height * p.of_row;
+  p.count = s.slices() * s.out_height * p.of_row;
   return p;
 }
 

@@ -1,4 +1,4 @@
-// The sizes of a convolution or pooling over images, as its kernels take them.
+// The sizes of a convolution or pooling over images or volumes, as its kernels take them.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ struct SummationOrder {
     kNone,
   };
   /// Elements of each stretch of a row that come before the next ones of the first stretch; 0: all.
+  /// Of a filter that is deep: of all of the row.
   int64_t piece = 0;
   Split split = Split::kMkl;
   bool from_bias = false;  ///< the first sum starts from the bias; otherwise it is added then
@@ -30,22 +31,24 @@ struct SummationOrder {
   bool rounds_products = false;
 };
 
-/// Over two spatial dimensions; a 1-d convolution has height 1.
+/// Over three spatial dimensions: an image has depth 1, a signal height 1 too.
 struct ConvShape {
   ImageOp op = ImageOp::kConvolution;
-  int64_t batch = 0, in_channels = 0, in_height = 1, in_width = 0;
-  int64_t out_channels = 0, out_height = 1, out_width = 0;
-  int64_t kernel_height = 1, kernel_width = 0;
+  int64_t batch = 0, in_channels = 0, in_depth = 1, in_height = 1, in_width = 0;
+  int64_t out_channels = 0, out_depth = 1, out_height = 1, out_width = 0;
+  int64_t kernel_depth = 1, kernel_height = 1, kernel_width = 0;
+  int64_t stride_depth = 1, pad_depth = 0, dilation_depth = 1;
   int64_t stride_height = 1, stride_width = 1, pad_height = 0, pad_width = 0, dilation_height = 1,
           dilation_width = 1;
-  int64_t x_batch_stride = 0, x_channel_stride = 0, x_height_stride = 0,
+  int64_t x_batch_stride = 0, x_channel_stride = 0, x_depth_stride = 0, x_height_stride = 0,
           x_width_stride = 0;   ///< elements
   bool counts_padding = false;  ///< divide by the number of all taps
   int64_t groups = 1;           ///< kConvolution
   SummationOrder order;         ///< kConvolution
 
-  int64_t positions() const { return batch * out_height * out_width; }
-  int64_t pixels() const { return kernel_height * kernel_width; }
+  int64_t slices() const { return batch * out_depth; }  ///< of the result, each an image
+  int64_t positions() const { return slices() * out_height * out_width; }
+  int64_t pixels() const { return kernel_depth * kernel_height * kernel_width; }
   int64_t taps() const {
     const bool sees_all = op == ImageOp::kConvolution || op == ImageOp::kTransposed;
     return (sees_all ? in_channels / groups : 1) * pixels();

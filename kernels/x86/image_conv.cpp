@@ -29,22 +29,26 @@ bool keeps_planes(const ConvShape& s) {
   constexpr int64_t kFew = 4, kMostApart = int64_t{1} << 28;
   return s.op == ImageOp::kConvolution && s.in_channels > 1 && s.in_channels <= kFew &&
          s.groups == 1 && s.pixels() > 1 && s.x_width_stride == 1 &&
-         s.x_channel_stride < kMostApart && s.kernel_height * s.x_height_stride < kMostApart;
+         s.x_channel_stride < kMostApart && s.kernel_height * s.x_height_stride < kMostApart &&
+         s.kernel_depth * s.dilation_depth * s.x_depth_stride < kMostApart;
 }
 
 bool needs_copy(const ConvShape& s) {
   if (s.op != ImageOp::kConvolution) return false;
   return s.pad_height != 0 || s.pad_width != 0 || padded_height(s) > s.in_height ||
          padded_width(s) > s.in_width ||
+         (s.kernel_depth > 1 && s.kernel_width > 1 && !keeps_planes(s) &&
+          s.x_width_stride != s.in_channels) ||  // taps of a row are one stretch
          (s.x_channel_stride != 1 && s.in_channels != 1 && !keeps_planes(s));
 }
 
 int64_t padded_floats(const ConvShape& s) {
-  return needs_copy(s) ? s.batch * padded_height(s) * padded_width(s) * s.in_channels : 0;
+  return needs_copy(s) ? s.batch * s.in_depth * padded_height(s) * padded_width(s) * s.in_channels
+                       : 0;
 }
 
 /// One row of the padded image, at `to`: pixel by pixel, or plane by plane.
-void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float* to) {
+void copy_row(const ConvShape& s, const float* image, int64_t row, float* to) {
   const int64_t width = padded_width(s), channels = s.in_channels;
   const int64_t y = row - s.pad_height;
   const int64_t left = std::min(s.pad_width, width);
@@ -53,7 +57,7 @@ void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float*
     std::fill_n(to, width * channels, 0.0f);
     return;
   }
-  const float* from = x + b * s.x_batch_stride + y * s.x_height_stride;
+  const float* from = image + y * s.x_height_stride;
   const auto copy = [=](float* line, const float* pixels, int64_t floats) {
     std::fill_n(line, left * floats, 0.0f);
     std::memcpy(line + left * floats, pixels, static_cast<size_t>(inside * floats) * sizeof(float));
@@ -74,15 +78,19 @@ void copy_row(const ConvShape& s, const float* x, int64_t b, int64_t row, float*
   }
 }
 
-/// The call with its padding in memory.
+/// The call with its padding in memory, but for that of volumes in front and behind.
 ImageConvCall padded(const ImageConvCall& call, const SplitWork& parallel) {
   const ConvShape& s = call.shape;
   const int64_t height = padded_height(s), row_floats = padded_width(s) * s.in_channels;
   const auto copy = [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r)
-      copy_row(s, call.x, r / height, r % height, call.scratch + r * row_floats);
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t slice = r / height;
+      const float* const image =
+          call.x + slice / s.in_depth * s.x_batch_stride + slice % s.in_depth * s.x_depth_stride;
+      copy_row(s, image, r % height, call.scratch + r * row_floats);
+    }
   };
-  share_out(s.batch * height, row_floats / 4, parallel, std::ref(copy));
+  share_out(s.batch * s.in_depth * height, row_floats / 4, parallel, std::ref(copy));
   ImageConvCall out = call;
   out.x = call.scratch;
   out.shape.in_height = height;
@@ -92,7 +100,8 @@ ImageConvCall padded(const ImageConvCall& call, const SplitWork& parallel) {
   out.shape.x_channel_stride = planes ? out.shape.in_width : 1;
   out.shape.x_width_stride = planes ? 1 : s.in_channels;
   out.shape.x_height_stride = row_floats;
-  out.shape.x_batch_stride = height * row_floats;
+  out.shape.x_depth_stride = height * row_floats;
+  out.shape.x_batch_stride = s.in_depth * out.shape.x_depth_stride;
   return out;
 }
 
@@ -111,11 +120,15 @@ MatmulCall row_product(const ImageConvCall& c) {
   m.clamp = c.clamp;
   m.x_row_stride = s.stride_width * s.x_width_stride;
   m.summand_row_stride = m.out_row_stride = s.out_channels;
+  m.order = s.order;
+  if (s.kernel_depth > 1) {  // by offsets
+    if (m.order.piece == 0) m.order.piece = m.k;
+    return m;
+  }
   m.outer = s.kernel_height;
   m.outer_stride = s.dilation_height * s.x_height_stride;
   const int64_t seen = s.in_channels / s.groups;
   const bool whole = s.pixels() > 1 && (s.order.piece == 0 || s.order.piece >= seen);
-  m.order = s.order;
   if (whole) m.order.piece = seen;
   // Neighbouring taps are one where all of their channels are summed together.
   const bool one_stretch = (whole || s.pixels() == 1) && s.groups == 1 && s.dilation_width == 1 &&
@@ -131,10 +144,12 @@ int64_t offsets_of(const ConvShape& s) {
   return s.op == ImageOp::kConvolution && s.pixels() > 1 ? s.taps() : 0;
 }
 
-/// Whether stretches are so short that a loop over each would wait for the guess of its end.
+/// Whether stretches are so short that a loop over each would wait for the guess of its end, or on
+/// a grid of three dims.
 bool takes_offsets(const ConvShape& s, const MatmulCall& c) {
   constexpr int64_t kShort = 64;
-  return offsets_of(s) > 0 && c.outer * c.inner > 1 && c.order.piece < kShort;
+  return offsets_of(s) > 0 &&
+         (s.kernel_depth > 1 || (c.outer * c.inner > 1 && c.order.piece < kShort));
 }
 
 /// Where the elements of a row lie, in the order of the sums; a stretch's, `stride` apart.
@@ -151,9 +166,26 @@ void find_offsets(const MatmulCall& c, int64_t stride, int32_t* to) {
   }
 }
 
+/// The same of a deep filter, slice by slice: those that one slice of the result sees are the
+/// first.
+void find_volume_offsets(const ConvShape& s, int64_t stride, int32_t* to) {
+  for (int64_t z = 0; z < s.kernel_depth; ++z) {
+    for (int64_t y = 0; y < s.kernel_height; ++y) {
+      for (int64_t i = 0; i < s.kernel_width; ++i) {
+        const int64_t first = z * s.dilation_depth * s.x_depth_stride +
+                              y * s.dilation_height * s.x_height_stride +
+                              i * s.dilation_width * s.x_width_stride;
+        for (int64_t c = 0; c < s.in_channels / s.groups; ++c)
+          *to++ = static_cast<int32_t>(first + c * stride);
+      }
+    }
+  }
+}
+
 /// Every pixel is a row of one product.
 bool is_matrix(const ConvShape& s) {
-  return s.pixels() == 1 && s.groups == 1 && s.stride_height == 1 && s.stride_width == 1 &&
+  return s.pixels() == 1 && s.groups == 1 && s.in_depth == 1 && s.out_depth == 1 &&
+         s.stride_height == 1 && s.stride_width == 1 &&
          s.x_height_stride == s.in_width * s.x_width_stride &&
          (s.batch == 1 || s.x_batch_stride == s.in_height * s.x_height_stride);
 }
@@ -162,8 +194,14 @@ void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCa
   const ConvShape& s = c.shape;
   const int64_t row = pieces.row(piece), begin = pieces.begin(piece);
   const int64_t at = pieces.position(piece, s.out_width) * s.out_channels;
-  m->x = c.x + row / s.out_height * s.x_batch_stride +
-         row % s.out_height * s.stride_height * s.x_height_stride + begin * m->x_row_stride;
+  const SeenSlices seen = seen_slices(s, row / s.out_height);
+  m->x = c.x + seen.offset + row % s.out_height * s.stride_height * s.x_height_stride +
+         begin * m->x_row_stride;
+  if (s.kernel_depth > 1) {  // a panel has the rows of all slices; the product expects those seen
+    const int64_t of_slice = s.taps() / s.kernel_depth;
+    m->k = seen.count * of_slice;
+    m->w = c.w + seen.tap * of_slice * c.panel + m->begin / c.panel * c.panel * (s.taps() - m->k);
+  }
   m->out = c.out + at;
   m->summand = c.summand == nullptr ? nullptr : c.summand + at;
   m->m = std::min(pieces.width, s.out_width - begin);
@@ -179,7 +217,9 @@ void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
     return matmul(product, parallel, after);
   }
   if (takes_offsets(s, product)) {
-    find_offsets(product, keeps_planes(s) ? s.x_channel_stride : 1, offsets);
+    const int64_t stride = keeps_planes(s) ? s.x_channel_stride : 1;
+    s.kernel_depth > 1 ? find_volume_offsets(s, stride, offsets)
+                       : find_offsets(product, stride, offsets);
     product.offsets = offsets;
   }
   // All pieces by one panel of the weights, which stays in the cache, then by the next.
@@ -216,16 +256,17 @@ void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
   }
 }
 
-/// One piece of an image of one row, as a call of its own.
+/// One piece of an image of one row, or of a slice of it, as a call of its own.
 ImageConvCall piece_of(const ImageConvCall& c, const Pieces& pieces, int64_t piece) {
   const ConvShape& s = c.shape;
-  const int64_t begin = pieces.begin(piece);
+  const int64_t begin = pieces.begin(piece), slice = pieces.row(piece);
   const int64_t at = pieces.position(piece, s.out_width) * s.out_channels;
   ImageConvCall part = c;
-  part.shape.batch = 1;
+  part.shape.batch = part.shape.out_depth = 1;
+  part.shape.pad_depth -= slice % s.out_depth * s.stride_depth;
   part.shape.out_width = std::min(pieces.width, s.out_width - begin);
   part.shape.pad_width -= begin * s.stride_width;
-  part.x += pieces.row(piece) * s.x_batch_stride;
+  part.x += slice / s.out_depth * s.x_batch_stride;
   part.out += at;
   if (part.summand != nullptr) part.summand += at;
   return part;

@@ -10,12 +10,14 @@
 namespace torchweld::x86 {
 namespace {
 
-/// Whether the window of an average is all of a dense image.
+/// Whether the window of an average is all of a dense image or volume.
 inline bool is_mean_of_image(const ConvShape& s) {
-  return s.op == ImageOp::kAveragePool && s.out_height == 1 && s.out_width == 1 &&
-         s.kernel_height == s.in_height && s.kernel_width == s.in_width && s.pad_height == 0 &&
-         s.pad_width == 0 && s.dilation_height == 1 && s.dilation_width == 1 &&
-         s.x_height_stride == s.in_width * s.x_width_stride;
+  return s.op == ImageOp::kAveragePool && s.out_depth == 1 && s.out_height == 1 &&
+         s.out_width == 1 && s.kernel_depth == s.in_depth && s.kernel_height == s.in_height &&
+         s.kernel_width == s.in_width && s.pad_depth == 0 && s.pad_height == 0 &&
+         s.pad_width == 0 && s.dilation_depth == 1 && s.dilation_height == 1 &&
+         s.dilation_width == 1 && s.x_height_stride == s.in_width * s.x_width_stride &&
+         (s.in_depth == 1 || s.x_depth_stride == s.in_height * s.x_height_stride);
 }
 
 /// Of one vector of channels of image b, of which `left` exist unless all do. LibTorch sums rows of
@@ -28,7 +30,7 @@ void mean_of_channels(const ImageConvCall& c, int64_t b, int64_t channel, int le
   const auto load = [left](const float* p) {
     return kWhole ? Isa::load(p) : Isa::load_first(p, left);
   };
-  const int64_t pixels = s.in_height * s.in_width, rows = pixels / kPixels;
+  const int64_t pixels = s.in_depth * s.in_height * s.in_width, rows = pixels / kPixels;
   const int64_t stride = s.x_width_stride;
   const float* const x = c.x + b * s.x_batch_stride + channel;
   V sum = Isa::zero();

@@ -63,8 +63,8 @@ PackedMatrix pack(const float* w, const MatrixLayout& layout) {
 
 void matmul(const MatmulCall& call) {
   static const bool wide = host_isa() == Isa::kAvx512, amd = is_amd();
-  const bool as_mkl =
-      call.order.split == SummationOrder::Split::kMkl && call.outer * call.inner == 1;
+  const bool as_mkl = call.order.split == SummationOrder::Split::kMkl &&
+                      call.outer * call.inner == 1 && call.offsets == nullptr;
   if (call.panel == 0) {
     dot_avx2(call);
   } else if (call.order.rounds_products && amd) {

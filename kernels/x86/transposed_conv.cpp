@@ -27,11 +27,12 @@ class Transposed {
       : c_(call),
         image_(image.shape),
         x_(image.x),
+        depth_{call.shape.stride_depth, call.shape.pad_depth},
         height_{call.shape.stride_height, call.shape.pad_height},
         width_{call.shape.stride_width, call.shape.pad_width} {
     const ConvShape& s = call.shape;
     product_.panel = c_.panel;
-    product_.k = image_.in_channels * image_.pixels();
+    product_.k = of_phase();
     product_.n = s.out_channels;
     product_.scale = c_.scale;
     product_.bias = c_.bias;
@@ -41,10 +42,16 @@ class Transposed {
     product_.summand_row_stride = product_.out_row_stride = s.stride_width * s.out_channels;
     product_.outer = image_.kernel_height;
     product_.outer_stride = image_.x_height_stride;
-    if (image_.x_width_stride != image_.in_channels) product_.inner = image_.kernel_width;
+    if (image_.kernel_depth > 1) {  // whose taps in a row are one stretch
+      product_.inner = image_.kernel_height;
+      product_.inner_stride = image_.x_height_stride;
+      product_.outer_stride = image_.x_depth_stride;
+    } else if (image_.x_width_stride != image_.in_channels) {
+      product_.inner = image_.kernel_width;
+    }
   }
 
-  int64_t products_of_position() const { return product_.k * product_.n; }
+  int64_t products_of_position() const { return of_phase() * product_.n; }
 
   /// Pieces [piece, piece_end), columns [column, column_end).
   void run(const Pieces& pieces, int64_t piece, int64_t piece_end, int64_t column,
@@ -58,10 +65,13 @@ class Transposed {
   }
 
  private:
+  int64_t of_phase() const { return image_.in_channels * image_.pixels(); }
+
   void run_phase(const Pieces& pieces, int64_t piece, int64_t phase, int64_t column,
                  int64_t column_end) const {
     const ConvShape& s = c_.shape;
-    const int64_t row = pieces.row(piece), y = row % s.out_height;
+    const int64_t row = pieces.row(piece), y = row % s.out_height, slice = row / s.out_height,
+                  z = slice % s.out_depth;
     const int64_t begin = width_.next(pieces.begin(piece), phase),
                   end = std::min(pieces.begin(piece) + pieces.width, s.out_width);
     if (begin >= end) return;
@@ -69,11 +79,17 @@ class Transposed {
     part.m = (end - begin + s.stride_width - 1) / s.stride_width;
     part.begin = column;
     part.end = column_end;
-    part.x = x_ + row / s.out_height * image_.x_batch_stride +
-             height_.window(y) * image_.x_height_stride +
+    const SeenSlices seen =
+        seen_slices(image_, slice / s.out_depth * image_.out_depth + depth_.window(z));
+    part.x = x_ + seen.offset + height_.window(y) * image_.x_height_stride +
              width_.window(begin) * image_.x_width_stride;
-    // A panel has the rows of all phases; the product expects those of one.
-    const int64_t first = (height_.phase(y) * s.stride_width + phase) * part.k;
+    // A panel has the rows of all phases and slices; the product expects those of one that are
+    // seen.
+    const int64_t of_slice = of_phase() / image_.kernel_depth;
+    if (image_.kernel_depth > 1) part.outer = seen.count;
+    part.k = seen.count * of_slice;
+    const int64_t rows = depth_.phase(z) * s.stride_height + height_.phase(y);
+    const int64_t first = (rows * s.stride_width + phase) * of_phase() + seen.tap * of_slice;
     part.w = c_.w + first * c_.panel + column / c_.panel * c_.panel * (s.taps() - part.k);
     const int64_t at = (row * s.out_width + begin) * s.out_channels;
     part.out = c_.out + at;
@@ -84,7 +100,7 @@ class Transposed {
   const ImageConvCall& c_;
   ConvShape image_;
   const float* x_;
-  Dim height_, width_;
+  Dim depth_, height_, width_;
   MatmulCall product_;
 };
 
@@ -100,6 +116,7 @@ ConvShape windows_of_transposed(const ConvShape& shape) {
     *out = dim.window(*out - 1) + 1;
     *stride = 1;
   };
+  turn(&s.kernel_depth, &s.stride_depth, &s.pad_depth, &s.out_depth);
   turn(&s.kernel_height, &s.stride_height, &s.pad_height, &s.out_height);
   turn(&s.kernel_width, &s.stride_width, &s.pad_width, &s.out_width);
   return s;

@@ -1,4 +1,4 @@
-// Transposed convolutions of images whose channels are innermost, f32, by hand.
+// Transposed convolutions of images and volumes whose channels are innermost, f32, by hand.
 #pragma once
 
 #include "kernels/x86/image_conv.h"
@@ -13,9 +13,9 @@ ConvShape windows_of_transposed(const ConvShape& shape);
 /// out = clamp(transposed convolution of `image` + bias + summand), or without what isn't there.
 ///
 /// Shapes   as ImageConvCall, but for w: packed as [taps, out_channels], of which the taps are
-///          [phases of height, of width, taps of a phase in height, in width, in_channels], phases
-///          and their taps from the filter's last on. `image` is the call with the padding of
-///          windows_of_transposed() in memory.
+///          [phases of depth, of height, of width, taps of a phase in depth, in height, in width,
+///          in_channels], phases and their taps from the filter's last on. `image` is the call with
+///          the padding of windows_of_transposed() in height and width in memory.
 void transposed(const ImageConvCall& call, const ImageConvCall& image, const SplitWork& parallel,
                 const AfterRows& after);
 

@@ -1,5 +1,6 @@
 // Convolutions of 3x3 filters by Winograd's F(2x2, 3x3), f32: tiles of 2x2 results from 4x4 pixels,
 // with 16 products of transformed pixels and transformed weights where the sums themselves have 36.
+// The slices that a deep filter sees are as many more channels.
 // Rounds otherwise than these sums do: docs/numerics.md.
 #pragma once
 
@@ -10,8 +11,8 @@
 
 namespace torchweld::x86 {
 
-/// Whether the kernel takes such a convolution: 3x3, stride and dilation 1, one group, images with
-/// their channels innermost.
+/// Whether the kernel takes such a convolution: 3x3 or deeper, stride and dilation 1 but in depth,
+/// one group, images with their channels innermost.
 bool takes_winograd(const ConvShape& shape);
 
 /// Whether it takes it and is clearly faster than image_conv on so many threads, by a count of
@@ -21,8 +22,8 @@ bool is_winograd_faster(const ConvShape& shape, int threads);
 /// Pieces of the work for so many threads, each worth one.
 int64_t winograd_pieces(const ConvShape& shape, int threads);
 
-/// Weights transformed, in float64, and rounded once: [ceil(n / 32)][16][in channels][32], zeros
-/// past column n. Null where one of them isn't finite: such weights are image_conv's.
+/// Weights transformed, in float64, and rounded once: [ceil(n / 32)][16][depth][in channels][32],
+/// zeros past column n. Null where one of them isn't finite: such weights are image_conv's.
 ///
 /// Shapes   `layout` as pack() takes it for image_conv.
 /// Memory   64-byte aligned, owned.

@@ -7,13 +7,15 @@ namespace torchweld::x86 {
 
 inline constexpr int64_t kWinogradPanel = 32, kWinogradProducts = 16;
 
-/// Tiles [begin, end), numbered along the rows of tiles of all images, between the transforms.
+/// Tiles [begin, end), numbered along the rows of tiles of all slices of the result, between the
+/// transforms. Of the slices that they see by a deep filter, taps [tap, tap + taps) are wanted.
 struct WinogradTiles {
   const ImageConvCall* call = nullptr;
   const WinogradWeights* weights = nullptr;
   int64_t begin = 0, end = 0;
-  int64_t of_row = 0, of_column = 0;  ///< of one image
-  float* pixels = nullptr;            ///< [16][end - begin][in channels], these apart:
+  int64_t of_row = 0, of_column = 0;  ///< of one slice
+  int64_t tap = 0, taps = 1;
+  float* pixels = nullptr;  ///< [16][end - begin][taps][in channels], these apart:
   int64_t pixels_stride = 0;
   float* products = nullptr;  ///< of one panel, [16][end - begin][32], these apart:
   int64_t products_stride = 0;
@@ -22,7 +24,7 @@ struct WinogradTiles {
 
 /// Where a tile's first result lies.
 struct TilePlace {
-  int64_t image, y, x;
+  int64_t slice, y, x;
 };
 
 /// From pixels to transformed ones.

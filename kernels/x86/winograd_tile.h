@@ -10,8 +10,8 @@ namespace torchweld::x86 {
 namespace {
 
 inline TilePlace tile_place(const WinogradTiles& t, int64_t tile) {
-  const int64_t row = tile / t.of_row, image = row / t.of_column;
-  return {image, 2 * (row - image * t.of_column), 2 * (tile - row * t.of_row)};
+  const int64_t row = tile / t.of_row, slice = row / t.of_column;
+  return {slice, 2 * (row - slice * t.of_column), 2 * (tile - row * t.of_row)};
 }
 
 /// Taps [begin, end) of four that lie within `size`, the first at `first`.
@@ -78,16 +78,22 @@ void transform_tiles(const WinogradTiles& t) {
   const ImageConvCall& c = *t.call;
   const ConvShape& s = c.shape;
   float* to = t.pixels;
-  for (int64_t tile = t.begin; tile < t.end; ++tile, to += s.in_channels) {
+  for (int64_t tile = t.begin; tile < t.end; ++tile) {
     const TilePlace at = tile_place(t, tile);
+    const int64_t volume = at.slice / s.out_depth;
+    const int64_t first = (at.slice - volume * s.out_depth) * s.stride_depth - s.pad_depth;
     const int64_t y = at.y - s.pad_height, x = at.x - s.pad_width;
-    const float* from =
-        c.x + at.image * s.x_batch_stride + y * s.x_height_stride + x * s.x_width_stride;
     const Inside ys = inside(y, s.in_height), xs = inside(x, s.in_width);
-    if (ys.begin == 0 && ys.end == 4 && xs.begin == 0 && xs.end == 4) {
-      transform_channels<Isa>(from, s, {0, 4}, {0, 4}, to, t.pixels_stride);
-    } else {
-      transform_channels<Isa>(from, s, ys, xs, to, t.pixels_stride);
+    for (int64_t tap = t.tap; tap < t.tap + t.taps; ++tap, to += s.in_channels) {
+      const int64_t z = first + tap * s.dilation_depth;
+      const float* from = c.x + volume * s.x_batch_stride + z * s.x_depth_stride +
+                          y * s.x_height_stride + x * s.x_width_stride;
+      const bool exists = z >= 0 && z < s.in_depth;
+      if (exists && ys.begin == 0 && ys.end == 4 && xs.begin == 0 && xs.end == 4) {
+        transform_channels<Isa>(from, s, {0, 4}, {0, 4}, to, t.pixels_stride);
+      } else {
+        transform_channels<Isa>(from, s, exists ? ys : Inside{0, 0}, xs, to, t.pixels_stride);
+      }
     }
   }
 }
@@ -149,7 +155,7 @@ template <class Isa, bool kWhole>
     for (V& sum : sums) sum = Isa::add(sum, shift);
   }
   const int64_t first =
-      ((at.image * s.out_height + at.y) * s.out_width + at.x) * s.out_channels + column;
+      ((at.slice * s.out_height + at.y) * s.out_width + at.x) * s.out_channels + column;
   const V low = Isa::all(c.clamp.low), high = Isa::all(c.clamp.high);
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
