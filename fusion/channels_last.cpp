@@ -27,13 +27,14 @@ constexpr int64_t kFewestCopiedChannels = 8;
 /// LibTorch's results of these have the layout of the image that they read; or the own kernel's.
 bool keeps_layout(const Graph& graph, const Node& node) {
   static const std::set<std::string> names = {
-      "aten::max_pool2d", "aten::avg_pool2d", "aten::adaptive_avg_pool2d",
-      "aten::upsample_nearest2d", "aten::upsample_bilinear2d"};
+      "aten::max_pool2d",          "aten::avg_pool2d",          "aten::adaptive_avg_pool2d",
+      "aten::upsample_nearest2d",  "aten::upsample_bilinear2d", "aten::upsample_nearest3d",
+      "aten::upsample_trilinear3d"};
   if (names.contains(node.op.substr(0, node.op.find('.')))) return true;
   static const std::set<std::string> pads = {"aten::constant_pad_nd", "aten::pad"};
   if (pads.contains(node.op) && indexed_domain(graph, node)) return true;
   const auto pooling = pooling_of(graph, node);
-  return pooling && pooling->by_steps && pooling->steps.size() == 1 && pooling->divisor == 0;
+  return pooling && pooling->by_steps && pooling->steps.size() != 2 && pooling->divisor == 0;
 }
 
 /// LibTorch's results of these lie the same way however their first operand does.
@@ -107,7 +108,7 @@ class Relayout {
 
   /// With the pixels of a channel together, too.
   bool is_image(ValueId id) {
-    return is_whole(id) && (value(id).sizes.size() == 3 || value(id).sizes.size() == 4) &&
+    return is_whole(id) && value(id).sizes.size() >= 3 && value(id).sizes.size() <= 5 &&
            value(id).strides == contiguous_strides(value(id).sizes);
   }
 
@@ -177,7 +178,7 @@ class Relayout {
     const auto known = copies_.find(id);
     if (known != copies_.end()) return known->second;
     Rewriter r(&graph_, reader);
-    const ValueId copy = v.sizes.size() == 4 ? copy_image(id, &r) : copy_signal(id, &r);
+    const ValueId copy = v.sizes.size() > 3 ? copy_image(id, &r) : copy_signal(id, &r);
     append(r.take());
     copied_ += value(copy).elements();
     copies_[id] = copy;
@@ -187,7 +188,8 @@ class Relayout {
   ValueId copy_image(ValueId id, Rewriter* r) {
     const ValueId copy = r->fresh(value(id).dtype, value(id).sizes);
     value(copy).strides = channels_last_strides(value(copy).sizes);
-    return r->call("aten::clone", {tensor(id), {int64_t{2}}}, copy);  // 2: channels last
+    const int64_t format = value(id).sizes.size() == 4 ? 2 : 3;  // channels last, of volumes
+    return r->call("aten::clone", {tensor(id), {format}}, copy);
   }
 
   /// LibTorch's clone knows no such layout of three dims.
@@ -237,7 +239,9 @@ class Relayout {
     Value pixel = value(out);
     pixel.sizes.resize(rank, 1);
     pixel.strides = contiguous_strides(pixel.sizes);
-    node->op = rank == 3 ? "aten::adaptive_avg_pool1d" : "aten::adaptive_avg_pool2d";
+    static constexpr const char* kPoolings[] = {
+        "aten::adaptive_avg_pool1d", "aten::adaptive_avg_pool2d", "aten::adaptive_avg_pool3d"};
+    node->op = kPoolings[rank - 3];
     node->args = {node->args[0], {Arg::Ints(rank - 2, 1)}};
     if (pixel.sizes != value(out).sizes) node->outputs[0] = graph_.add(std::move(pixel));
   }

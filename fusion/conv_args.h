@@ -23,7 +23,8 @@ bool read_ints(const Node& node, size_t i, size_t count, std::vector<int64_t>* o
 /// name.
 std::optional<ConvArgs> conv_args(const Node& node, size_t dims);
 
-/// Of images x, weights w and result y, all of 3 or all of 4 dims; x by its strides.
+/// Of images x, weights w and result y, all of 3, all of 4 or all of 5 dims; x by its strides.
+/// Dims along which the taps are one, a step apart, are one dim with the next where they lie so.
 x86::ConvShape conv_shape(const Value& x, const Value& w, const Value& y, const ConvArgs& args);
 
 }  // namespace torchweld

@@ -17,13 +17,19 @@ namespace {
 // A group of fewer leaves most of a vector idle: oneDNN's code is faster.
 constexpr int64_t kFewestGroupColumns = 8;
 
+// Products of a deep filter that are summed by themselves: all of them are thousands.
+constexpr int64_t kDeepPiece = 256;
+
 /// The stride from one tap of a filter to the next; nullopt where they are no single walk.
 std::optional<int64_t> tap_stride(const Value& weight) {
-  if (weight.sizes.size() == 3) return weight.strides[2];
-  const int64_t height = weight.sizes[2], width = weight.sizes[3];
-  if (height == 1) return weight.strides[3];
-  if (width != 1 && weight.strides[2] != width * weight.strides[3]) return std::nullopt;
-  return width == 1 ? weight.strides[2] : weight.strides[3];
+  int64_t taps = 1, stride = weight.strides.back();
+  for (size_t d = weight.sizes.size(); d-- > 2;) {
+    if (weight.sizes[d] == 1) continue;
+    if (taps == 1) stride = weight.strides[d];
+    if (weight.strides[d] != taps * stride) return std::nullopt;
+    taps *= weight.sizes[d];
+  }
+  return stride;
 }
 
 bool make_convolution(const Graph& graph, const Node& node, const Target& target, ImageConv* out) {
@@ -45,10 +51,13 @@ bool make_convolution(const Graph& graph, const Node& node, const Target& target
   }
   out->weight_layout = {s.taps(), w.sizes[0], *tap_stride(w), w.strides[0]};
   if (!depthwise) {
-    s.order = x86::libtorch_order(s, target.threads);
+    const bool deep = s.kernel_depth > 1;
+    s.order = deep ? x86::SummationOrder{.piece = kDeepPiece,
+                                         .split = x86::SummationOrder::Split::kPieces}
+                   : x86::libtorch_order(s, target.threads);
     out->weight_layout.inner = w.sizes[1];
     out->weight_layout.stride_inner = w.strides[1];
-    out->weight_layout.piece = s.order.piece;
+    out->weight_layout.piece = deep ? 0 : s.order.piece;
     if (target.reassociates && x86::is_winograd_faster(s, target.threads))
       out->winograd_pieces = x86::winograd_pieces(s, target.threads);
   }
@@ -72,7 +81,7 @@ bool make_transposed(const Graph& graph, const Node& node, ImageConv* out) {
 
 /// Whether images lie as the kernel's results do.
 bool is_channels_last(const Value& v) {
-  if (v.sizes.size() < 3 || v.sizes.size() > 4 || v.opaque || v.dtype != DType::kF32 ||
+  if (v.sizes.size() < 3 || v.sizes.size() > 5 || v.opaque || v.dtype != DType::kF32 ||
       v.elements() == 0)
     return false;
   const std::vector<int64_t> strides = channels_last_strides(v.sizes);

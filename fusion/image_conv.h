@@ -1,5 +1,5 @@
-// Convolutions and poolings of images with their channels innermost, as the host's own kernel runs
-// them.
+// Convolutions and poolings of images and volumes with their channels innermost, as the host's own
+// kernel runs them.
 #pragma once
 
 #include <vector>
@@ -12,9 +12,9 @@ namespace torchweld {
 /// Of an image [N, C, pixels...] whose channels are innermost, then its pixels.
 std::vector<int64_t> channels_last_strides(const std::vector<int64_t>& sizes);
 
-/// What `pack_convolutions` writes for them: the arguments are aten::conv2d's, or aten::conv1d's of
-/// images of one row [N, C, W], then, where there is one, a factor of the sums [C]. A list names
-/// the padding in front; that behind follows from the result's size.
+/// What `pack_convolutions` writes for them: the arguments are aten::conv2d's, aten::conv1d's of
+/// images of one row [N, C, W], or aten::conv3d's of volumes, then, where there is one, a factor of
+/// the sums [C]. A list names the padding in front; that behind follows from the result's size.
 inline constexpr const char* kImageConv = "torchweld::conv2d";
 
 /// And for transposed ones: the arguments are aten::conv_transpose2d's, but for the weight
@@ -22,8 +22,8 @@ inline constexpr const char* kImageConv = "torchweld::conv2d";
 inline constexpr const char* kTransposedConv = "torchweld::conv_transpose2d";
 
 /// Whether the kernel takes such a convolution of these weights [out_channels, in_channels /
-/// groups, height, width] or [..., width]: one group, groups of several channels in and enough of
-/// them out, or as many groups as channels in and out.
+/// groups, height, width], [..., width] or [..., depth, height, width]: one group, groups of
+/// several channels in and enough of them out, or as many groups as channels in and out.
 bool takes_image_conv(const Value& weight, int64_t groups, int64_t in_channels);
 
 /// Whether the kernel takes the node, a pooling, which it does in less time than generated rows do.

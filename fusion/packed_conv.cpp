@@ -15,6 +15,7 @@
 #include "fusion/small_conv.h"
 #include "fusion/transposed_conv.h"
 #include "fusion/uses.h"
+#include "fusion/volume_conv.h"
 
 namespace torchweld {
 namespace {
@@ -49,7 +50,7 @@ std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) 
   if (c.x == kNone || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
   const Value& x = graph.value(c.x);
   const size_t rank = x.sizes.size();
-  if (rank != 3 && rank != 4) return std::nullopt;
+  if (rank < 3 || rank > 5) return std::nullopt;
   const auto turned = transposed_args(graph, node);
   const auto args = turned ? turned : conv_args(node, rank - 2);
   const bool images =
@@ -59,6 +60,9 @@ std::optional<Convolution> convolution_of(const Graph& graph, const Node& node) 
     return std::nullopt;
   c.args = *args;
   c.transposed = turned.has_value();
+  if (rank == 5 &&
+      !takes_volume(x, graph.value(c.weight), graph.value(node.outputs[0]), c.args, c.transposed))
+    return std::nullopt;
   return c;
 }
 

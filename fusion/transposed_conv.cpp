@@ -8,7 +8,8 @@ namespace torchweld {
 std::optional<ConvArgs> transposed_args(const Graph& graph, const Node& node) {
   const bool general = node.op == "aten::_convolution" || node.op == "aten::convolution";
   const bool named = node.op == "aten::conv_transpose1d" || node.op == kTransposedConv ||
-                     node.op == "aten::conv_transpose2d.input";
+                     node.op == "aten::conv_transpose2d.input" ||
+                     node.op == "aten::conv_transpose3d.input";
   const ValueId x = tensor_arg(node, 0);
   if (!(general && flag_arg(node, 6)) && !named) return std::nullopt;
   if (x == kNone || graph.value(x).sizes.size() < 3) return std::nullopt;

@@ -8,7 +8,7 @@
 
 namespace torchweld {
 
-/// Of conv_transpose1d and 2d, _convolution, convolution and kTransposedConv; nullopt for other
+/// Of conv_transpose1d to 3d, _convolution, convolution and kTransposedConv; nullopt for other
 /// nodes. Dilations are 1 where the node is a kTransposedConv.
 std::optional<ConvArgs> transposed_args(const Graph& graph, const Node& node);
 

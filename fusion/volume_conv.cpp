@@ -5,6 +5,8 @@
 
 #include "fusion/conv_args.h"
 #include "fusion/node_args.h"
+#include "kernels/x86/conv_pieces.h"
+#include "kernels/x86/transposed_conv.h"
 
 namespace torchweld {
 namespace {
@@ -32,6 +34,22 @@ std::optional<ConvArgs> volume_conv_args(const Graph& graph, const Node& node) {
 }
 
 }  // namespace
+
+bool takes_volume(const Value& x, const Value& weight, const Value& y, const ConvArgs& args,
+                  bool transposed) {
+  constexpr int64_t kMostApart = int64_t{1} << 30;
+  int64_t floats = x.sizes[0] == 0 ? 0 : x.elements() / x.sizes[0] / x.sizes[2];
+  for (const size_t d : {1, 2}) floats += floats * 2 * args.padding[d] / x.sizes[d + 2] + 1;
+  if (weight.sizes.size() != x.sizes.size() || x.elements() == 0 ||
+      floats * weight.sizes[2] * args.dilation[0] >= kMostApart || extent_bytes(x) >= kMostApart)
+    return false;
+  x86::ConvShape s = conv_shape(x, weight, y, args);
+  if (transposed) s = x86::windows_of_transposed(s);
+  for (int64_t slice = 0; slice < s.out_depth; ++slice) {
+    if (x86::seen_slices(s, slice).count == 0) return false;
+  }
+  return true;
+}
 
 void use_volume_convolutions(Graph* graph, const Target& target) {
   if (!target.packed_convolutions) return;
