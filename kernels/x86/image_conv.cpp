@@ -207,6 +207,17 @@ void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCa
   m->m = std::min(pieces.width, s.out_width - begin);
 }
 
+/// How many pieces go by all panels before the next ones do: what they read of a volume stays in
+/// the second cache, and panels come from the next one.
+int64_t pieces_of_block(const ConvShape& s, const Pieces& pieces) {
+  constexpr int64_t kCached = 128 * 1024;  // floats
+  const int64_t of_slice = s.in_height * s.in_width * s.in_channels;
+  const int64_t read = of_slice * std::min(s.kernel_depth, s.in_depth) / s.out_height;
+  const bool pays = s.kernel_depth > 1 && s.taps() * kPanel < kCached / 2;
+  return pays ? std::max<int64_t>(1, kCached * pieces.of_row / std::max<int64_t>(1, read))
+              : pieces.count;
+}
+
 void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
            const AfterRows& after) {
   const ConvShape& s = c.shape;
@@ -222,10 +233,10 @@ void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
                        : find_offsets(product, stride, offsets);
     product.offsets = offsets;
   }
-  // All pieces by one panel of the weights, which stays in the cache, then by the next.
+  // All pieces of a block by one panel of the weights, which stays in the cache, then by the next.
   const Pieces pieces = pieces_of(s, static_cast<bool>(after));
   const int64_t group_columns = s.out_channels / s.groups, seen = s.in_channels / s.groups;
-  const auto run = [&](int64_t piece, int64_t piece_end, int64_t column, int64_t column_end) {
+  const auto run_block = [&](int64_t piece, int64_t piece_end, int64_t column, int64_t column_end) {
     while (column < column_end) {
       const int64_t group = column / group_columns;
       MatmulCall part = product;
@@ -240,6 +251,11 @@ void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
         matmul(part);
       }
     }
+  };
+  const int64_t block = pieces_of_block(s, pieces);
+  const auto run = [&](int64_t piece, int64_t piece_end, int64_t column, int64_t column_end) {
+    for (; piece < piece_end; piece += block)
+      run_block(piece, std::min(piece + block, piece_end), column, column_end);
   };
   const int64_t position_cycles = product.k * product.n / 16;
   const bool many_rows = s.positions() > rows_of_block(product.n);

@@ -47,6 +47,14 @@ TEST(VolumeConv, ConvolutionsMatchPlainLoops) {
   }
 }
 
+/// More than stays in the second cache goes block by block.
+TEST(VolumeConv, LargeOnesMatchPlainLoops) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  const VolumeWindow window = {.kernel = {2, 1, 3}, .pad = {1, 0, 1}};
+  VolumeCase(volume_shape(ImageOp::kConvolution, 1, {2, 20, 20}, 128, 40, window), {.bias = true})
+      .expect_image_conv();
+}
+
 TEST(VolumeConv, GroupsSeeTheirChannels) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   int i = 0;
