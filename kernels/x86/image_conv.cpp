@@ -34,7 +34,7 @@ bool keeps_planes(const ConvShape& s) {
 }
 
 bool needs_copy(const ConvShape& s) {
-  if (s.op != ImageOp::kConvolution) return false;
+  if (s.op != ImageOp::kConvolution && s.op != ImageOp::kTransposed) return false;
   return s.pad_height != 0 || s.pad_width != 0 || padded_height(s) > s.in_height ||
          padded_width(s) > s.in_width ||
          (s.kernel_depth > 1 && s.kernel_width > 1 && !keeps_planes(s) &&

@@ -108,7 +108,6 @@ class Transposed {
 
 ConvShape windows_of_transposed(const ConvShape& shape) {
   ConvShape s = shape;
-  s.op = ImageOp::kConvolution;
   const auto turn = [](int64_t* kernel, int64_t* stride, int64_t* pad, int64_t* out) {
     const Dim dim{*stride, *pad};
     *kernel /= *stride;

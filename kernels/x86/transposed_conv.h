@@ -6,8 +6,9 @@
 namespace torchweld::x86 {
 
 /// Pixels of the result that lie a stride apart are a convolution of stride 1 by a phase of the
-/// filter, every stride-th tap of it in reverse. All phases read the same windows: those of this
-/// convolution. The filter's size is a multiple of its stride, and the padding is less than it.
+/// filter, every stride-th tap of it in reverse. All phases read the same windows: those that a
+/// convolution of this shape reads. The filter's size is a multiple of its stride, and the padding
+/// is less than it.
 ConvShape windows_of_transposed(const ConvShape& shape);
 
 /// out = clamp(transposed convolution of `image` + bias + summand), or without what isn't there.

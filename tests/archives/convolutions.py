@@ -311,6 +311,20 @@ def volumes():
 
 
 @archive
+def transposed_colours():
+    class Colours(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.line, self.image = nn.ConvTranspose1d(2, 16, 8, 4, 2), nn.ConvTranspose2d(3, 16, 4, 2, 1)
+            self.volume = nn.ConvTranspose3d(4, 8, (2, 4, 4), 2, (0, 1, 1))
+
+        def forward(self, line, image, volume):
+            return self.line(line), self.image(image), self.volume(volume)
+
+    return traced(Colours(), torch.randn(2, 2, 30), torch.randn(1, 3, 9, 11), torch.randn(1, 4, 3, 5, 6))
+
+
+@archive
 def compared_without_the_batch():
     class Compares(nn.Module):
         def __init__(self):

@@ -120,9 +120,25 @@ TEST(VolumeConv, TransposedOnesMatchPlainLoops) {
     for (const int64_t filters : {1, 8, 16, 40, 100}) {
       const ConvShape s =
           volume_shape(ImageOp::kTransposed, 1 + i % 2, {3, 4, 5}, 1 + i * 5 % 34, filters, window);
-      VolumeCase(s, extras_of(i), false, i % 3).expect_image_conv();
+      const bool planes = i % 4 == 1;
+      VolumeCase(s, extras_of(i), planes, planes ? 0 : i % 3).expect_image_conv();
       if (HasFatalFailure()) return;
       ++i;
+    }
+  }
+}
+
+/// Planes of few channels, which convolutions read where they lie.
+TEST(VolumeConv, TransposedOnesOfPlanes) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  for (const int64_t channels : {1, 2, 3, 4, 5}) {
+    for (const VolumeWindow& window :
+         {VolumeWindow{.kernel = {2, 2, 2}, .stride = {2, 2, 2}},
+          {.kernel = {4, 4, 4}, .stride = {2, 2, 2}, .pad = {1, 1, 1}},
+          {.kernel = {1, 2, 6}, .stride = {1, 1, 3}, .pad = {0, 0, 2}}}) {
+      VolumeCase(volume_shape(ImageOp::kTransposed, 1, {3, 4, 5}, channels, 20, window), {}, true)
+          .expect_image_conv();
+      if (HasFatalFailure()) return;
     }
   }
 }
