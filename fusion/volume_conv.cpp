@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "fusion/conv_args.h"
+#include "fusion/image_conv.h"
 #include "fusion/node_args.h"
 #include "kernels/x86/conv_pieces.h"
 #include "kernels/x86/transposed_conv.h"
@@ -24,7 +25,8 @@ bool is_of_one_voxel(const Value& weight) {
 
 std::optional<ConvArgs> volume_conv_args(const Graph& graph, const Node& node) {
   const auto args = conv_args(node, kVolumeDims);
-  if (!args || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone)
+  if (!args || node.op == kImageConv || !node.pure || node.outputs.size() != 1 ||
+      node.outputs[0] == kNone)
     return std::nullopt;
   const ValueId x = tensor_arg(node, 0), weight = tensor_arg(node, 1);
   const bool takes = x != kNone && weight != kNone && is_plain(graph.value(x)) &&

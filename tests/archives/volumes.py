@@ -137,3 +137,10 @@ def thin():
             return *[x.relu() for x in made], self.apart(slice), self.deep(voxel[0])
 
     return traced(Thin(), torch.randn(1, 16, 1, 9, 9), torch.randn(2, 16, 1, 1, 12), torch.randn(1, 16, 1, 1, 1))
+
+
+@archive
+def voxels():
+    """Which lie the same way with their channels innermost."""
+    model = nn.Sequential(normed(16, 32, 3, padding=1), nn.ReLU(), normed(32, 2, (3, 1, 1), padding=(1, 0, 0)))
+    return scripted(with_random_statistics(model), torch.randn(2, 16, 1, 1, 1))

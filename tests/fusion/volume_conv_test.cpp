@@ -136,6 +136,19 @@ TEST(VolumeConvStep, TransposedOnesAndFiltersOfAChannel) {
             "avg_pool_48x8x24\navg_pool_1x48x24\n");
 }
 
+/// Which lie the same way in both layouts.
+TEST(VolumeConvStep, VoxelsAreTheKernelsToo) {
+  EXPECT_EQ(names(R"(graph(%0: f32[1,16,1,1,1]):
+  %1: f32[32,16,3,3,3] = constant(0)
+  %2: f32[32] = constant(1)
+  %3: f32[1,32,1,1,1] = aten::conv3d(%0, %1, none, [1, 1, 1], [1, 1, 1], [1, 1, 1], 1)
+  %4: f32[1,32,1,1,1] = aten::batch_norm(%3, %2, %2, %2, %2, false, 0.1, 1e-05, true)
+  return %4
+)",
+                  by_hand()),
+            "conv_1x432x32\n");
+}
+
 /// A slice of the result that sees padding alone, few channels of a group, a filter that isn't
 /// constant.
 TEST(VolumeConvStep, OthersStayWithLibTorch) {
