@@ -4,7 +4,6 @@
 #include "fusion/node_args.h"
 
 namespace torchweld {
-
 namespace {
 
 /// Of a volume: a slice whose filter sees one pixel of it is a row, and so is all of the volume

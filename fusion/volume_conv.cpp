@@ -40,10 +40,10 @@ std::optional<ConvArgs> volume_conv_args(const Graph& graph, const Node& node) {
 bool takes_volume(const Value& x, const Value& weight, const Value& y, const ConvArgs& args,
                   bool transposed) {
   constexpr int64_t kMostApart = int64_t{1} << 30;
-  int64_t floats = x.sizes[0] == 0 ? 0 : x.elements() / x.sizes[0] / x.sizes[2];
-  for (const size_t d : {1, 2}) floats += floats * 2 * args.padding[d] / x.sizes[d + 2] + 1;
-  if (weight.sizes.size() != x.sizes.size() || x.elements() == 0 ||
-      floats * weight.sizes[2] * args.dilation[0] >= kMostApart || extent_bytes(x) >= kMostApart)
+  if (weight.sizes.size() != x.sizes.size() || x.elements() == 0) return false;
+  int64_t floats = x.sizes[1];  // of a padded slice
+  for (const size_t d : {1, 2}) floats *= x.sizes[d + 2] + 2 * args.padding[d];
+  if (floats * weight.sizes[2] * args.dilation[0] >= kMostApart || extent_bytes(x) >= kMostApart)
     return false;
   x86::ConvShape s = conv_shape(x, weight, y, args);
   if (transposed) s = x86::windows_of_transposed(s);
