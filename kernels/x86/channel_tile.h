@@ -187,13 +187,16 @@ void channel_rows(const ImageConvCall& c, int64_t begin, int64_t end) {
   const ConvShape& s = c.shape;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t slice = row / s.out_height;
-    const int64_t z0 = slice % s.out_depth * s.stride_depth - s.pad_depth;
     const int64_t y0 = row % s.out_height * s.stride_height - s.pad_height;
-    SeenTaps seen;
-    seen.z = taps_inside(z0, s.dilation_depth, s.kernel_depth, s.in_depth);
-    seen.y = taps_inside(y0, s.dilation_height, s.kernel_height, s.in_height);
-    const float* image = c.x + slice / s.out_depth * s.x_batch_stride + z0 * s.x_depth_stride +
-                         y0 * s.x_height_stride;
+    int64_t volume = slice, z0 = 0;
+    SeenTaps seen = {{0, 1}, taps_inside(y0, s.dilation_height, s.kernel_height, s.in_height), {}};
+    if (s.in_depth > 1 || s.kernel_depth > 1) {
+      volume = slice / s.out_depth;
+      z0 = (slice - volume * s.out_depth) * s.stride_depth - s.pad_depth;
+      seen.z = taps_inside(z0, s.dilation_depth, s.kernel_depth, s.in_depth);
+    }
+    const float* image =
+        c.x + volume * s.x_batch_stride + z0 * s.x_depth_stride + y0 * s.x_height_stride;
     for (int64_t i = 0; i < s.out_width;) {
       const int64_t x0 = i * s.stride_width - s.pad_width;
       const float* x = image + x0 * s.x_width_stride;

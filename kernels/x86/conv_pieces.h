@@ -33,6 +33,8 @@ struct SeenSlices {
 
 /// Of slice `slice` of all volumes of the result.
 inline SeenSlices seen_slices(const ConvShape& s, int64_t slice) {
+  if (s.out_depth == 1 && s.kernel_depth == 1 && s.pad_depth == 0)  // an image, without divisions
+    return {0, 1, slice * s.x_batch_stride};
   const int64_t first = slice % s.out_depth * s.stride_depth - s.pad_depth;
   const int64_t before = first < 0 ? (-first + s.dilation_depth - 1) / s.dilation_depth : 0;
   const int64_t end = first < s.in_depth ? (s.in_depth - 1 - first) / s.dilation_depth + 1 : 0;
