@@ -125,8 +125,7 @@ const std::map<std::string, std::string>& expected_steps() {
        "fused_copy_mul_f32\n"
        "matmul_5x256x320_f32\n"},
       {"products/weights_of_packed_bytes",
-       "fused_bitwise_and_stack_u8\n"
-       "fused_right_shift_stack_u8\n"
+       "fused_bitwise_and_right_shift_stack_u8\n"
        "fused_copy_sub_mul_f32\n"
        "matmul_3x512x256_f32\n"},
       {"products/matrices_of_the_call",
