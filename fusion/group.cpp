@@ -2,7 +2,6 @@
 // making a cycle.
 #include <algorithm>
 #include <functional>
-#include <numeric>
 #include <queue>
 #include <set>
 
@@ -96,7 +95,7 @@ class Grouper {
   }
 
   /// Whether what `writer` writes in place is nothing that a member of `other` reads or makes:
-  /// within a kernel, writes at other places have no order. Elements between those that `other`
+  /// within a kernel, writes at other places have no order. Elements beside those that `other`
   /// writes are nothing of its.
   bool may_write(const Group& writer, const Group& other) const {
     bool touched = false;
@@ -105,7 +104,7 @@ class Grouper {
         const Value& target = graph_.value(written);
         const auto touches = [&](ValueId id) {
           const Value& v = graph_.value(id);
-          return v.storage == target.storage && !interleave(v, target);
+          return v.storage == target.storage && !lie_beside(v, target);
         };
         for (const NodeId m : other.nodes) {
           touched |= touches(result_of(node(m)));
@@ -116,15 +115,10 @@ class Grouper {
     return !touched;
   }
 
-  /// Whether two views of one layout, steps of which are multiples of a number, start at places
-  /// that aren't: the parts of complex numbers, what is stacked as the last dim.
-  static bool interleave(const Value& a, const Value& b) {
-    if (a.dtype != b.dtype || a.sizes != b.sizes || a.strides != b.strides) return false;
-    int64_t step = 0;
-    for (size_t d = 0; d < a.sizes.size(); ++d) {
-      if (a.sizes[d] > 1) step = std::gcd(step, a.strides[d]);
-    }
-    return step > 1 && (a.offset - b.offset) % step != 0;
+  /// Whether two views of one layout have no element in common: pieces of a concatenation, the
+  /// parts of complex numbers.
+  static bool lie_beside(const Value& a, const Value& b) {
+    return a.dtype == b.dtype && a.sizes == b.sizes && a.strides == b.strides && !may_overlap(a, b);
   }
 
   /// Whether a member of `reader` reads a result of `made` at other places than where it is
@@ -137,7 +131,7 @@ class Grouper {
         bool moved = false;
         for_each_input(node(n), [&](ValueId id) {
           const Value& v = graph_.value(id);
-          if (v.storage != out.storage || moved || interleave(v, out)) return;
+          if (v.storage != out.storage || moved || lie_beside(v, out)) return;
           const bool elsewhere = indexed_[static_cast<size_t>(n)] &&
                                  !scatters_[static_cast<size_t>(n)] && !reads_in_place(node(n), id);
           if (elsewhere) {

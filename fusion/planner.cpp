@@ -15,6 +15,7 @@
 #include "fusion/passes.h"
 #include "fusion/plain_operands.h"
 #include "fusion/product_types.h"
+#include "fusion/spread_concatenations.h"
 #include "fusion/tails.h"
 #include "fusion/transformer.h"
 #include "fusion/volume_conv.h"
@@ -64,6 +65,7 @@ Plan plan(Graph graph, const Target& target) {
   pack_convolutions(&graph, target);
   use_volume_convolutions(&graph, target);
   use_cudnn(&graph, target);
+  spread_concatenations(&graph, target);
   decompose(&graph, target);
   widen_bytes_in_products(&graph, target);
   simplify(&graph, target);

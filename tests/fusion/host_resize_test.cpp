@@ -97,7 +97,6 @@ TEST(HostResize, ChannelsStayInnermostWhereAConvolutionFollows) {
             R"(linear_resize_16x8x8
 linear_resize_16x8x8
 single_cat_f32
-single_cat_f32
 conv_64x32x32
 single_copy_f32
 linear_resize_32x32x32

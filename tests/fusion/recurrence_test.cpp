@@ -270,15 +270,13 @@ TEST(Recurrence, BothWaysOfTwoLayersReadTheWholeLayerBefore) {
 )",
                   rows()),
             R"(matmul_3x2x2_f32
+matmul_3x2x2_f32
+matmul_3x4x2_f32_add
 matmul_3x4x2_f32_add
 single_rnn_relu_f32
 matmul_3x2x2_f32
-matmul_3x4x2_f32_add
-single_rnn_relu_f32
 matmul_3x2x2_f32
 matmul_3x4x2_f32_add
-single_rnn_relu_f32
-matmul_3x2x2_f32
 matmul_3x4x2_f32_add
 single_rnn_relu_f32
 )");
