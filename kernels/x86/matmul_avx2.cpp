@@ -85,6 +85,18 @@ struct Avx2 {
   static __m256i first(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
+  /// The first n lanes of a, the others of b.
+  static V first_or(V a, int n, V b) {
+    return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(first(n)));
+  }
+  /// By lane, `yes` where one of the n bytes at p isn't 0, `no` elsewhere.
+  static V where(const uint8_t* p, int n, V yes, V no) {
+    alignas(8) uint8_t some[8] = {};
+    for (int i = 0; i < n && n < kLanes; ++i) some[i] = p[i];
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(n < kLanes ? some : p));
+    const __m256i is_zero = _mm256_cmpeq_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_setzero_si256());
+    return _mm256_blendv_ps(yes, no, _mm256_castsi256_ps(is_zero));
+  }
   static V load_first(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
   // Masked stores are many times slower than others on some processors.
   static void store_first(float* p, V value, int n) {

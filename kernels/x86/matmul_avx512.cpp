@@ -99,6 +99,13 @@ struct Avx512 {
   static __mmask16 places_in(const int32_t* at) {
     return _mm512_cmpge_epi32_mask(_mm512_loadu_si512(at), _mm512_setzero_si512());
   }
+  /// The first n lanes of a, the others of b.
+  static V first_or(V a, int n, V b) { return _mm512_mask_mov_ps(b, first(n), a); }
+  /// By lane, `yes` where one of the n bytes at p isn't 0, `no` elsewhere.
+  static V where(const uint8_t* p, int n, V yes, V no) {
+    const __m128i bytes = _mm_maskz_loadu_epi8(first(n), p);
+    return _mm512_mask_mov_ps(no, _mm_test_epi8_mask(bytes, bytes), yes);
+  }
   static V load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
   static void store_first(float* p, V value, int n) { _mm512_mask_storeu_ps(p, first(n), value); }
 };

@@ -27,75 +27,88 @@ template <class Isa>
   *e = Isa::scale(p, n);
 }
 
-/// Scores of one row, scaled and masked. The mask's columns are `stride` apart; where that is 1 the
-/// compiler has to see it.
-inline void choose(const AttentionShape& s, float* row, int64_t keys, const uint8_t* mask,
-                   int64_t stride) {
-  const auto chosen = [&](uint8_t m, float score) {
-    return (m != 0) == s.mask_keeps ? score * s.scale : s.masked_score;
-  };
-  if (stride == 1) {
-    for (int64_t j = 0; j < keys; ++j) row[j] = chosen(mask[j], row[j]);
-  } else {
-    for (int64_t j = 0; j < keys; ++j) row[j] = chosen(mask[j * stride], row[j]);
-  }
-}
-inline void add_mask(const AttentionShape& s, float* row, int64_t keys, const float* mask,
-                     int64_t stride) {
-  if (stride == 1) {
-    for (int64_t j = 0; j < keys; ++j) row[j] = row[j] * s.scale + mask[j];
-  } else {
-    for (int64_t j = 0; j < keys; ++j) row[j] = row[j] * s.scale + mask[j * stride];
-  }
-}
-
-inline bool has_nan(const float* row, int64_t keys) {
-  for (int64_t j = 0; j < keys; ++j) {
-    if (row[j] != row[j]) return true;
-  }
-  return false;
-}
-
-/// Weights of one row, whose first `keys` scores are seen, and their sum.
-template <class Isa>
-inline float weigh_row(float* row, int64_t keys, float scale) {
+/// Weights of one row, whose first `keys` scores are seen, and their sum. `scores` gives n of them
+/// from j on, scaled and masked, as a vector whose other lanes are ignored.
+template <class Isa, class Scores>
+inline float weigh_row(float* row, int64_t keys, const Scores& scores) {
   using V = typename Isa::V;
   constexpr int64_t kLanes = Isa::kLanes;
   const int64_t whole = keys / kLanes * kLanes;
   const int left = static_cast<int>(keys - whole);
-  const V by = Isa::all(scale);
+  const V none = Isa::all(kMinusInfinity);
   // NaN is left out here; it makes NaN of the sum.
-  V most = Isa::all(kMinusInfinity);
+  V most = none;
   for (int64_t j = 0; j < whole; j += kLanes)
-    most = Isa::max(Isa::mul(Isa::load(row + j), by), most);
-  float top = Isa::largest(most);
-  for (int64_t j = whole; j < keys; ++j) top = row[j] * scale > top ? row[j] * scale : top;
+    most = Isa::max(scores(j, static_cast<int>(kLanes)), most);
+  if (left > 0) most = Isa::max(Isa::first_or(scores(whole, left), left, none), most);
+  const float top = Isa::largest(most);
   if (top == kMinusInfinity) {
-    const bool is_nan = has_nan(row, keys);
+    bool is_nan = false;
+    for (int64_t j = 0; j < keys; j += kLanes) {
+      const int n = keys - j < kLanes ? static_cast<int>(keys - j) : static_cast<int>(kLanes);
+      is_nan |= Isa::has_nan(Isa::first_or(scores(j, n), n, Isa::zero()));
+    }
     for (int64_t j = 0; j < keys; ++j) row[j] = 0;
     return is_nan ? __builtin_nanf("") : 0;
   }
   const V minus_top = Isa::all(-top);
   V sum = Isa::zero();
   for (int64_t j = 0; j < whole; j += kLanes) {
-    V e = Isa::add(Isa::mul(Isa::load(row + j), by), minus_top);
+    V e = Isa::add(scores(j, static_cast<int>(kLanes)), minus_top);
     exp_of_negative<Isa>(&e);
     Isa::store(row + j, e);
     sum = Isa::add(sum, e);
   }
-  float total = Isa::sum(sum);
   if (left > 0) {
-    alignas(64) float last[kLanes] = {};
-    for (int i = 0; i < left; ++i) last[i] = row[whole + i];
-    V e = Isa::add(Isa::mul(Isa::load(last), by), minus_top);
+    V e = Isa::add(Isa::first_or(scores(whole, left), left, none), minus_top);
     exp_of_negative<Isa>(&e);
-    Isa::store(last, e);
-    for (int i = 0; i < left; ++i) {
-      row[whole + i] = last[i];
-      total += last[i];
+    Isa::store_first(row + whole, e, left);
+    sum = Isa::add(sum, Isa::first_or(e, left, Isa::zero()));
+  }
+  return Isa::sum(sum);
+}
+
+/// A mask whose columns are not side by side is applied first.
+inline void scale_and_mask(const AttentionShape& s, float* row, int64_t keys, const void* mask,
+                           int64_t at) {
+  const int64_t stride = s.mask_strides[3];
+  const auto* chosen = static_cast<const uint8_t*>(mask) + at;
+  const auto* added = static_cast<const float*>(mask) + at;
+  for (int64_t j = 0; j < keys; ++j) {
+    const float score = row[j] * s.scale;
+    if (s.mask == DType::kBool) {
+      row[j] = (chosen[j * stride] != 0) == s.mask_keeps ? score : s.masked_score;
+    } else {
+      row[j] = score + added[j * stride];
     }
   }
-  return total;
+}
+
+template <class Isa>
+inline float weigh_masked_row(const AttentionShape& s, float* row, int64_t keys, const void* mask,
+                              int64_t at) {
+  using V = typename Isa::V;
+  const V by = Isa::all(s.scale);
+  const auto scaled = [&](int64_t j, int n) {
+    return Isa::mul(n == Isa::kLanes ? Isa::load(row + j) : Isa::load_first(row + j, n), by);
+  };
+  if (s.mask == DType::kOther) return weigh_row<Isa>(row, keys, scaled);
+  if (s.mask_strides[3] != 1) {
+    scale_and_mask(s, row, keys, mask, at);
+    return weigh_row<Isa>(row, keys, [&](int64_t j, int n) { return Isa::load_first(row + j, n); });
+  }
+  if (s.mask == DType::kBool) {
+    const auto* chosen = static_cast<const uint8_t*>(mask) + at;
+    const V masked = Isa::all(s.masked_score);
+    return weigh_row<Isa>(row, keys, [&](int64_t j, int n) {
+      return s.mask_keeps ? Isa::where(chosen + j, n, scaled(j, n), masked)
+                          : Isa::where(chosen + j, n, masked, scaled(j, n));
+    });
+  }
+  const auto* added = static_cast<const float*>(mask) + at;
+  return weigh_row<Isa>(row, keys, [&](int64_t j, int n) {
+    return Isa::fma(Isa::load_first(row + j, n), by, Isa::load_first(added + j, n));
+  });
 }
 
 template <class Isa>
@@ -105,12 +118,7 @@ void weigh(const WeightRows& w) {
     float* row = w.scores + r * w.stride;
     const int64_t seen = w.query + r + 1;
     const int64_t keys = s.causal && seen < w.keys ? seen : w.keys;
-    const int64_t at = r * s.mask_strides[2];
-    if (s.mask == DType::kBool)
-      choose(s, row, keys, static_cast<const uint8_t*>(w.mask) + at, s.mask_strides[3]);
-    if (s.mask == DType::kF32)
-      add_mask(s, row, keys, static_cast<const float*>(w.mask) + at, s.mask_strides[3]);
-    w.sums[r] = weigh_row<Isa>(row, keys, s.mask == DType::kOther ? s.scale : 1);
+    w.sums[r] = weigh_masked_row<Isa>(s, row, keys, w.mask, r * s.mask_strides[2]);
     for (int64_t j = keys; j < w.keys; ++j) row[j] = 0;
   }
 }
