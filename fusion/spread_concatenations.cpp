@@ -15,12 +15,16 @@ namespace torchweld {
 namespace {
 
 constexpr size_t kMostPieces = 4;
-constexpr int64_t kFewestInRow = 4;  // elements of a piece whose rows are along memory
+// Elements of a piece whose rows are along memory, and of one whose elements are not side by side,
+// which code generators move by vectors.
+constexpr int64_t kFewestInRow = 4, kFewestApart = 8;
 
-/// A cat whose pieces are parts of one dim.
+/// Pieces that are parts of one dim: of a cat, or of a stack as its last dim, whose pieces take
+/// turns in what is read as one dim.
 struct Joined {
   std::vector<ValueId> pieces;
   std::vector<int64_t> begins, extents;
+  int64_t step = 1;  ///< from element to element of a piece
   int64_t total = 0;
   size_t from_last = 0;  ///< the dim, counted from the last one
 };
@@ -41,6 +45,41 @@ class Spreader {
 
  private:
   const Node& node(NodeId n) const { return graph_.nodes[static_cast<size_t>(n)]; }
+
+  std::optional<Joined> stacked(NodeId n) const {
+    const Node& stack = node(n);
+    if (stack.op != "aten::stack" || !stack.pure || stack.outputs[0] == kNone) return std::nullopt;
+    const Value& out = graph_.value(stack.outputs[0]);
+    const auto dim = dim_arg(stack, 1, out.sizes.size());
+    if (!dim || *dim + 1 != out.sizes.size() || out.sizes.size() < 2 || out.opaque ||
+        out.strides != contiguous_strides(out.sizes))
+      return std::nullopt;
+    Joined j;
+    j.pieces = stack.args[0].tensor_list()->ids;
+    j.step = out.sizes.back();
+    j.total = j.step * out.sizes[*dim - 1];
+    for (int64_t k = 0; k < j.step; ++k) {
+      j.begins.push_back(k);
+      j.extents.push_back(out.sizes[*dim - 1]);
+    }
+    return j;
+  }
+
+  /// What is read of a stack, its last two dims as one; kNone where that isn't all.
+  ValueId flattened(NodeId n, const Joined& j) const {
+    const Value& out = graph_.value(node(n).outputs[0]);
+    const NodeId reader = uses_->only_reader(node(n).outputs[0]);
+    ValueId found = kNone;
+    if (reader == kNone) return kNone;
+    for_each_input(node(reader), [&](ValueId id) {
+      const Value& v = graph_.value(id);
+      if (v.storage == out.storage && v.dtype == out.dtype && v.offset == out.offset &&
+          !v.sizes.empty() && v.sizes.back() == j.total && v.elements() == out.elements() &&
+          v.strides == contiguous_strides(v.sizes))
+        found = id;
+    });
+    return found;
+  }
 
   std::optional<Joined> joined(NodeId n) const {
     const Node& cat = node(n);
@@ -85,12 +124,15 @@ class Spreader {
   }
 
   bool spread(NodeId n) {
-    const auto j = joined(n);
-    if (!j || j->pieces.size() < 2 || j->pieces.size() > kMostPieces) return false;
+    auto j = joined(n);
+    whole_ = node(n).outputs.empty() ? kNone : node(n).outputs[0];
+    if (!j && (j = stacked(n))) whole_ = flattened(n, *j);
+    if (!j || whole_ == kNone || j->pieces.size() < 2 || j->pieces.size() > kMostPieces)
+      return false;
     const int64_t least = *std::min_element(j->extents.begin(), j->extents.end());
-    if (least == 0 || (j->from_last == 0 && least < kFewestInRow)) return false;
+    const int64_t fewest = j->step > 1 ? kFewestApart : kFewestInRow;
+    if (least == 0 || (j->from_last == 0 && least < fewest)) return false;
     joined_ = &*j;
-    whole_ = node(n).outputs[0];
     inside_ = {n};
     NodeId top = n;
     while (const auto next = next_above(top)) top = *next;
@@ -119,7 +161,7 @@ class Spreader {
 
   /// The operator by element that alone reads all that `below` makes, if it can be split.
   std::optional<NodeId> next_above(NodeId below) {
-    const ValueId made = node(below).outputs[0];
+    const ValueId made = inside_.size() == 1 ? whole_ : node(below).outputs[0];
     const NodeId reader = uses_->only_reader(made);
     if (reader == kNone || !is_splittable(reader)) return std::nullopt;
     std::set<NodeId> more{reader};
@@ -155,8 +197,18 @@ class Spreader {
     for (size_t k = 0; k < joined_->pieces.size(); ++k) pieces.push_back(part(result, k));
     const size_t rank = graph_.value(result).sizes.size();
     last.args[0] = {Arg::TensorList{std::move(pieces)}};
-    last.args[1] = {static_cast<int64_t>(rank - 1 - joined_->from_last)};
     last.outputs = {result};
+    if (joined_->step == 1) {
+      last.args[1] = {static_cast<int64_t>(rank - 1 - joined_->from_last)};
+    } else {
+      Value split = graph_.value(result);
+      split.sizes.back() = joined_->extents[0];
+      split.sizes.push_back(joined_->step);
+      split.strides.push_back(split.strides.back());
+      split.strides[rank - 1] *= joined_->step;
+      last.outputs = {graph_.add(std::move(split))};
+      last.args[1] = {int64_t{-1}};
+    }
     std::vector<Node> nodes;
     for (NodeId n = 0; n < static_cast<NodeId>(graph_.nodes.size()); ++n) {
       if (n == top) {
@@ -200,6 +252,7 @@ class Spreader {
     const size_t dim = v.sizes.size() - 1 - joined_->from_last;
     v.sizes[dim] = joined_->extents[k];
     v.offset += joined_->begins[k] * v.strides[dim];
+    v.strides[dim] *= joined_->step;
     v.has_scalar = false;
     return graph_.add(std::move(v));
   }

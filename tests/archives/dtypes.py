@@ -42,7 +42,7 @@ class Half(nn.Module):
         self.image = with_random_statistics(nn.Sequential(nn.Conv2d(3, 24, 3, 2), nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 16, 1)))
         self.filters, self.up = nn.Conv1d(16, 16, 3, padding=1, groups=16), nn.ConvTranspose1d(16, 8, 2, 2)
         self.qkv, self.out = nn.Linear(16, 48), nn.Linear(16, 16)
-        self.lstm, self.gru = nn.LSTM(16, 12, 2, batch_first=True, bidirectional=True), nn.GRU(16, 10)
+        self.lstm, self.gru = nn.LSTM(16, 12, batch_first=True), nn.GRU(16, 10)
 
     def forward(self, x, tokens, bias):
         image = self.image(x).flatten(2)

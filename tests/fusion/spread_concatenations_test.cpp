@@ -15,7 +15,10 @@ Target host() {
 }
 
 std::string spread(std::string_view text) {
-  return after(text, [](Graph* graph) { spread_concatenations(graph, host()); });
+  return after(text, [](Graph* graph) {
+    drop_views(graph);
+    spread_concatenations(graph, host());
+  });
 }
 
 TEST(SpreadConcatenations, ARotaryEmbeddingIsOneOfItsHalves) {
@@ -30,8 +33,6 @@ TEST(SpreadConcatenations, ARotaryEmbeddingIsOneOfItsHalves) {
   return %9
 )"),
             R"(graph(%0: f32[2,3,8], %1: f32[3,8], %2: f32[3,8]):
-  %3: f32[2,3,4]{24,8,1} @%0 = aten::slice(%0)
-  %4: f32[2,3,4]{24,8,1} @%0+4 = aten::slice(%0)
   %5: f32[2,3,4] = aten::neg(%4)
   %12: f32[2,3,4] = aten::mul.Tensor(%10, %11)
   %14: f32[2,3,4] = aten::mul.Tensor(%5, %13)
@@ -75,6 +76,25 @@ TEST(SpreadConcatenations, ARotaryEmbeddingIsOneOfItsHalves) {
   store %23 in output of 192 bytes +16 {24,8,1}
 return %9 in output of 192 bytes
 arena 0 of 0 bytes
+)");
+}
+
+TEST(SpreadConcatenations, StackedPairsTakeTurns) {
+  EXPECT_EQ(spread(R"(graph(%0: f32[2,16], %1: f32[16]):
+  %2: f32[2,8]{16,2} @%0+0 = aten::slice(%0)
+  %3: f32[2,8]{16,2} @%0+1 = aten::slice(%0)
+  %4: f32[2,8] = aten::neg(%3)
+  %5: f32[2,8,2] = aten::stack([%4, %2], -1)
+  %6: f32[2,16] @%5+0 = aten::flatten(%5)
+  %7: f32[2,16] = aten::mul.Tensor(%6, %1)
+  return %7
+)"),
+            R"(graph(%0: f32[2,16], %1: f32[16]):
+  %4: f32[2,8] = aten::neg(%3)
+  %9: f32[2,8] = aten::mul.Tensor(%4, %8)
+  %11: f32[2,8] = aten::mul.Tensor(%2, %10)
+  %12: f32[2,8,2] = aten::stack([%9, %11], -1)
+  return %7
 )");
 }
 
