@@ -35,22 +35,21 @@ def float16_convolution():
 
 
 class Half(nn.Module):
-    """What multiplies, in one of the half types: images, sequences, attention with scores to add, recurrent layers, products of the call."""
+    """What multiplies, in one of the half types: images, sequences, attention with scores to add, a recurrent layer, products of the call."""
 
     def __init__(self):
         super().__init__()
         self.image = with_random_statistics(nn.Sequential(nn.Conv2d(3, 24, 3, 2), nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 16, 1)))
         self.filters, self.up = nn.Conv1d(16, 16, 3, padding=1, groups=16), nn.ConvTranspose1d(16, 8, 2, 2)
         self.qkv, self.out = nn.Linear(16, 48), nn.Linear(16, 16)
-        self.lstm, self.gru = nn.LSTM(16, 12, batch_first=True), nn.GRU(16, 10)
+        self.gru = nn.GRU(16, 10)
 
     def forward(self, x, tokens, bias):
         image = self.image(x).flatten(2)
         q, k, v = self.qkv(tokens).view(2, -1, 3, 2, 8).permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2).flatten(2)
-        states, (h, c) = self.lstm(tokens)
         scores = torch.einsum("bij,bkj->bik", tokens, tokens)
-        return self.up(torch.relu(self.filters(image)) + image), tokens + self.out(attended), states, h, c, self.gru(tokens)[0], scores @ tokens, torch.baddbmm(scores, tokens, tokens.mT)
+        return self.up(torch.relu(self.filters(image)) + image), tokens + self.out(attended), self.gru(tokens)[0], scores @ tokens, torch.baddbmm(scores, tokens, tokens.mT)
 
 
 def of_half(dtype):
