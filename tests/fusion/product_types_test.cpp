@@ -207,6 +207,7 @@ TEST(ProductTypes, LargeProductsOfBfloat16AndHugeWeightsStay) {
                .find("f32") != std::string::npos;
   };
   EXPECT_TRUE(widens("bf16", 1, 1024));
+  EXPECT_TRUE(widens("bf16", 63, 1024));
   EXPECT_FALSE(widens("bf16", 64, 1024)) << "processors have instructions for it";
   EXPECT_TRUE(widens("f16", 64, 1024));
   EXPECT_FALSE(widens("f16", 1, 8200)) << "weights of more than 256 MiB in float32";
