@@ -149,6 +149,7 @@ class Spreader {
     return by_element.pure && by_element.writes.empty() && by_element.outputs.size() == 1 &&
            by_element.outputs[0] != kNone && is_pointwise(graph_, by_element, &why) &&
            size_along(by_element.outputs[0]) == joined_->total &&
+           uses_->maker(by_element.outputs[0]) == n &&  // and nobody writes to it afterwards
            graph_.storage_of(by_element.outputs[0]).kind == Storage::Kind::kLocal;
   }
 

@@ -56,7 +56,11 @@ aj::KReg Memory::first_of_pairs(const Place& place, int first) const {
   if (place.mask == nullptr) return first_of_all_;
   const aj::Gp bits = cc_.newInt32(), lanes = cc_.newInt32();
   cc_.mov(bits, kFirstOfPairs);
-  cc_.kmovw(lanes, *place.mask);
+  // A copy is in a register: of a spilled mask AsmJit makes a kmovw from memory to a general
+  // register, which there is not.
+  const aj::KReg there = cc_.newKw();
+  cc_.kmovw(there, *place.mask);
+  cc_.kmovw(lanes, there);
   if (first > 0) cc_.shr(lanes, first);
   cc_.pdep(bits, lanes, bits);
   const aj::KReg mask = cc_.newKw();

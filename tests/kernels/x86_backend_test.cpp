@@ -102,44 +102,6 @@ TEST(X86Backend, WritesStridedOutputsOnly) {
   }
 }
 
-// A copy of f32 through a f64 that nobody reads has half as many lanes.
-KernelSpec pairs_spec(bool few_lanes) {
-  KernelSpec spec;
-  spec.name = "pairs";
-  BodyBuilder body;
-  int16_t value = body.load(0, DType::kF32);
-  if (few_lanes) value = body.cast(body.cast(value, DType::kF64), DType::kF32);
-  std::vector<int16_t> roots = {value};
-  spec.body = body.finish(&roots);
-  spec.loads = {operand(DType::kF32, StrideClass::kAny)};
-  spec.stores = {{operand(DType::kF32, StrideClass::kAny), roots[0]}};
-  return spec;
-}
-
-TEST(X86Backend, EverySecondElementIsReadAndWrittenAlone) {
-  for (const auto& backend : backends()) {
-    for (const bool few_lanes : {false, true}) {
-      for (int64_t n = 1; n < 140; n += n < 40 ? 1 : 9) {
-        const Geometry geometry{{n}, {{2}, {2}}, n};
-        const auto kernel = compile(*backend, pairs_spec(few_lanes), geometry);
-        ASSERT_NE(kernel, nullptr);
-        const auto floats = static_cast<size_t>(2 * n - 1);
-        const Guarded from(4 * floats), to(4 * floats);
-        auto* const read = reinterpret_cast<float*>(from.data());
-        auto* const written = reinterpret_cast<float*>(to.data());
-        for (size_t i = 0; i < floats; ++i) {
-          read[i] = i % 2 == 0 ? static_cast<float>(i) : NAN;
-          written[i] = -1;
-        }
-        void* pointers[] = {from.data(), to.data()};
-        kernel->launch(geometry, pointers, {});
-        for (size_t i = 0; i < floats; ++i)
-          ASSERT_EQ(written[i], i % 2 == 0 ? static_cast<float>(i) : -1) << n << " at " << i;
-      }
-    }
-  }
-}
-
 TEST(X86Backend, OuterDimsAndThreadsGiveTheSame) {
   const std::vector<int64_t> domain = {3, 40, 2, 211, 9};
   const std::vector<std::vector<int64_t>> strides = {
