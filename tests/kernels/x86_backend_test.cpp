@@ -11,28 +11,13 @@
 #include "kernels/geometry.h"
 #include "kernels/op_table.h"
 #include "kernels/reference.h"
-#include "kernels/x86/backend.h"
 #include "tests/kernels/guarded.h"
+#include "tests/kernels/x86_backends.h"
 
 namespace torchweld {
 namespace {
 
 using testing::Guarded;
-
-std::vector<std::shared_ptr<Backend>> backends() {
-  std::vector<std::shared_ptr<Backend>> all;
-  for (const x86::Isa isa : {x86::Isa::kAvx2, x86::Isa::kAvx512}) {
-    if (auto backend = x86::make_backend(isa)) all.push_back(std::move(backend));
-  }
-  return all;
-}
-
-OperandSpec operand(DType dtype, StrideClass inner) {
-  OperandSpec spec;
-  spec.dtype = dtype;
-  spec.strides[0] = inner;
-  return spec;
-}
 
 // One store that copies one load.
 KernelSpec copy_spec(DType dtype, StrideClass in, StrideClass out) {

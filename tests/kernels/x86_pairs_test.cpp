@@ -7,28 +7,13 @@
 #include <vector>
 
 #include "kernels/body_builder.h"
-#include "kernels/x86/backend.h"
 #include "tests/kernels/guarded.h"
+#include "tests/kernels/x86_backends.h"
 
 namespace torchweld {
 namespace {
 
 using testing::Guarded;
-
-std::vector<std::shared_ptr<Backend>> backends() {
-  std::vector<std::shared_ptr<Backend>> all;
-  for (const x86::Isa isa : {x86::Isa::kAvx2, x86::Isa::kAvx512}) {
-    if (auto backend = x86::make_backend(isa)) all.push_back(std::move(backend));
-  }
-  return all;
-}
-
-OperandSpec operand(DType dtype, StrideClass inner) {
-  OperandSpec spec;
-  spec.dtype = dtype;
-  spec.strides[0] = inner;
-  return spec;
-}
 
 // A copy of f32 through a f64 that nobody reads has half as many lanes.
 KernelSpec pairs_spec(bool few_lanes) {
