@@ -37,7 +37,7 @@ struct Value {
   StorageId storage = kNone;
   bool has_scalar = false;  ///< a constant of one element whose value is known
   double scalar = 0;        ///< exact for floating types, bool and integers up to 2^53
-  bool opaque = false;      ///< not a plain strided tensor; only eager steps may touch it
+  bool opaque = false;      ///< not plain: only eager steps may touch it, and views of its parts
 
   int64_t elements() const;
   bool same_layout(const Value& other) const;  ///< equal dtype, sizes, strides, offset and storage
