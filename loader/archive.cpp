@@ -21,6 +21,7 @@
 #include "loader/folded_constants.h"
 #include "loader/inline_forks.h"
 #include "loader/number_constants.h"
+#include "loader/read_weights.h"
 #include "loader/torchaudio_ops.h"
 #include "loader/torchvision_ops.h"
 
@@ -146,6 +147,7 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   jit::ConstantPropagation(graph);
   renew_folded_constants(graph.get(), archived);
   make_byte_weights_constant(graph.get(), module, bytes);
+  make_read_weights_constant(graph.get(), module);
   jit::EliminateDeadCode(graph);
   AttributeUses uses;
   collect_uses(graph->block(), &uses);

@@ -7,8 +7,9 @@
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
-#include <optional>
 #include <set>
+
+#include "loader/attribute_paths.h"
 
 namespace torchweld {
 namespace {
@@ -16,30 +17,6 @@ namespace {
 namespace jit = torch::jit;
 
 constexpr int64_t kFewestElements = int64_t{1} << 16;
-
-/// The attribute of the method's module that a node gets or sets: "layers.0.weight".
-std::optional<std::string> path_of(const jit::Graph& graph, const jit::Node* node) {
-  const jit::Value* owner = node->input(0);
-  const std::string name = node->s(c10::attr::name);
-  if (owner == graph.inputs()[0]) return name;
-  if (owner->node()->kind() != c10::prim::GetAttr) return std::nullopt;
-  const auto path = path_of(graph, owner->node());
-  return path ? std::optional(*path + "." + name) : std::nullopt;
-}
-
-/// All nodes that get or set an attribute.
-std::vector<jit::Node*> accesses(jit::Block* block) {
-  std::vector<jit::Node*> found;
-  for (jit::Node* node : block->nodes()) {
-    for (jit::Block* inner : node->blocks()) {
-      const std::vector<jit::Node*> inside = accesses(inner);
-      found.insert(found.end(), inside.begin(), inside.end());
-    }
-    if (node->kind() == c10::prim::GetAttr || node->kind() == c10::prim::SetAttr)
-      found.push_back(node);
-  }
-  return found;
-}
 
 }  // namespace
 

@@ -187,3 +187,21 @@ def loop_written_out():
             return h
 
     return scripted(Gated(), torch.randn(3, 20, 4), torch.randn(3, 6))
+
+
+@archive
+def lstm_beside_a_cell():
+    """Traced cells write to chunks of their gates, which are no reason to keep the layer's weights as state."""
+
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.LSTM(4, 6)
+            self.gru, self.lstm = nn.GRUCell(6, 6), nn.LSTMCell(6, 6)
+
+        def forward(self, x):
+            y, (h, c) = self.layer(x)
+            h, c = self.lstm(y[-1], (h[0], c[0]))
+            return self.gru(y[0], h), c
+
+    return traced(Both(), torch.randn(5, 3, 4))

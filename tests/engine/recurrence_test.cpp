@@ -36,9 +36,9 @@ INSTANTIATE_TEST_SUITE_P(
                       "recurrence/lstm_with_projection_without_bias", "recurrence/gru",
                       "recurrence/gru_both_ways_with_state", "recurrence/rnn_tanh_two_layers",
                       "recurrence/rnn_relu_both_ways_without_bias",
-                      "recurrence/last_state_of_transposed_input", "recurrent/lstm_layers_wide",
-                      "recurrent/lstm_of_columns", "recurrent/gru_long",
-                      "recurrent/gru_longer_than_it_unrolls"),
+                      "recurrence/last_state_of_transposed_input", "recurrence/lstm_beside_a_cell",
+                      "recurrent/lstm_layers_wide", "recurrent/lstm_of_columns",
+                      "recurrent/gru_long", "recurrent/gru_longer_than_it_unrolls"),
     [](const auto& info) { return info.param.substr(info.param.find('/') + 1); });
 
 }  // namespace
