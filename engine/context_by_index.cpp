@@ -27,6 +27,9 @@ void Context::run_by_index(const Step& step) {
   for (size_t k = 0; k < b.index_values.size(); ++k) at.index[k] = address(b.index[k]);
   if (b.zeroed_bytes > 0) std::memset(at.table, 0, static_cast<size_t>(b.zeroed_bytes));
   const auto bad = torchweld::run_by_index(b.shape, at, site_.parallel);
+  if (bad && b.shape.how == ByIndex::kMasked)
+    fail(step, fmt::format("Number of elements of source < number of ones in mask ({} < {})",
+                           b.shape.index[0].extent, bad->value));
   if (bad)
     fail(step, fmt::format("index {} names none of {} places", bad->value,
                            b.shape.index[static_cast<size_t>(bad->index)].extent));

@@ -116,6 +116,29 @@ bool make_scatter(const Graph& graph, const Node& node, ByIndexCall* call) {
                   call);
 }
 
+/// The walk is the target's own, and so are the mask's strides in it.
+bool make_masked(const Graph& graph, const Node& node, ByIndexCall* call) {
+  const ValueId x = tensor_arg(node, 0), mask_id = tensor_arg(node, 1), from = tensor_arg(node, 2);
+  if (node.op != "aten::masked_scatter_" || x == kNone || mask_id == kNone || from == kNone ||
+      node.writes != std::vector<ValueId>{x})
+    return false;
+  const Value &table = graph.value(x), &mask = graph.value(mask_id), &source = graph.value(from);
+  if (table.opaque || mask.opaque || source.opaque || mask.dtype != DType::kBool ||
+      source.dtype != table.dtype || source.strides != contiguous_strides(source.sizes) ||
+      mask.storage == table.storage || source.storage == table.storage || table.sizes.empty() ||
+      mask.sizes.size() > table.sizes.size())
+    return false;
+  call->shape.how = ByIndex::kMasked;
+  call->table_value = call->out_value = x;
+  call->operand_value = from;
+  const Strides zeros(table.sizes.size(), 0);
+  const NamedDim named{mask_id, 0, strides_in({table.sizes, {}}, table.sizes, mask)};
+  if (!set_walk(graph, table, table.sizes, table.strides, zeros, {named}, false, call))
+    return false;
+  call->shape.index[0].extent = source.elements();
+  return true;
+}
+
 /// Zeros, and ones where the index says.
 bool make_one_hot(const Graph& graph, const Node& node, ByIndexCall* call) {
   const ValueId x = node.op == "aten::one_hot" ? tensor_arg(node, 0) : kNone;
@@ -138,7 +161,7 @@ bool make_one_hot(const Graph& graph, const Node& node, ByIndexCall* call) {
 }  // namespace
 
 bool make_by_index(const Graph& graph, const Node& node, ByIndexCall* call) {
-  for (const auto make : {make_gather, make_scatter, make_one_hot}) {
+  for (const auto make : {make_gather, make_scatter, make_masked, make_one_hot}) {
     *call = {};
     if (make(graph, node, call)) return true;
   }
@@ -146,8 +169,9 @@ bool make_by_index(const Graph& graph, const Node& node, ByIndexCall* call) {
 }
 
 std::string name_of_step(const ByIndexCall& call) {
-  static constexpr const char* kNames[] = {"gather",      "scatter",     "scatter_add",
-                                           "scatter_mul", "scatter_max", "scatter_min"};
+  static constexpr const char* kNames[] = {"gather",        "scatter",     "scatter_add",
+                                           "scatter_mul",   "scatter_max", "scatter_min",
+                                           "masked_scatter"};
   const ByIndexShape& s = call.shape;
   const auto last = static_cast<size_t>(s.rank - 1);
   const bool named = std::any_of(s.index.begin(), s.index.begin() + s.indices,

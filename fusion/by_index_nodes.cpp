@@ -125,6 +125,29 @@ class Expansion {
   ValueId target_ = kNone;
 };
 
+/// The source side by side, then a copy that is written to where the mask says.
+std::optional<std::vector<Node>> masked_nodes(Graph* graph, const Node& node) {
+  const ValueId source = tensor_arg(node, 2);
+  if (source == kNone || graph->value(source).opaque) return std::nullopt;
+  const Value v = graph->value(source);
+  const bool in_place = !node.writes.empty();
+  if (in_place && v.strides == contiguous_strides(v.sizes)) return std::nullopt;
+  if (!in_place && graph->value(tensor_arg(node, 0)).sizes != graph->value(node.outputs[0]).sizes)
+    return std::nullopt;
+  std::optional<std::vector<Node>> nodes = std::vector{node};
+  if (!in_place) nodes = copy_and_write(graph, node);
+  if (!nodes) return std::nullopt;
+  if (v.strides != contiguous_strides(v.sizes)) {
+    Rewriter r(graph, node);
+    const ValueId copy = r.fresh(v.dtype, v.sizes);
+    r.call("aten::clone", {tensor(source), Arg{int64_t{0}}}, copy);
+    nodes->back().args[2] = tensor(copy);
+    nodes->insert(nodes->begin(), r.take().front());
+  }
+  ByIndexCall call;
+  return make_by_index(*graph, nodes->back(), &call) ? std::move(nodes) : std::nullopt;
+}
+
 /// A mean of integers is a division that could fail.
 bool divides_integers(const Graph& graph, const Node& node) {
   return reduction_of(node) == "mean" && !is_floating(graph.value(tensor_arg(node, 0)).dtype);
@@ -133,6 +156,8 @@ bool divides_integers(const Graph& graph, const Node& node) {
 }  // namespace
 
 std::optional<std::vector<Node>> by_index_nodes(Graph* graph, const Node& node) {
+  if (node.op == "aten::masked_scatter" || node.op == "aten::masked_scatter_")
+    return masked_nodes(graph, node);
   std::optional<std::vector<Node>> nodes;
   if (node.writes.empty()) {
     nodes = written_copy(graph, plain(node));

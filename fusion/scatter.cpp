@@ -219,10 +219,8 @@ ScatteredValue emit_scatter(const Graph& graph, const Scatter& s, IndexedKernel*
   return out;
 }
 
-std::optional<std::vector<Node>> written_copy(Graph* graph, const Node& node) {
-  if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone ||
-      row_of(in_place_name(node.op)) == nullptr)
-    return std::nullopt;
+std::optional<std::vector<Node>> copy_and_write(Graph* graph, const Node& node) {
+  if (!node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone) return std::nullopt;
   const ValueId self = tensor_arg(node, 0), out = node.outputs[0];
   if (self == kNone || graph->storage_of(out).kind != Storage::Kind::kLocal ||
       graph->value(self).opaque || graph->value(self).dtype != graph->value(out).dtype)
@@ -233,7 +231,6 @@ std::optional<std::vector<Node>> written_copy(Graph* graph, const Node& node) {
   write.outputs.clear();
   write.writes = {out};
   write.pure = false;
-  if (!scatter_of(*graph, write)) return std::nullopt;
   const Value& v = graph->value(out);
   Rewriter r(graph, node);
   const bool contiguous = v.strides == contiguous_strides(v.sizes);
@@ -241,6 +238,12 @@ std::optional<std::vector<Node>> written_copy(Graph* graph, const Node& node) {
   std::vector<Node> nodes = r.take();
   nodes.push_back(std::move(write));
   return nodes;
+}
+
+std::optional<std::vector<Node>> written_copy(Graph* graph, const Node& node) {
+  if (row_of(in_place_name(node.op)) == nullptr) return std::nullopt;
+  auto nodes = copy_and_write(graph, node);
+  return nodes && scatter_of(*graph, nodes->back()) ? std::move(nodes) : std::nullopt;
 }
 
 std::optional<std::vector<Node>> scatter_nodes(Graph* graph, const Node& node) {

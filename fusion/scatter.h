@@ -50,6 +50,9 @@ struct ScatteredValue {
 /// and asserts on a device.
 ScatteredValue emit_scatter(const Graph& graph, const Scatter& scatter, IndexedKernel* kernel);
 
+/// The copy and the write, whatever the operator; nullopt where these can't be.
+std::optional<std::vector<Node>> copy_and_write(Graph* graph, const Node& node);
+
 /// A functional twin as a copy of its first argument and the in-place operator on that; nullopt for
 /// other nodes.
 std::optional<std::vector<Node>> written_copy(Graph* graph, const Node& node);

@@ -102,6 +102,8 @@ void run_all(const Shape& s, const ByIndexPointers& at) {
       return combine<Max, Or>(s, at);
     case ByIndex::kMin:
       return combine<Min, And>(s, at);
+    case ByIndex::kMasked:
+      return;  // write_masked
   }
 }
 
@@ -233,7 +235,7 @@ void simplify(ByIndexShape* shape) {
 }
 
 bool takes_by_index(ByIndex how, DType dtype) {
-  const bool copies = how == ByIndex::kRead || how == ByIndex::kWrite;
+  const bool copies = how == ByIndex::kRead || how == ByIndex::kWrite || how == ByIndex::kMasked;
   return dtype != DType::kOther && (copies || !is_half(dtype));
 }
 
@@ -241,6 +243,7 @@ std::optional<NoPlace> run_by_index(const ByIndexShape& s, const ByIndexPointers
                                     const ParallelFor& parallel) {
   const int64_t elements = s.elements();
   if (elements == 0) return std::nullopt;
+  if (s.how == ByIndex::kMasked) return write_masked(s, at);
   for (int k = 0; k < s.indices; ++k) {
     const auto i = static_cast<size_t>(k);
     if (const auto bad = Check{s, s.index[i]}.first_bad(0, static_cast<const char*>(at.index[i])))

@@ -12,13 +12,17 @@
 namespace torchweld {
 
 /// What becomes of a table's element t and the operand's element x that belongs to it.
-enum class ByIndex : uint8_t { kRead, kWrite, kAdd, kMultiply, kMax, kMin };
+enum class ByIndex : uint8_t { kRead, kWrite, kAdd, kMultiply, kMax, kMin, kMasked };
 
 /// A walk over the operand and, at other places, over the table.
 ///
 /// Shapes    the walk has `rank` dims; an element of the table is at its strides over them and,
 ///           for each index, at what it names there times the stride of the dim that it names.
 ///           Strides are in elements; the operand's are 0 where it is a number.
+/// Masked    the only index is a mask of bools, whose places are the walk's own: where it is true
+/// the
+///           table gets the operand's next element. `extent` is how many the operand has, side by
+///           side.
 /// Order     writes to one place come in row-major order, whatever the number of threads; of stored
 ///           ones the last stays.
 /// Numerics  integers wrap around; of bools + is or and * is and. NaN wins as an extreme. Halves
@@ -61,8 +65,8 @@ struct ByIndexPointers {
 
 /// An index that names no place.
 struct NoPlace {
-  int index = 0;  ///< which of the indices
-  int64_t value = 0;
+  int index = 0;      ///< which of the indices
+  int64_t value = 0;  ///< of a mask: how many elements it asks for
 };
 
 /// Reads all indices first: when one names no place, nothing is read or written.
@@ -70,5 +74,8 @@ struct NoPlace {
 /// Memory  table, operand and indices don't overlap.
 std::optional<NoPlace> run_by_index(const ByIndexShape& shape, const ByIndexPointers& pointers,
                                     const ParallelFor& parallel);
+
+/// run_by_index of kMasked.
+std::optional<NoPlace> write_masked(const ByIndexShape& shape, const ByIndexPointers& pointers);
 
 }  // namespace torchweld

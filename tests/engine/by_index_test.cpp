@@ -72,6 +72,28 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"scatter_reduce", "x.scatter_reduce(0, i[:, None], x, 'amax') + 1", 0, 2}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST(MaskedScatter, OfTooFewElementsIsAnErrorOfThatCall) {
+  const ScriptModule module(
+      "def forward(self, x, mask, source):\n  return x.masked_scatter(mask, source) * 2\n");
+  const Engine engine = module.load(blocking());
+  const at::Tensor x = at::arange(6, at::kFloat).view({3, 2});
+  const at::Tensor source = at::tensor({7.f, 8.f});
+  const at::Tensor good = at::tensor({1, 0, 0}, at::kLong).to(at::kBool).view({3, 1});
+  for (int run = 0; run < 3; ++run) {
+    EXPECT_TRUE(at::equal(engine.run({x, good, source}).toTensor(),
+                          module.run({x, good, source}).toTensor()));
+    try {
+      engine.run({x, good.logical_not(), source});
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kOperatorFailed);
+      EXPECT_NE(std::string(error.what()).find("source < number of ones in mask"),
+                std::string::npos)
+          << error.what();
+    }
+  }
+}
+
 class ByIndexArchives : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ByIndexArchives, LeaveNothingToLibTorch) {
@@ -88,7 +110,7 @@ TEST_P(ByIndexArchives, LeaveNothingToLibTorch) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
-  for (const char* group : {"by_index", "sampling", "ordering", "resizes"}) {
+  for (const char* group : {"by_index", "masks", "sampling", "ordering", "resizes"}) {
     const std::vector<std::string> some = archive_names(group);
     all.insert(all.end(), some.begin(), some.end());
   }

@@ -59,6 +59,17 @@ TEST(ByIndex, AFunctionalScatterIsACopyAndAWrite) {
             "single_index_fill_f16, scatter_27x2B");
 }
 
+TEST(ByIndex, AMaskedScatterIsACopyAndAWrite) {
+  const char* x = "%0: f16[9,4], %1: bool[9,1], %2: f16[2,30], %3: f16[30,2]{1,30}";
+  const auto names_of = [&](const char* node) {
+    return names(x, std::string("  ") + node + "\n  return %9");
+  };
+  EXPECT_EQ(names_of("%9: f16[9,4] = aten::masked_scatter(%0, %1, %2)"),
+            "single_masked_scatter_f16, masked_scatter_9x8B");
+  EXPECT_EQ(names_of("%9: f16[9,4] = aten::masked_scatter(%0, %1, %3)"),
+            "single_masked_scatter_f16, single_masked_scatter_f16, masked_scatter_9x8B");
+}
+
 TEST(ByIndex, AnIndexInTheMemoryThatIsWrittenStaysWithLibTorch) {
   EXPECT_EQ(names("%0: i64[4,4]", "  %0 = %0 <- aten::scatter_add_(%0, 0, %0, %0)\n  return %0"),
             "aten::scatter_add_");

@@ -234,5 +234,36 @@ TEST(ByIndex, SimplifyingJoinsWhatIsOneStretch) {
   EXPECT_EQ(s.index[0].strides, (Shape::Dims{1, 0}));
 }
 
+TEST(ByIndex, TakesTheNextElementWhereAMaskIsTrue) {
+  Shape s;
+  s.how = ByIndex::kMasked;
+  s.dtype = DType::kI32;
+  s.rank = 3;
+  s.indices = 1;
+  s.sizes = {2, 3, 2};
+  s.table_strides = {6, 1, 3};  // columns lie across memory
+  for (const bool broadcast : {false, true}) {
+    s.index[0] = {7, 0, false, false, {}};
+    s.index[0].strides = {broadcast ? 0 : 3, 1, 0};
+    std::vector<int32_t> table(12, 0), operand = {1, 2, 3, 4, 5, 6, 7};
+    std::vector<int32_t> expected = {1, 0, 3, 2, 0, 4, 0, 0, 0, 0, 0, 0};
+    std::optional<NoPlace> bad;
+    if (!broadcast) {  // eight are asked for
+      bad = run(s, &table, &operand, std::vector<int64_t>{0x010100020001});
+      ASSERT_TRUE(bad.has_value());
+      EXPECT_EQ(bad->value, 8);
+      EXPECT_EQ(table, std::vector<int32_t>(12, 0));
+      s.index[0].extent = 8;
+      operand.push_back(8);
+      expected = {1, 0, 3, 2, 0, 4, 0, 5, 7, 0, 6, 8};
+    } else {
+      s.sizes[0] = 1;
+    }
+    bad = run(s, &table, &operand, std::vector<int64_t>{0x010100020001});
+    EXPECT_FALSE(bad.has_value());
+    EXPECT_EQ(table, expected);
+  }
+}
+
 }  // namespace
 }  // namespace torchweld
