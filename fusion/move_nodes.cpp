@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "fusion/fold.h"
 #include "fusion/gather.h"
 #include "fusion/moves.h"
 #include "fusion/node_args.h"
@@ -147,6 +148,7 @@ std::optional<std::vector<Node>> move_nodes(Graph* graph, const Node& node) {
   if (node.op == "aten::roll") return flat_roll(graph, node);
   if (node.op == "aten::repeat_interleave.self_int") return flat_repeat_interleave(graph, node);
   if (node.op == "aten::im2col") return windows_as_columns(graph, node);
+  if (node.op == "aten::col2im") return fold_nodes(graph, node);
   if (node.op == "aten::rot90") return rot90(graph, node);
   if (node.op == "aten::flipud") return flip_of(graph, node, 0);
   if (node.op == "aten::fliplr") return flip_of(graph, node, 1);

@@ -61,6 +61,21 @@ def windows_as_columns():
 
 
 @archive
+def columns_as_windows():
+    """Windows beside each other, over each other, with gaps between them, and past the image."""
+
+    def fold(x):
+        a = F.fold(x[..., :12], (6, 8), 2, stride=2), F.fold(x[..., :35], (6, 8), 2), F.fold(x[0, :, :35], (6, 8), 2).relu()
+        b = F.fold(x[..., :16], (7, 8), (3, 4), padding=1, stride=2), F.fold(x[..., :12], (5, 7), 3, padding=1, stride=2)
+        c = F.fold(x[..., :4], (6, 10), (2, 3), stride=(3, 5)), F.fold(x[:, :20, :24].transpose(1, 2), (7, 5), (3, 2))
+        return a + b + c + (F.fold(x[..., :4], (3, 3), 1, padding=1, stride=4), F.fold(x[:, :, 1:25:2], (6, 8), 2, stride=2))
+
+    tensors = [torch.randn(2, 36, 35).to(dtype) for dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16)]
+    tensors[0][0, 3, 5], tensors[1][1, 2, 4] = float("inf"), float("nan")
+    return traced(lambda *xs: tuple(y for x in xs for y in fold(x)), *tensors)
+
+
+@archive
 def slices_scattered():
     def move(x):
         y = x.flip([0])

@@ -59,6 +59,25 @@ kernel single_im2col_f32 rank 5
 )");
 }
 
+TEST(Moves, ColumnsAsWindowsAreSumsOfViews) {
+  EXPECT_EQ(
+      names("graph(%0: f32[1,12,20]):\n"
+            "  %1: f32[1,3,8,10] = aten::col2im(%0, [8, 10], [2, 2], [1, 1], [0, 0], [2, 2])\n"
+            "  return %1\n",
+            float_rows()),
+      "single_col2im_f32\n");  // beside each other
+  EXPECT_EQ(names("graph(%0: f32[1,18,12]):\n"
+                  "  %1: f32[1,2,5,7] = aten::col2im(%0, [5, 7], [3, 3], [1, 1], [1, 1], [2, 2])\n"
+                  "  return %1\n",
+                  float_rows()),
+            "single_col2im_f32\nsingle_col2im_f32\nsingle_col2im_f32\nsingle_col2im_f32\n");
+  EXPECT_EQ(names("graph(%0: f32[1,18,3]):\n"
+                  "  %1: f32[1,2,5,7] = aten::col2im(%0, [5, 7], [3, 3], [2, 2], [0, 0], [1, 1])\n"
+                  "  return %1\n",
+                  float_rows()),
+            "eager aten::col2im\n");  // spread
+}
+
 TEST(Moves, ARollWrapsByOneSelectADim) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30]):
   %1: f32[4,30] = aten::roll(%0, [3], [1])
