@@ -15,8 +15,7 @@ struct Distances {
   /// Of LibTorch's answer with everything in the type that float32 products were narrowed to.
   std::optional<double> narrowed_libtorch;
   /// Whether rounding explains what differs: only elements of tensors do, and in none of those is
-  /// Torchweld's root mean square distance larger than LibTorch's in the same precision by more
-  /// than chance explains.
+  /// Torchweld's root mean square distance clearly larger than LibTorch's in the same precision.
   bool no_farther = false;
   /// Whether LibTorch's answer is no oracle for any of those tensors: halves, or narrowed products.
   bool in_halves = true;
@@ -25,10 +24,6 @@ struct Distances {
 /// The type that tolerances are taken for where float32 products were narrowed; nullopt where they
 /// weren't. TF32 has the mantissa of float16.
 std::optional<c10::ScalarType> type_of(Precision precision);
-
-/// The factor that two equally good roundings of a tensor, whose elements round independently, are
-/// rarely apart in their root mean square: 1.1, more for few elements.
-double clearly_farther(int64_t elements);
 
 /// The distances of both answers from `exact`; nullopt where that has other shapes. Where float32
 /// products were narrowed, `narrow` is LibTorch's answer in that type, if there is one.

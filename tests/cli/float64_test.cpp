@@ -4,9 +4,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <random>
-
 #include "cli/inputs_file.h"
 #include "tests/support/archives.h"
 
@@ -46,25 +43,6 @@ TEST(Float64, ADistanceLikeLibTorchsIsNoFarther) {
   const Distances far = halves.judge(halves.answer * 1.1);
   EXPECT_FALSE(far.no_farther);
   EXPECT_GT(far.torchweld, far.libtorch);
-}
-
-TEST(Float64, ChanceExplainsMoreInFewElements) {
-  std::mt19937 random(1);
-  std::normal_distribution<double> error;
-  for (const int64_t elements : {4, 32, 1000}) {
-    int farther = 0;
-    const auto root = [&] {
-      double squares = 0;
-      for (int64_t i = 0; i < elements; ++i) squares += std::pow(error(random), 2);
-      return std::sqrt(squares);
-    };
-    constexpr int kPairs = 20000;
-    for (int pair = 0; pair < kPairs; ++pair)
-      farther += root() > clearly_farther(elements) * root();
-    EXPECT_LT(farther, kPairs / 20) << elements;
-    EXPECT_GT(farther, 0) << elements;
-  }
-  EXPECT_EQ(clearly_farther(1000000), 1.1);
 }
 
 TEST(Float64, NotANumberAndInfinityAreInfinitelyFar) {

@@ -26,8 +26,9 @@ std::vector<Options> every_option();
 /// Another signature: every tensor is twice as long in its first dimension.
 Values other_shape(const Values& inputs);
 
-/// Runs the archive "GROUP/NAME" by the engine and by LibTorch and expects the same; halves that
-/// differ, no farther from LibTorch's answer in float64 than LibTorch's own.
+/// Runs the archive "GROUP/NAME" by the engine and by LibTorch and expects the same; halves of
+/// plans in default numerics that differ, no farther from LibTorch's answer in float64 than
+/// LibTorch's own.
 ///
 /// Compared  every run's whole answer, strides, what became of the inputs, whether both raise;
 /// earlier answers again at the
