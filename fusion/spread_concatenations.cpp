@@ -103,12 +103,18 @@ class Spreader {
     return j;
   }
 
+  /// Pieces are read where the last operator stands, which may be after they are written.
+  bool reads_written(const Joined& j) const {
+    return std::any_of(j.pieces.begin(), j.pieces.end(),
+                       [&](ValueId id) { return uses_->is_written(id); });
+  }
+
   /// A cat that only another one along the same dim reads gives it its pieces.
   bool join_into_next(NodeId n) {
     const auto inner = joined(n);
     const NodeId reader = inner ? uses_->only_reader(node(n).outputs[0]) : kNone;
     const auto outer = reader == kNone ? std::nullopt : joined(reader);
-    if (!outer || outer->from_last != inner->from_last ||
+    if (!outer || outer->from_last != inner->from_last || reads_written(*inner) ||
         inner->pieces.size() + outer->pieces.size() > kMostPieces + 1)
       return false;
     auto list = outer->pieces;
@@ -131,7 +137,7 @@ class Spreader {
       return false;
     const int64_t least = *std::min_element(j->extents.begin(), j->extents.end());
     const int64_t fewest = j->step > 1 ? kFewestApart : kFewestInRow;
-    if (least == 0 || (j->from_last == 0 && least < fewest)) return false;
+    if (least == 0 || (j->from_last == 0 && least < fewest) || reads_written(*j)) return false;
     joined_ = &*j;
     inside_ = {n};
     NodeId top = n;
@@ -178,6 +184,7 @@ class Spreader {
 
   /// Whether parts of an operand can be had: made so, or views of what is in memory anyway.
   bool can_split(ValueId id, NodeId reader, std::set<NodeId>* inside) const {
+    if (uses_->is_written(id)) return false;
     if (size_along(id) == 1) return true;
     if (size_along(id) != joined_->total || graph_.value(id).opaque) return false;
     const NodeId maker = uses_->maker(id);

@@ -13,7 +13,11 @@ class Uses {
   explicit Uses(const Graph& graph);
 
   /// The node that makes the storage of `id`, if one does and nobody writes to it; else kNone.
-  NodeId maker(ValueId id) const { return at(id).written ? kNone : at(id).maker; }
+  NodeId maker(ValueId id) const { return is_written(id) ? kNone : at(id).maker; }
+
+  /// Whether a node writes to the storage of `id`, or more than one make it: then a read can't
+  /// move.
+  bool is_written(ValueId id) const { return at(id).written; }
 
   /// The node that reads the storage of `id`, if it does so once and nobody else does, not even
   /// after the block; else kNone.

@@ -251,3 +251,20 @@ def powers_in_place():
             return x.exp().pow_(3) * degrees, x.abs().pow_(y), whole.floor_divide_(y + 1)
 
     return traced(Powers(), torch.rand(5, 4), torch.rand(4))
+
+
+@archive
+def written_between_a_concatenation_and_its_readers():
+    """A factor, a broadcast one and pieces, each written before the last operator reads what came of it."""
+
+    def forward(x, y, factor, column):
+        scaled = torch.cat([x, y], 1) * factor * column
+        factor.add_(1)
+        column.mul_(2)
+        joined = torch.cat([x, y], 1)
+        x.mul_(3)
+        turns = torch.stack([x, y], -1).flatten(1) * factor
+        x.add_(2)
+        return scaled + 2, joined.tanh() + 1, turns - 1
+
+    return traced(Wrap(forward), torch.randn(4, 8), torch.randn(4, 8), torch.randn(4, 16), torch.randn(4, 1))

@@ -125,6 +125,32 @@ TEST(SpreadConcatenations, NotWhereALibraryMakesTheOtherOperandOrSomebodyElseRea
   %5 <- aten::copy_(%5, %2, false)
   return %4
 )",
+                            R"(graph(%0: f32[2,4], %1: f32[2,4], %2: f32[2,8]):
+  %3: f32[2,8] = aten::cat([%0, %1], 1)
+  %4: f32[2,8] = aten::mul.Tensor(%3, %2)
+  %2 <- aten::add_.Scalar(%2, 1, 1)
+  %5: f32[2,8] = aten::add.Scalar(%4, 2, 1)
+  return %5
+)",
+                            R"(graph(%0: f32[2,4], %1: f32[2,4], %2: f32[2,1]):
+  %3: f32[2,8] = aten::cat([%0, %1], 1)
+  %4: f32[2,8] = aten::mul.Tensor(%3, %2)
+  %2 <- aten::add_.Scalar(%2, 1, 1)
+  %5: f32[2,8] = aten::add.Scalar(%4, 2, 1)
+  return %5
+)",
+                            R"(graph(%0: f32[2,4], %1: f32[2,4]):
+  %2: f32[2,8] = aten::cat([%0, %1], 1)
+  %0 <- aten::mul_.Scalar(%0, 3)
+  %3: f32[2,8] = aten::relu(%2)
+  return %3
+)",
+                            R"(graph(%0: f32[2,4], %1: f32[2,4], %2: f32[2,4]):
+  %3: f32[2,8] = aten::cat([%0, %1], 1)
+  %0 <- aten::mul_.Scalar(%0, 3)
+  %4: f32[2,12] = aten::cat([%3, %2], 1)
+  return %4
+)",
                             R"(graph(%0: f32[2,1], %1: f32[2,1]):
   %2: f32[2,2] = aten::cat([%0, %1], 1)
   %3: f32[2,2] = aten::relu(%2)
