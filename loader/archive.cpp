@@ -20,6 +20,7 @@
 #include "loader/byte_weights.h"
 #include "loader/folded_constants.h"
 #include "loader/inline_forks.h"
+#include "loader/nested_concatenations.h"
 #include "loader/number_constants.h"
 #include "loader/read_weights.h"
 #include "loader/torchaudio_ops.h"
@@ -91,8 +92,8 @@ jit::Module frozen(const jit::Module& module, const std::string& method,
                    std::vector<std::string> preserved) {
   if (method != "forward") preserved.push_back(method);
   try {
-    jit::Module made = jit::freeze_module(module, preserved, /*freezeInterfaces=*/true,
-                                          /*preserveParameters=*/false);
+    jit::Module made = jit::freeze_module(with_concatenations_apart(module, method), preserved,
+                                          /*freezeInterfaces=*/true, /*preserveParameters=*/false);
     return calls_a_chosen_module(made, method) ? module.deepcopy() : made;
   } catch (const std::exception&) {
     return module.deepcopy();
@@ -142,6 +143,7 @@ std::shared_ptr<const Module> prepare(const jit::Module& loaded, const std::stri
   const jit::Method method = module.get_method(options.method);
   auto graph = method.graph()->copy();
   jit::Inline(*graph);
+  join_concatenations(graph.get());
   inline_forks(graph);
   retarget_devices(graph->block(), options.device);
   jit::ConstantPropagation(graph);

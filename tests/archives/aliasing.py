@@ -268,3 +268,13 @@ def written_between_a_concatenation_and_its_readers():
         return scaled + 2, joined.tanh() + 1, turns - 1
 
     return traced(Wrap(forward), torch.randn(4, 8), torch.randn(4, 8), torch.randn(4, 16), torch.randn(4, 1))
+
+
+@archive
+def written_between_nested_concatenations():
+    def forward(x, y, w):
+        inner = torch.cat([x, y], 1)
+        x.mul_(3)
+        return torch.cat([inner, w], 1) + 1, x
+
+    return traced(Wrap(forward), torch.randn(4, 8), torch.randn(4, 8), torch.randn(4, 16))
