@@ -9,6 +9,7 @@
 #include "engine/page_pool.h"
 #include "engine/tensors.h"
 #include "fusion/packed_conv.h"
+#include "kernels/grain.h"
 #include "kernels/x86/attention.h"
 #include "kernels/x86/backend.h"
 
@@ -28,9 +29,10 @@ size_t bytes_of(c10::IntArrayRef sizes, c10::IntArrayRef strides, size_t element
 class CpuRuntime : public Runtime {
  public:
   CpuRuntime() : backend_(x86::make_backend()) {
-    parallel_ = [](int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& f) {
-      at::parallel_for(0, count, grain, f);
-    };
+    parallel_ = watched(
+        [](int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& work) {
+          at::parallel_for(0, count, grain, work);
+        });
   }
 
   Backend* backend() const override { return backend_.get(); }

@@ -5,41 +5,36 @@ namespace torchweld {
 PlanThread::~PlanThread() {
   {
     const std::lock_guard lock(mutex_);
-    stop_ = true;
     jobs_.clear();
   }
-  changed_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
 void PlanThread::post(std::function<void()> job) {
-  {
-    const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-    if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
-  }
-  changed_.notify_all();
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(job));
+  if (runs_) return;
+  if (thread_.joinable()) thread_.join();  // it has left its loop
+  thread_ = std::thread([this] { loop(); });
+  runs_ = true;
 }
 
 void PlanThread::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stop_ || (jobs_.empty() && !busy_); });
+  done_.wait(lock, [this] { return !runs_; });
 }
 
 void PlanThread::loop() {
   std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
-    if (stop_) return;
+  while (!jobs_.empty()) {
     const std::function<void()> job = std::move(jobs_.front());
     jobs_.pop_front();
-    busy_ = true;
     lock.unlock();
     job();
     lock.lock();
-    busy_ = false;
-    changed_.notify_all();
   }
+  runs_ = false;
+  done_.notify_all();
 }
 
 }  // namespace torchweld

@@ -71,7 +71,8 @@ inline void share_out_pieces(const ConvShape& s, const Pieces& pieces, int64_t p
   }
   const int64_t block =
       after ? std::max<int64_t>(1, rows_of_block(s.out_channels) / pieces.width) : 1;
-  share_out_rows(pieces.count, block, position_cycles * pieces.width, parallel, after_pieces, run);
+  share_out_rows(pieces.count, {1, 1, block}, position_cycles * pieces.width, parallel,
+                 after_pieces, run);
 }
 
 }  // namespace torchweld::x86

@@ -227,8 +227,12 @@ Launcher::Launcher(const KernelSpec& spec, const Generated& code, const Crosswis
       splits_lanes_(spec.reduced == 0 || across_) {
   for (const OperandSpec& load : spec.loads) element_bytes_.push_back(size_of(load.dtype));
   for (const StoreSpec& store : spec.stores) element_bytes_.push_back(size_of(store.operand.dtype));
-  const auto elements = static_cast<int64_t>(kGrainCycles / code.cycles_per_element);
-  grain_ = std::clamp<int64_t>(elements / kAlign * kAlign, 1024, int64_t{1} << 17);
+  least_ = elements_of(kLeastGrainCycles);
+}
+
+int64_t Launcher::elements_of(int64_t cycles) const {
+  const auto count = static_cast<int64_t>(static_cast<double>(cycles) / code_.cycles_per_element);
+  return std::clamp<int64_t>(count / kAlign * kAlign, 1024, int64_t{1} << 17);
 }
 
 /// Dims that count rows; the others are the lanes' and loops within a row.
@@ -266,21 +270,24 @@ void Launcher::launch_part(const Geometry& geometry, void* const* pointers, int6
 void Launcher::launch(const Geometry& geometry, void* const* pointers,
                       const ParallelFor& parallel) const {
   if (geometry.elements == 0) return;
+  const int64_t grain =
+      geometry.elements < 2 * least_ || !parallel ? 0 : elements_of(grain_cycles());
+  const bool is_alone = grain == 0 || geometry.elements < 2 * grain;
   if (crosswise_.any()) {
     const Tiles tiles(*this, geometry, pointers, 0, geometry.sizes.front());
-    if (geometry.elements < 2 * grain_ || !parallel) return tiles.run(0, tiles.count());
+    if (is_alone) return tiles.run(0, tiles.count());
     const auto work = [&](int64_t begin, int64_t end) { tiles.run(begin, end); };
-    const int64_t grain = grain_ / (tiles.tile.rows * tiles.tile.columns);
-    return parallel(tiles.count(), std::max<int64_t>(1, grain), std::ref(work));
+    const int64_t elements = tiles.tile.rows * tiles.tile.columns;
+    return parallel(tiles.count(), std::max<int64_t>(1, grain / elements), std::ref(work));
   }
   const Run run{*this, geometry, pointers, should_stream(geometry, pointers)};
   const int64_t columns = run.columns(), rows = run.count_of_rows();
-  if (geometry.elements < 2 * grain_ || !parallel) {
+  if (is_alone) {
     run.rows(0, rows, 0, columns);
   } else {
     // A unit is a row, or a piece of one where rows are long.
     const int64_t elements = geometry.elements / (rows * columns);  // behind one lane
-    const int64_t lanes = std::max<int64_t>(kAlign, grain_ / elements / kAlign * kAlign);
+    const int64_t lanes = std::max<int64_t>(kAlign, grain / elements / kAlign * kAlign);
     const int64_t piece = splits_lanes_ ? std::min(columns, lanes) : columns;
     const int64_t pieces = (columns + piece - 1) / piece;
     const auto work = [&](int64_t begin, int64_t end) {
@@ -294,7 +301,7 @@ void Launcher::launch(const Geometry& geometry, void* const* pointers,
       }
     };
     // By reference, since a std::function of its own would allocate.
-    parallel(rows * pieces, std::max<int64_t>(1, grain_ / (piece * elements)), std::ref(work));
+    parallel(rows * pieces, std::max<int64_t>(1, grain / (piece * elements)), std::ref(work));
   }
 }
 

@@ -25,6 +25,7 @@ class Launcher {
   struct Tiles;  // or one whose crosswise operands are turned
 
   size_t outer_dims(const Geometry& geometry) const;
+  int64_t elements_of(int64_t cycles) const;
   bool should_stream(const Geometry& geometry, void* const* pointers) const;
 
   Generated code_;
@@ -34,7 +35,7 @@ class Launcher {
   int reduced_ = 0;
   bool across_ = false;
   bool splits_lanes_ = true;  // not rows that lie in them
-  int64_t grain_ = 0;         // elements below which a second thread does not pay
+  int64_t least_ = 0;         // elements that may be worth a thread
 };
 
 }  // namespace torchweld::x86

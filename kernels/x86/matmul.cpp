@@ -78,6 +78,7 @@ void matmul(const MatmulCall& call) {
 
 void matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& after) {
   constexpr int64_t kColumns = 32, kRows = 24;  // a piece's at least
+  constexpr int64_t kUnit = 4;                  // one row alone would be summed in another order
   // A cycle makes 16 products at best, and reads 8 weights from the cache of the last level.
   const int64_t cycles = std::max(call.m * call.k * call.n / 16, call.k * call.n / 8);
   const auto rows = [&call](int64_t begin, int64_t end) {
@@ -90,7 +91,8 @@ void matmul(const MatmulCall& call, const SplitWork& parallel, const AfterRows& 
   };
   const int64_t block = after ? rows_of_block(call.n) : kRows;
   if (call.m > block && (after || call.n < 8 * kColumns)) {
-    return share_out_rows(call.m, block, cycles / call.m, parallel, after, std::ref(rows));
+    return share_out_rows(call.m, {kUnit, kRows, block}, cycles / call.m, parallel, after,
+                          std::ref(rows));
   }
   const auto columns = [&call](int64_t begin, int64_t end) {
     MatmulCall part = call;

@@ -199,8 +199,9 @@ void Recurrence::run_layer(const Layer& layer, const RecurrenceOperands& operand
   constexpr int64_t kFewestRows = 4;
   const int64_t units = s.directions * s.batch;
   const int64_t cycles = s.steps * s.sums() * (s.inputs_of(layer.index) + s.outputs) / 16 + 1;
+  const int64_t grain = grain_cycles();
   const bool is_one_piece = s.directions == 1 && s.batch < 2 * kFewestRows;
-  if (!parallel || is_one_piece || units * cycles < 2 * kGrainCycles) {
+  if (!parallel || is_one_piece || units * cycles < 2 * grain) {
     for (int64_t d = 0; d < s.directions; ++d) run_rows(d, 0, s.batch);
     return;
   }
@@ -212,7 +213,7 @@ void Recurrence::run_layer(const Layer& layer, const RecurrenceOperands& operand
     }
   };
   // By reference, since a std::function of its own would allocate.
-  parallel(units, std::max(std::min(s.batch, kFewestRows), kGrainCycles / cycles), std::ref(work));
+  parallel(units, std::max(std::min(s.batch, kFewestRows), grain / cycles), std::ref(work));
 }
 
 Recurrence::Sequence Recurrence::part_of(const Layer& layer, const RecurrenceOperands& operands,
