@@ -45,6 +45,9 @@ class Rows {
   ValueId divide(ValueId v, double by) {
     return r_.like("aten::div.Scalar", {tensor(v), number(by)}, v);
   }
+  ValueId times(ValueId v, double by) {
+    return by == 1 ? v : r_.like("aten::mul.Scalar", {tensor(v), number(by)}, v);
+  }
   ValueId add(ValueId v, double c) {
     return r_.like("aten::add.Scalar", {tensor(v), number(c), {int64_t{1}}}, v);
   }
@@ -69,10 +72,15 @@ class Rows {
     return r_.like("aten::where.ScalarSelf", {tensor(infinite), number(0), tensor(v)}, v);
   }
 
-  /// sum of (x - mean)^2, and x - mean.
-  ValueId squares(ValueId* distances) {
-    *distances = sub(x_, mean(x_));
-    return sum(mul(*distances, *distances));
+  /// sum of (x - mean)^2 by `divisor`, and x - mean. What rounding leaves between the numbers and
+  /// their mean is taken off both: equal numbers have no variance. It may be a rounding error less
+  /// than 0.
+  ValueId variance(double divisor, ValueId* distances) {
+    const ValueId about = mean(x_), left = sub(x_, about);
+    const ValueId rest = times(sum(left), 1 / columns());
+    *distances = sub(x_, plus(about, rest));
+    const ValueId squares = divide(sum(mul(left, left)), divisor);
+    return sub(squares, times(mul(rest, rest), columns() / divisor));
   }
 
   /// Copies the last value into the node's result, which may have another dtype and fewer dims.
@@ -162,7 +170,7 @@ Nodes moments(Graph* graph, const Node& node) {
   const double divisor =
       std::max(0.0, rows.columns() - number_arg(node, correction_at).value_or(1));
   ValueId distances = kNone;
-  ValueId result = rows.divide(rows.squares(&distances), divisor);
+  ValueId result = rows.unary("aten::relu", rows.variance(divisor, &distances));
   if (node.op.starts_with("aten::std")) result = rows.unary("aten::sqrt", result);
   return rows.finish(result, node.outputs[0]);
 }
@@ -194,8 +202,8 @@ Nodes vector_norm(Graph* graph, const Node& node) {
 std::vector<Node> normalised(Rows* rows, bool centred, double eps, ValueId weight, ValueId bias,
                              ValueId out) {
   ValueId y = rows->x();
-  const ValueId total = centred ? rows->squares(&y) : rows->sum(rows->mul(y, y));
-  const ValueId variance = rows->divide(total, rows->columns());
+  const ValueId variance =
+      centred ? rows->variance(rows->columns(), &y) : rows->mean(rows->mul(y, y));
   y = rows->mul(y, rows->unary("aten::rsqrt", rows->add(variance, eps)));
   if (weight != kNone) y = rows->mul(y, weight);
   if (bias != kNone) y = rows->plus(y, bias);

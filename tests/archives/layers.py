@@ -144,6 +144,23 @@ def norms():
 
 
 @archive
+def norms_of_equal_numbers():
+    """Rows without variance, whose mean is rounded: a norm multiplies what is left of them by 300 (group and instance
+    norms do in LibTorch, too)."""
+
+    def forward(x):
+        gain = torch.linspace(1, 3, 100)
+        return (
+            F.layer_norm(x, (100,), gain, gain),
+            F.layer_norm(x * 3 + 1, (100,)),
+            x.var(1),
+            (x - x[:, :1]) / (x.std(1, keepdim=True) + 1e-8),
+        )
+
+    return traced(Wrap(forward), torch.tensor([[0.3], [0.7], [1.1], [-2.7], [0.1], [17.3]]).expand(6, 100).contiguous())
+
+
+@archive
 def batch_norm_1d_statistics():
     return traced(with_random_statistics(nn.BatchNorm1d(5)), torch.randn(6, 5))
 

@@ -215,17 +215,23 @@ step 4: fused single_layer_norm_f32 over [100,64]
   %34: f32[2,50,1] = aten::sum.dim_IntList(%27, [2], true, none)
   %35: f32[2,50,1] = aten::div.Scalar(%34, 64.0)
   %36: f32[2,50,64] = aten::sub.Tensor(%27, %35, 1)
-  %37: f32[2,50,64] = aten::mul.Tensor(%36, %36)
-  %38: f32[2,50,1] = aten::sum.dim_IntList(%37, [2], true, none)
-  %39: f32[2,50,1] = aten::div.Scalar(%38, 64.0)
-  %40: f32[2,50,1] = aten::add.Scalar(%39, 1e-05, 1)
-  %41: f32[2,50,1] = aten::rsqrt(%40)
-  %42: f32[2,50,64] = aten::mul.Tensor(%36, %41)
-  %43: f32[2,50,64] = aten::mul.Tensor(%42, %3)
-  %44: f32[2,50,64] = aten::add.Tensor(%43, %3, 1)
+  %37: f32[2,50,1] = aten::sum.dim_IntList(%36, [2], true, none)
+  %38: f32[2,50,1] = aten::mul.Scalar(%37, 0.015625)
+  %39: f32[2,50,1] = aten::add.Tensor(%35, %38, 1)
+  %40: f32[2,50,64] = aten::sub.Tensor(%27, %39, 1)
+  %41: f32[2,50,64] = aten::mul.Tensor(%36, %36)
+  %42: f32[2,50,1] = aten::sum.dim_IntList(%41, [2], true, none)
+  %43: f32[2,50,1] = aten::div.Scalar(%42, 64.0)
+  %44: f32[2,50,1] = aten::mul.Tensor(%38, %38)
+  %45: f32[2,50,1] = aten::sub.Tensor(%43, %44, 1)
+  %46: f32[2,50,1] = aten::add.Scalar(%45, 1e-05, 1)
+  %47: f32[2,50,1] = aten::rsqrt(%46)
+  %48: f32[2,50,64] = aten::mul.Tensor(%40, %47)
+  %49: f32[2,50,64] = aten::mul.Tensor(%48, %3)
+  %50: f32[2,50,64] = aten::add.Tensor(%49, %3, 1)
   load  %27 in arena 76800..102400 {64,1}
   load  %3 in constant 2 {0,1}
-  store %44 in arena 0..25600 {64,1}
+  store %50 in arena 0..25600 {64,1}
 step 5: matmul_100x64x96
   %13: f32[2,50,96] = aten::linear(%12, %4, none)
   x in arena 0..25600 {64,1}
