@@ -278,3 +278,17 @@ def written_between_nested_concatenations():
         return torch.cat([inner, w], 1) + 1, x
 
     return traced(Wrap(forward), torch.randn(4, 8), torch.randn(4, 8), torch.randn(4, 16))
+
+
+@archive
+def added_to_by_a_reduction():
+    """A row's one thread writes where all threads of the row could read."""
+
+    def forward(x, y):
+        totals = torch.zeros(5, 3)
+        totals.select(1, 1).add_(x.amax(1))
+        place = totals[2].select(0, 1).add_(x.amax())
+        totals.narrow(0, 0, 1).mul_(y)
+        return totals, torch.minimum(place, x.sum())
+
+    return traced(Wrap(forward), torch.randn(5, 130), torch.randn(3))

@@ -148,6 +148,16 @@ TEST(Device, AllocationsDoNotTouch) {
   }
 }
 
+TEST(Device, WorkThatFailsWhileMemoryIsFreedIsReportedAfterwards) {
+  VirtualDevice device;
+  const auto module = device.load(image());
+  void* const y = device.allocate(4);
+  launch(&device, module.get(), "add_one", {1}, {32}, 0, y, 8);
+  device.release(y);
+  EXPECT_THROW(device.synchronize(cuda::Stream{}), Error);
+  device.synchronize(cuda::Stream{});
+}
+
 TEST(Device, CollectsReportsWhenAsked) {
   VirtualDevice device;
   device.collect_reports();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "tests/virtual_gpu/ptx.h"
 #include "torchweld/error.h"
@@ -97,6 +98,7 @@ VirtualDevice::~VirtualDevice() = default;
 
 /// Every call begins here.
 void VirtualDevice::enter() {
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   if (calls_until_failure_ < 0) return;
   if (calls_until_failure_-- == 0)
     throw Error(ErrorCode::kDevice, "the virtual GPU fails, as it was told to");
@@ -154,8 +156,15 @@ void VirtualDevice::run_until(const std::shared_ptr<Operation>& last) {
   }
 }
 
+/// Called by destructors: what fails is for the next call to say.
 void VirtualDevice::drain() {
-  while (!pending_.empty()) run_until(std::shared_ptr<Operation>(pending_.front()));
+  while (!pending_.empty()) {
+    try {
+      run_until(std::shared_ptr<Operation>(pending_.front()));
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
 }
 
 void VirtualDevice::copy(void* to, const void* from, int64_t bytes, cuda::Stream stream) {

@@ -2,6 +2,7 @@
 // unhelpful about order as the manual allows.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -90,6 +91,7 @@ class VirtualDevice : public cuda::Device {
   uint64_t random_;
   uint32_t launches_ = 0;
   int calls_until_failure_ = -1;
+  std::exception_ptr failure_;  ///< in drain()
 };
 
 }  // namespace torchweld::virtual_gpu

@@ -105,11 +105,13 @@ struct RowWalk {
     if constexpr (kPhase + 1 < Body::kPhases) run<kPhase + 1>();
   }
 
-  /// After the last phase: what is stored once a row.
+  /// After the last phase: what is stored once a row, by the one thread that still reads for it:
+  /// that may be where it is stored. The others have read what they need.
   INLINE void store_row() {
     if constexpr (Body::kStoresRow) {
+      if (!exists || group.rank() != 0) return;
       prepare<Body::kPhases>();
-      if (exists && group.rank() == 0) Body::store_row(a, row_offsets, row);
+      Body::store_row(a, row_offsets, row);
     }
   }
 };

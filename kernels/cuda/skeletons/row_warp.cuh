@@ -18,5 +18,6 @@ INLINE void row_warp(const typename Body::Args& a) {
   WarpGroup<kLanes> group;
   RowWalk<Body, WarpGroup<kLanes>, kVector, kTiles> walk(a, group, at, 0, a.length, exists);
   walk.run();
+  if constexpr (Body::kStoresRow) __syncwarp();
   walk.store_row();
 }
