@@ -16,7 +16,8 @@ void Context::fail(const Step& step, const std::string& what) const {
   const Node& node = plan_.graph.nodes[static_cast<size_t>(step.nodes[0])];
   std::vector<c10::IValue> operands;
   for_each_input(node, [&](ValueId id) { operands.emplace_back(tensor_of(id)); });
-  throw operator_error(node.op, node.source, operands, std::out_of_range(what));
+  const std::string& op = node.part_of.empty() ? node.op : node.part_of;
+  throw operator_error(op, node.source, operands, std::out_of_range(what));
 }
 
 void Context::run_by_index(const Step& step) {

@@ -5,6 +5,7 @@
 #include "fusion/affine_grid.h"
 #include "fusion/batch_norm.h"
 #include "fusion/by_index_nodes.h"
+#include "fusion/class_losses.h"
 #include "fusion/composite.h"
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
@@ -148,6 +149,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
          {row_nodes, composite_nodes, move_nodes, scatter_nodes, maxima_and_places}) {
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
+    if (auto nodes = class_loss_nodes(graph, node, target)) return nodes;
     if (!target.blas) return std::nullopt;
     auto nodes = einsum_nodes(graph, node, true);
     return nodes ? std::move(nodes) : product_of_copied_rows(graph, node, true);
@@ -163,6 +165,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
   if (!target.float_rows) return std::nullopt;
   auto nodes = row_nodes(graph, node);
   if (!nodes) nodes = composite_nodes(graph, node);
+  if (!nodes) nodes = class_loss_nodes(graph, node, target);
   if (!nodes) nodes = maximum_of_image(graph, node);
   if (!nodes) nodes = point_distances(graph, node);
   if (!nodes) return move_nodes(graph, node);

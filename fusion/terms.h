@@ -39,9 +39,34 @@ class Terms {
   Term sum_binary(const char* op, Term a, Term b) {
     return call(op, {tensor(a.id), tensor(b.id), {int64_t{1}}}, a, b);
   }
-  Term compared(const char* op, Term a, double b) {
+  Term compared(const char* op, Term a, double b) { return truth(op, {tensor(a.id), {b}}, a); }
+  Term equals(Term a, int64_t b) { return truth("aten::eq.Scalar", {tensor(a.id), {b}}, a); }
+  Term equals(Term a, Term b) {
+    std::vector<int64_t> sizes = broadcast(a, b);
+    return {this, r_.call("aten::eq.Tensor", {tensor(a.id), tensor(b.id)},
+                          r_.fresh(DType::kBool, std::move(sizes)))};
+  }
+  Term logical_not(Term a) { return truth("aten::logical_not", {tensor(a.id)}, a); }
+  /// In the dtype of `like`.
+  Term cast(Term a, Term like) {
+    return {this, r_.cast(a.id, r_.fresh(graph_.value(like.id).dtype, graph_.value(a.id).sizes))};
+  }
+  Term masked_fill(Term a, Term mask, Arg number) {
+    return {this, r_.like("aten::masked_fill.Scalar",
+                          {tensor(a.id), tensor(mask.id), std::move(number)}, a.id)};
+  }
+  /// 0, 1, ... , of the host and made once.
+  Term places(int64_t count) {
+    const Arg none;
     return {this,
-            r_.call(op, {tensor(a.id), {b}}, r_.fresh(DType::kBool, graph_.value(a.id).sizes))};
+            r_.setup("aten::arange", {{count}, {kLong}, none, none, none}, DType::kI64, {count})};
+  }
+  /// The elements of `table` that `index`, of as many dims, names along one of them.
+  Term gather(Term table, size_t dim, Term index) {
+    return {this,
+            r_.call("aten::gather",
+                    {tensor(table.id), {static_cast<int64_t>(dim)}, tensor(index.id), {false}},
+                    r_.fresh(graph_.value(table.id).dtype, graph_.value(index.id).sizes))};
   }
   Term where(Term condition, Term a, Term b) {
     return call("aten::where.self", {tensor(condition.id), tensor(a.id), tensor(b.id)}, a,
@@ -74,16 +99,27 @@ class Terms {
   }
 
  private:
+  static constexpr int64_t kLong = 4;  // c10::ScalarType
   static constexpr const char* kSum = "aten::sum.dim_IntList";
 
   static Arg tensor(ValueId id) { return {Arg::Tensor{id}}; }
 
-  Term call(const char* op, std::vector<Arg> args, Term a, Term b) {
+  Term truth(const char* op, std::vector<Arg> args, Term like) {
+    return {this,
+            r_.call(op, std::move(args), r_.fresh(DType::kBool, graph_.value(like.id).sizes))};
+  }
+
+  std::vector<int64_t> broadcast(Term a, Term b) const {
     std::vector<int64_t> sizes = graph_.value(a.id).sizes, other = graph_.value(b.id).sizes;
     if (sizes.size() < other.size()) std::swap(sizes, other);
     const size_t skip = sizes.size() - other.size();
     for (size_t d = 0; d < other.size(); ++d)
       sizes[skip + d] = sizes[skip + d] == 1 ? other[d] : sizes[skip + d];
+    return sizes;
+  }
+
+  Term call(const char* op, std::vector<Arg> args, Term a, Term b) {
+    std::vector<int64_t> sizes = broadcast(a, b);
     return {this, r_.call(op, std::move(args), r_.fresh(graph_.value(a.id).dtype, sizes))};
   }
 
@@ -104,6 +140,7 @@ inline Term operator-(Term a) { return a.terms->unary("aten::neg", a); }
 inline Term abs(Term a) { return a.terms->unary("aten::abs", a); }
 inline Term sqrt(Term a) { return a.terms->unary("aten::sqrt", a); }
 inline Term exp(Term a) { return a.terms->unary("aten::exp", a); }
+inline Term log(Term a) { return a.terms->unary("aten::log", a); }
 inline Term clamp_min(Term a, double b) { return a.terms->scalar("aten::clamp_min", a, b); }
 
 }  // namespace torchweld

@@ -92,6 +92,152 @@ def margins_of_rows():
     return loss(margin)
 
 
+def named_classes(function, classes, *positions):
+    """One archive of a loss of classes, alone and of positions, some of whose targets are ignored (3) by each reduction."""
+    shape = (5, *positions)
+    x, y = torch.randn(5, classes, *positions) * 3, torch.randint(0, classes, shape)
+    y[0], y[1, ...] = 3, 0
+    x[1, 1] = float("-inf")
+    x[2, 0] = float("nan")
+    x[3, 2] = float("inf")
+    x[4] = float("-inf")
+    weight = torch.rand(classes)
+
+    def forward(x, y, weight):
+        results = []
+        for dtype in DTYPES[:2]:
+            a, w = x.to(dtype), weight.to(dtype)
+            for reduction in REDUCTIONS:
+                for n in (slice(None), slice(0, 1), slice(0, 2), slice(1, 3), slice(3, None)):
+                    results += [function(a[n], y[n], None, r=reduction), function(a[n], y[n], w, r=reduction)]
+                results.append(function(a[:, ::2], y // 2, w[::2], r=reduction))
+        return tuple(results)
+
+    return traced(forward, x, y, weight)
+
+
+def cross_entropy(x, y, w, r):
+    return F.cross_entropy(x, y, w, ignore_index=3, reduction=r)
+
+
+def smooth_cross_entropy(x, y, w, r):
+    return F.cross_entropy(x, y, w, ignore_index=3, reduction=r, label_smoothing=0.2)
+
+
+def likelihood(x, y, w, r):
+    return F.nll_loss(x.tanh(), y, w, ignore_index=3, reduction=r)
+
+
+@archive
+def classes():
+    return named_classes(cross_entropy, 7)
+
+
+@archive
+def classes_of_positions():
+    return named_classes(cross_entropy, 35, 3, 2)
+
+
+@archive
+def smoothed_classes():
+    return named_classes(smooth_cross_entropy, 35)
+
+
+@archive
+def smoothed_classes_of_positions():
+    return named_classes(smooth_cross_entropy, 7, 6)
+
+
+@archive
+def likelihoods():
+    return named_classes(likelihood, 7)
+
+
+@archive
+def likelihoods_of_positions():
+    return named_classes(likelihood, 7, 2, 3, 2)
+
+
+@archive
+def classes_by_probability():
+    def forward(x, y, weight):
+        results = []
+        for dtype in DTYPES[:2]:
+            a, p, w = x.to(dtype), y.to(dtype).softmax(1), weight.to(dtype)
+            for r in REDUCTIONS:
+                for b, q, v in ((a, p, w), (a.transpose(1, 2), p.transpose(1, 2), w[:6]), (a[0, :, 0], p[0, :, 0], w)):
+                    results += [F.cross_entropy(b, q, reduction=r), F.cross_entropy(b, q, v, reduction=r, label_smoothing=0.3)]
+        return tuple(results)
+
+    x = torch.randn(4, 9, 6)
+    x[0, 1, 1], x[1, 2, 2], x[2, 3, 3] = float("inf"), float("-inf"), float("nan")
+    return traced(forward, x, torch.randn(4, 9, 6), torch.rand(9))
+
+
+@archive
+def class_of_one_sample():
+    """Without a batch, of many rows that stay whole, of halves and of nothing."""
+
+    def forward(x, y, weight):
+        one = [F.cross_entropy(x[0], y[0], weight, reduction=r, label_smoothing=0.1) for r in REDUCTIONS]
+        one += [F.nll_loss(x[1], y[1], reduction=r) for r in REDUCTIONS]
+        rest = F.cross_entropy(x[:0], y[:0]), F.cross_entropy(x.half(), y), F.nll_loss(x[:, :1], y * 0, reduction="none")
+        return tuple(one) + rest + (F.cross_entropy(x, y, ignore_index=5) * 2, F.cross_entropy(x[:, :1], y * 0))
+
+    return traced(forward, torch.randn(300, 20), torch.randint(0, 20, (300,)), torch.rand(20))
+
+
+@archive
+def classes_between_writes():
+    """What a loss reads is written before and after it."""
+
+    def forward(x, y):
+        x, y = x.clone(), y.clone()
+        x.mul_(2)
+        first = F.cross_entropy(x, y, reduction="none")
+        y.remainder_(3)
+        second = F.cross_entropy(x, y)
+        x[:, 0] = first
+        third = F.nll_loss(x, y)
+        x.zero_()
+        return first, second, third, x
+
+    return traced(forward, torch.randn(6, 5), torch.randint(0, 5, (6,)))
+
+
+def by_class(x, y, weight):
+    results = []
+    for dtype in DTYPES[:2]:
+        a, w = x.to(dtype), weight.to(dtype)
+        for r in REDUCTIONS:
+            results += [F.multi_margin_loss(a, y, reduction=r), F.multi_margin_loss(a, y, 2, 0.4, w, reduction=r)]
+            results += [F.multi_margin_loss(a.t()[:6], y[:6], weight=w, reduction=r), F.multi_margin_loss(a[2], y[2], reduction=r)]
+            results += [F.multi_margin_loss(a[:3], y[:3], reduction=r), F.multi_margin_loss(a[3:], y[3:], p=2, weight=w, reduction=r)]
+    return tuple(results)
+
+
+@archive
+def margins_of_classes():
+    x = torch.randn(6, 6)
+    x[3, 1], x[4, 2], x[5, 0] = float("inf"), float("-inf"), float("nan")
+    return traced(by_class, x, torch.randint(0, 6, (6,)), torch.rand(6))
+
+
+@archive
+def margins_of_many_classes():
+    return traced(by_class, torch.randn(40, 40), torch.randint(0, 6, (40,)), torch.rand(40))
+
+
+@archive
+def counts():
+    def poisson(a, b, r):
+        y = (b * 3).abs()
+        plain = F.poisson_nll_loss(a, y, reduction=r), F.poisson_nll_loss(a, y.round(), full=True, reduction=r)
+        return sum(plain) + F.poisson_nll_loss(y, y + 1, log_input=False, full=True, eps=1e-3, reduction=r)
+
+    return loss(poisson)
+
+
 @archive
 def rows_compared():
     def forward(x, y, z):
@@ -134,7 +280,8 @@ def broadcast():
     """A target of another shape, which is the model's mistake but has an answer."""
 
     def forward(x, y):
-        return F.mse_loss(x, y), F.l1_loss(x, y, reduction="sum"), F.huber_loss(x, y, reduction="none")
+        some = F.mse_loss(x, y), F.l1_loss(x, y, reduction="sum"), F.huber_loss(x, y, reduction="none")
+        return *some, F.poisson_nll_loss(x, y.abs(), full=True), F.poisson_nll_loss(y, x.abs(), reduction="sum")
 
     return traced(forward, torch.randn(4, 7), torch.randn(7))
 

@@ -69,6 +69,9 @@ INSTANTIATE_TEST_SUITE_P(
              "torch.embedding_bag(x, i, torch.tensor([0]), False, 1, False, None)[0] * 2", 0, 2},
         Case{"index_put_rows", "x.index_put([i, torch.zeros_like(i)], x[:2, 0]) + 1", -3, 2},
         Case{"index_put", "x.index_put([i], x[:2] * 2) + 1", -3, 2},
+        Case{"cross_entropy", "torch.cross_entropy_loss(x[:2], i, None, 1, 7, 0.1) * 2", 0, 1},
+        Case{"nll_loss", "torch.nll_loss_nd(x[:2], i, x[0]) * 2", 0, 1},
+        Case{"multi_margin_loss", "torch.multi_margin_loss(x[:2], i, 2, 0.5) * 2", 0, 1},
         Case{"scatter_reduce", "x.scatter_reduce(0, i[:, None], x, 'amax') + 1", 0, 2}),
     [](const auto& info) { return std::string(info.param.name); });
 
