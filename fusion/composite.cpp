@@ -94,6 +94,18 @@ Nodes kl_div(Composite& c) {
   return c.finish_loss(c.terms().binary("aten::xlogy.Tensor", target, target) - target * x, 2);
 }
 
+Nodes poisson_nll_loss(Composite& c) {
+  constexpr double kTwoPi = 6.283185307179586;
+  Terms& t = c.terms();
+  const Term x = c[0], target = c[1];
+  Term loss = flag_arg(c.node(), 2) ? exp(x) - target * x : x - target * log(x + c.number(4, 1e-8));
+  if (flag_arg(c.node(), 3)) {
+    const Term stirling = target * log(target) - target + log(target * kTwoPi) * 0.5;
+    loss = loss + t.masked_fill(stirling, t.compared("aten::le.Scalar", target, 1), {0.0});
+  }
+  return c.finish_loss(loss, 5);
+}
+
 Nodes soft_margin_loss(Composite& c) {
   return c.finish_loss(c.terms().unary("aten::log1p", exp(-c[0] * c[1])), 2);
 }
@@ -224,6 +236,7 @@ Rewrite find(const std::string& op) {
       {"aten::huber_loss", huber_loss},
       {"aten::binary_cross_entropy_with_logits", cross_entropy_of_logits},
       {"aten::kl_div", kl_div},
+      {"aten::poisson_nll_loss", poisson_nll_loss},
       {"aten::soft_margin_loss", soft_margin_loss},
       {"aten::hinge_embedding_loss", hinge_embedding_loss},
       {"aten::margin_ranking_loss", margin_ranking_loss},

@@ -30,6 +30,23 @@ TEST(Composite, ALossAndWhatComesBeforeItAreOneKernel) {
 )");
 }
 
+TEST(Composite, ALossOfCountsIsOneKernel) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: f32[4,30]):
+  %2: f32[4,30] = aten::poisson_nll_loss(%0, %1, true, false, 1e-08, 0)
+  return %2
+)"),
+            R"(kernel single_poisson_nll_loss_f32 rank 1
+  in0: f32[1]
+  in1: f32[1]
+  %0 = load f32 in0
+  %1 = load f32 in1
+  %2 = mul f32 %0 %1
+  %3 = exp f32 %1
+  %4 = sub f32 %3 %2
+  out0: f32[1] = %4
+)");
+}
+
 TEST(Composite, ADifferenceIsOfAnyType) {
   EXPECT_EQ(steps(R"(graph(%0: f16[4,30], %1: i8[4,30]):
   %2: f16[4,29] = aten::diff(%0, 1, 1, none, none)
