@@ -57,6 +57,19 @@ std::optional<std::vector<Node>> flat_repeat_interleave(Graph* graph, const Node
   return r.take();
 }
 
+/// Elements of the flat tensor, unless the copy that makes it flat is larger than they are.
+std::optional<std::vector<Node>> take(Graph* graph, const Node& node) {
+  const ValueId index = tensor_arg(node, 1);
+  if (index == kNone) return std::nullopt;
+  const Value &from = graph->value(tensor_arg(node, 0)), &out = graph->value(node.outputs[0]);
+  if (out.elements() == 0) return std::vector<Node>{};
+  if (!is_contiguous(from) && from.elements() > out.elements()) return std::nullopt;
+  Rewriter r(graph, node);
+  const ValueId x = flat(graph, &r, tensor_arg(node, 0));
+  r.call("aten::index.Tensor", {tensor(x), {Arg::TensorList{{index}}}}, node.outputs[0]);
+  return r.take();
+}
+
 /// A quarter turn is one flip, seen with the two dims exchanged; half a turn is two.
 std::optional<std::vector<Node>> rot90(Graph* graph, const Node& node) {
   const auto turns = int_arg(node, 1);
@@ -147,6 +160,7 @@ std::optional<std::vector<Node>> move_nodes(Graph* graph, const Node& node) {
   if (x == kNone || graph->value(x).opaque) return std::nullopt;
   if (node.op == "aten::roll") return flat_roll(graph, node);
   if (node.op == "aten::repeat_interleave.self_int") return flat_repeat_interleave(graph, node);
+  if (node.op == "aten::take") return take(graph, node);
   if (node.op == "aten::im2col") return windows_as_columns(graph, node);
   if (node.op == "aten::col2im") return fold_nodes(graph, node);
   if (node.op == "aten::rot90") return rot90(graph, node);

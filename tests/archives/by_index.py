@@ -33,6 +33,16 @@ def reads():
 
 
 @archive
+def taken():
+    def read(x, i):
+        y = x.permute(2, 0, 1)
+        a = x.take(i), y.take((i - 40).repeat(8, 5)), x.take(i[0, 0]), x[0].take(i.t() % 20)
+        return a + (x[:, ::2].take((i % 60).repeat(5, 2)), x[:0].take(i[:0]))
+
+    return each_dtype(read, torch.tensor([[30, 0, 119], [41, 1, 99]]), dtypes=[*DTYPES, torch.bool])
+
+
+@archive
 def rows_of_columns():
     """Indices that are columns of one tensor, and tables whose rows lie apart or across memory."""
 

@@ -61,6 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"index_select", "torch.index_select(x, 0, i) + 1", 0, 2},
         Case{"embedding", "torch.embedding(x, i) + 1", 0, 2},
         Case{"gather", "torch.gather(x, 1, i[:, None]) + 1", 0, 1},
+        Case{"take", "torch.take(x, i) + 1", -6, 5},
         Case{"one_hot", "torch.one_hot(i, 4) + 1", 0, 3},
         Case{"scatter_add", "x.scatter_add(0, i[:, None], x) + 1", 0, 2},
         Case{"scatter_value", "x.scatter(1, i[:, None], 7.0) + 1", 0, 1},
