@@ -7,6 +7,7 @@
 #include "fusion/by_index_nodes.h"
 #include "fusion/class_losses.h"
 #include "fusion/composite.h"
+#include "fusion/diagonals.h"
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
 #include "fusion/host_matmul.h"
@@ -150,6 +151,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
       if (auto nodes = rewrite(graph, node)) return nodes;
     }
     if (auto nodes = class_loss_nodes(graph, node, target)) return nodes;
+    if (auto nodes = diagonal_nodes(graph, node, target)) return nodes;
     if (!target.blas) return std::nullopt;
     auto nodes = einsum_nodes(graph, node, true);
     return nodes ? std::move(nodes) : product_of_copied_rows(graph, node, true);
@@ -163,6 +165,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
     if (auto nodes = product_of_copied_rows(graph, node, false)) return nodes;
   }
   if (!target.float_rows) return std::nullopt;
+  if (auto nodes = diagonal_nodes(graph, node, target)) return nodes;
   auto nodes = row_nodes(graph, node);
   if (!nodes) nodes = composite_nodes(graph, node);
   if (!nodes) nodes = class_loss_nodes(graph, node, target);

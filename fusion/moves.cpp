@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "fusion/diagonals.h"
 #include "fusion/node_args.h"
 
 namespace torchweld {
@@ -240,6 +241,10 @@ const IndexedRow* find_move(const std::string& op) {
       {"aten::one_hot", {takes_one_hot, emit_one_hot}},
       {"aten::select_scatter", {takes_slice, emit_slice, kFirst}},
       {"aten::slice_scatter", {takes_slice, emit_slice, kFirst}},
+      {"aten::diag", {takes_diagonal, emit_diagonal}},
+      {"aten::diagflat", {takes_diagonal, emit_diagonal}},
+      {"aten::diag_embed", {takes_diagonal, emit_diagonal}},
+      {"aten::diagonal_scatter", {takes_diagonal, emit_diagonal, kFirst}},
       {"aten::triu", {takes_triangle, emit_triangle, kFirst}},
       {"aten::tril", {takes_triangle, emit_triangle, kFirst}},
       {"aten::zeros", {takes_fill, emit_fill}},

@@ -7,6 +7,7 @@
 #include "fusion/byte_products.h"
 #include "fusion/complex_parts.h"
 #include "fusion/cudnn_conv.h"
+#include "fusion/diagonals.h"
 #include "fusion/epilogue.h"
 #include "fusion/masked_write.h"
 #include "fusion/merge_products.h"
@@ -52,6 +53,7 @@ Plan plan(Graph graph, const Target& target) {
   plan.recorded_nodes = static_cast<int>(graph.nodes.size());
   number(&graph);
   name_masked_writes(&graph);
+  name_diagonal_fills(&graph);
   functionalise(&graph);
   plan.recorded_values = static_cast<ValueId>(graph.values.size());
   drop_views(&graph);

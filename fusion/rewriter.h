@@ -9,11 +9,30 @@
 
 namespace torchweld {
 
-/// A floating dtype as c10::ScalarType numbers it.
+/// A dtype as c10::ScalarType numbers it.
 inline int64_t scalar_type_number(DType dtype) {
-  if (dtype == DType::kF16) return 5;
-  if (dtype == DType::kBF16) return 15;
-  return dtype == DType::kF64 ? 7 : 6;
+  switch (dtype) {
+    case DType::kU8:
+      return 0;
+    case DType::kI8:
+      return 1;
+    case DType::kI16:
+      return 2;
+    case DType::kI32:
+      return 3;
+    case DType::kI64:
+      return 4;
+    case DType::kF16:
+      return 5;
+    case DType::kF64:
+      return 7;
+    case DType::kBool:
+      return 11;
+    case DType::kBF16:
+      return 15;
+    default:
+      return 6;
+  }
 }
 
 /// New values are dense; new nodes carry the composite's source line and stand for what it stands

@@ -114,6 +114,46 @@ def fills():
 
 
 @archive
+def diagonals():
+    def move(x):
+        line, matrix = x[0, 0, 0], x[0, :, :, 1]
+        a = torch.diag(line), torch.diag(line, 2), torch.diag(matrix), torch.diag(matrix.t(), -1), torch.diag(matrix, 9)
+        b = torch.diagflat(line, -1), torch.diag_embed(x), torch.diag_embed(x[0], -2, 0, 2), torch.diag_embed(line, 1, -1, -2)
+        c = torch.diagonal_scatter(matrix, line[:3]), torch.diagonal_scatter(x, x[:, 0, :, :2], 1, -1, 1)
+        return a + b + c + (torch.diagonal_scatter(matrix.t(), line[:3], -1), torch.diagonal_scatter(matrix, line[:0], 20))
+
+    return each_dtype(move)
+
+
+@archive
+def diagonals_of_kernels():
+    def forward(x, y):
+        square = (x @ y).relu()
+        sums = torch.trace(square), torch.trace(square.t() * 2), torch.trace(x), torch.trace(y.double()) + 1
+        return sums + (torch.diag(square).exp(), torch.diag(x.sum(1)) * 2 + square, torch.diagonal_scatter(square, x[:, 0]).sum(0))
+
+    return traced(forward, torch.randn(6, 9), torch.randn(9, 6))
+
+
+@archive
+def diagonals_filled():
+    """In place, between readers: of what the model makes and of views of it."""
+
+    def fill(x):
+        y = x[0].clone()
+        first = y.sum((0, 1))
+        y[:, :, 0].fill_diagonal_(2)
+        second, cube = y.flip(0), x[1, :2, :2, :2].clone()
+        y[1].t().fill_diagonal_(3, wrap=True)
+        cube.fill_diagonal_(1)
+        third = cube.flip(1)
+        cube.add_(cube).transpose(0, 2)[1].fill_diagonal_(0)
+        return first, second, y, cube, third
+
+    return each_dtype(fill)
+
+
+@archive
 def fused_moves():
     """Each with pointwise operators before and after it."""
 
