@@ -20,6 +20,19 @@
 #include "torchweld/error.h"
 
 namespace torchweld {
+namespace {
+
+/// Whether the elements are where the recording has them: strides of dims of one element say
+/// nothing of that.
+bool lies_as(const at::Tensor& tensor, const Value& recorded) {
+  if (tensor.sizes() != c10::IntArrayRef(recorded.sizes)) return false;
+  for (size_t d = 0; d < recorded.sizes.size() && tensor.numel() > 0; ++d) {
+    if (recorded.sizes[d] != 1 && tensor.strides()[d] != recorded.strides[d]) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
   const Graph& graph = plan_.graph;
@@ -313,8 +326,8 @@ void Context::take_results(const Step& step, const Node& node) {
     if (id == kNone || !tensor.defined()) return;
     const Value& v = plan_.graph.value(id);
     const size_t s = static_cast<size_t>(v.storage);
-    if (tensor.sizes() != c10::IntArrayRef(v.sizes) ||
-        (tensor.strides() != c10::IntArrayRef(v.strides) && tensor.numel() > 0)) {
+    const bool lies = lies_as(tensor, v);
+    if (!lies) {
       const bool may_differ =
           plan_.graph.ending.kind == Ending::Kind::kDynamicShape && &step == &plan_.steps.back();
       if (!may_differ)
@@ -322,11 +335,14 @@ void Context::take_results(const Step& step, const Node& node) {
                                        node.source, describe(tensor),
                                        torchweld::describe(plan_.graph, id)));
     }
-    values_[static_cast<size_t>(id)] = tensor;
+    // With the recorded strides of single elements too: operators after it choose layouts by them.
+    const int64_t start = (tensor.storage_offset() - v.offset) * size_of(v.dtype);
+    const bool restrides =
+        lies && tensor.numel() > 0 && tensor.strides() != c10::IntArrayRef(v.strides);
+    values_[static_cast<size_t>(id)] = restrides ? view_over(tensor, v, start) : tensor;
     if (plan_.buffers[s].kind != Buffer::Kind::kEager) return;
     holders_[s] = tensor;
-    bases_[s] = static_cast<char*>(tensor.storage().mutable_data());
-    bases_[s] += (tensor.storage_offset() - v.offset) * size_of(v.dtype);
+    bases_[s] = static_cast<char*>(tensor.storage().mutable_data()) + start;
   };
   for (const c10::IValue& v : stack_) for_each_tensor(v, take);
 }

@@ -292,3 +292,16 @@ def added_to_by_a_reduction():
         return totals, torch.minimum(place, x.sum())
 
     return traced(Wrap(forward), torch.randn(5, 130), torch.randn(3))
+
+
+@archive
+def strides_of_single_elements():
+    """LibTorch's results follow an operand's strides where they say nothing, too; the call has written by then."""
+
+    def forward(x, y):
+        x.narrow(1, 0, 1).mul_(2)
+        row = (y * 2)[::2].add_(x[:1])
+        values, places = row.sort(0)
+        return values.tanh() + 1, places, row + values.square()
+
+    return traced(Wrap(forward), torch.randn(3, 5), torch.randn(2, 5))

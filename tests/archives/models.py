@@ -149,3 +149,19 @@ def with_random_statistics(model):
             module.weight.uniform_(0.8, 1.2)
             module.bias.uniform_(-0.1, 0.1)
     return model.eval()
+
+
+def with_statistics_of(model, *inputs):
+    """Batch norm as after training on these inputs: what goes through it keeps differing from place to place."""
+
+    def keep(module, args):
+        module.running_mean.copy_(args[0].mean((0, 2, 3)))
+        module.running_var.copy_(args[0].var((0, 2, 3), correction=0) + 0.01)
+
+    model.eval()
+    hooks = [m.register_forward_pre_hook(keep) for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    with torch.no_grad():
+        model(*inputs)
+    for hook in hooks:
+        hook.remove()
+    return model
