@@ -1,5 +1,4 @@
-// The loops around a body: rows, the passes over a row, loops within it, whole vectors several at a
-// time, and the rest of a row.
+// The loops around a body: rows, passes over one, loops within it, vectors, and the rest of a row.
 #include "kernels/x86/generator.h"
 
 #include <array>
@@ -122,11 +121,11 @@ class Generator {
     store(times, true);
   }
 
-  /// The loops of a row from `level` on. Sums across memory are long chains, so they are taken in
-  /// blocks, as LibTorch does.
+  /// The loops of a row from `level` on. Sums across memory are long chains: they come in blocks.
   void nest(int level, const std::function<void()>& inside) {
     if (level == walk_.nest()) return inside();
     const bool in_blocks = walk_.across && level + 1 == walk_.nest() && reductions_.has_blocks();
+    const bool is_part = in_blocks && level > 0;
     const aj::Gp left = cc_.newInt64(), block = cc_.newInt64();
     const asmjit::Label next_block = cc_.newLabel(), next = cc_.newLabel();
     loops_[static_cast<size_t>(level)] = cc_.newInt64();
@@ -135,20 +134,21 @@ class Generator {
     cc_.mov(left, operands_.field(offsetof(LaunchArgs, nest), static_cast<size_t>(level)));
     if (in_blocks) {
       cc_.bind(next_block);
-      cc_.mov(block, kSumBlock);
+      cc_.mov(block, RowReductions::kSumBlock);
       cc_.cmp(left, block);
       cc_.cmovl(block, left);
       cc_.sub(left, block);
     } else {
       cc_.mov(block, left);
     }
+    if (is_part) reductions_.begin_part(block);
     cc_.bind(next);
     nest(level + 1, inside);
     operands_.next(level);
     cc_.inc(at);
     cc_.dec(block);
     cc_.jnz(next);
-    if (in_blocks) end_block(left, next_block);
+    if (in_blocks) end_block(left, next_block, is_part);
     operands_.rewind(level);
   }
 
@@ -161,21 +161,24 @@ class Generator {
     if (walk_.across || !reductions_.has_blocks()) return block_of_lanes(vectors);
     const aj::Gp behind = cc_.newInt64();
     const asmjit::Label next = cc_.newLabel();
+    const bool cascades = reductions_.has_cascades(), is_part = walk_.nest() > 0 && !cascades;
     cc_.mov(behind, left_);
     cc_.bind(next);
-    cc_.mov(left_, reductions_.has_cascades() ? EmittedCascade::kBlock : kLaneBlock);
+    cc_.mov(left_, cascades ? EmittedCascade::kBlock : RowReductions::kLaneBlock);
     cc_.cmp(behind, left_);
     cc_.cmovl(left_, behind);
     cc_.sub(behind, left_);
+    if (is_part) reductions_.begin_part(left_);
     block_of_lanes(vectors);
-    end_block(behind, next);
+    end_block(behind, next, is_part);
   }
 
-  void end_block(const aj::Gp& behind, const asmjit::Label& next) {
+  void end_block(const aj::Gp& behind, const asmjit::Label& next, bool is_part) {
     const asmjit::Label done = cc_.newLabel();
+    if (is_part) reductions_.end_part(spot_.index);
     cc_.test(behind, behind);
     cc_.jz(done);
-    reductions_.end_block(spot_.index);
+    if (!is_part) reductions_.end_block(spot_.index);
     cc_.jmp(next);
     cc_.bind(done);
   }
@@ -339,9 +342,6 @@ class Generator {
       }
     }
   }
-
-  // Elements of a chain, and of all the chains that lie in lanes; whole numbers of vectors.
-  static constexpr int kSumBlock = 256, kLaneBlock = 8192;
 
   aj::Compiler& cc_;
   const KernelSpec& spec_;

@@ -13,6 +13,8 @@ void RowReductions::start(const std::vector<int>& steps, int times,
   totals_.clear();
   cascades_.clear();
   numbers_.clear();
+  in_block_ = v_.cc.newInt64();
+  v_.cc.xor_(in_block_.r32(), in_block_.r32());
   for (const int step : steps) {
     if (columns && inst(step).prim == Prim::kSum && at(step).order == SumOrder::kCascade) {
       cascades_.try_emplace(step, v_, *columns);
@@ -102,6 +104,17 @@ void RowReductions::end_block(const aj::Gp& index) {
       v_.cc.emit(ins::kIdVxorps, vectors[i], vectors[i], vectors[i]);
     }
   }
+}
+
+void RowReductions::begin_part(const aj::Gp& elements) { v_.cc.add(in_block_, elements); }
+
+void RowReductions::end_part(const aj::Gp& index) {
+  const asmjit::Label goes_on = v_.cc.newLabel();
+  v_.cc.cmp(in_block_, across_ ? kSumBlock : kLaneBlock);
+  v_.cc.jl(goes_on);
+  end_block(index);
+  v_.cc.xor_(in_block_.r32(), in_block_.r32());
+  v_.cc.bind(goes_on);
 }
 
 /// With all its blocks.

@@ -21,6 +21,9 @@ namespace torchweld::x86 {
 ///           the row. A NaN is the result of kLargest and kSmallest.
 class RowReductions {
  public:
+  // Elements of a block, of one chain or of all the chains that lie in lanes; whole vectors.
+  static constexpr int kSumBlock = 256, kLaneBlock = 2048;
+
   /// `across`: each lane is a row of its own.
   RowReductions(const Lanes& lanes, const Program& program, bool across)
       : v_(lanes), program_(program), across_(across) {}
@@ -42,6 +45,10 @@ class RowReductions {
   bool has_blocks() const { return !totals_.empty() || has_cascades(); }
   bool has_cascades() const { return !cascades_.empty(); }
   void end_block(const aj::Gp& index);
+  /// For rows that are nests of short ones: `elements` are summed next, and where a block has
+  /// enough by then, it ends.
+  void begin_part(const aj::Gp& elements);
+  void end_part(const aj::Gp& index);
   /// After the pass over rows of `columns` elements: the result in every lane.
   Reg finish(int step, const aj::Mem& columns);
   /// After the pass, where lanes are rows: the results of one vector.
@@ -77,6 +84,7 @@ class RowReductions {
   std::map<int, std::vector<aj::Vec>> partial_;  // by step, then vector
   std::map<int, std::vector<aj::Vec>> totals_;   // of sums, of the blocks that have ended
   std::map<int, EmittedCascade> cascades_;
+  aj::Gp in_block_;                  // elements, for begin_part
   std::map<int, aj::KReg> numbers_;  // see notes_numbers
 };
 

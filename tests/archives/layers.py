@@ -161,6 +161,19 @@ def norms_of_equal_numbers():
 
 
 @archive
+def norms_of_many_numbers():
+    """Half of them are equal, so that rounding errs one way in long chains of sums; operands keep their rows in parts."""
+
+    def forward(x, y, gain):
+        return (
+            F.group_norm(F.relu(x), 2, gain[:48], gain[48:]),
+            (F.relu(y) * gain[:24].view(24, 1, 1)).var((0, 1)),
+        )
+
+    return traced(Wrap(forward), torch.randn(1, 48, 56, 56), torch.randn(24, 500, 32), torch.rand(96))
+
+
+@archive
 def batch_norm_1d_statistics():
     return traced(with_random_statistics(nn.BatchNorm1d(5)), torch.randn(6, 5))
 
