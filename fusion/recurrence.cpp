@@ -11,9 +11,9 @@ namespace {
 
 constexpr int64_t kMostNodes = 4096;  // planned in 0.2 s; the time grows with the square
 
-std::vector<Node> cell_nodes(Graph* graph, const Node& node, Gates gates) {
+std::vector<Node> cell_nodes(Graph* graph, const Node& node, Gates gates, bool widens) {
   Rewriter r(graph, node);
-  RecurrentSteps steps(graph, gates, &r);
+  RecurrentSteps steps(graph, gates, widens, &r);
   const RecurrentWeights w{node.args[2], node.args[3], node.args[4], node.args[5], {}};
   RecurrentState out{node.outputs[0]};
   if (gates == Gates::kLstm) out.c = node.outputs[1];
@@ -29,7 +29,7 @@ class Layers {
         call_(call),
         end_{node.outputs[1], node.outputs.size() > 2 ? node.outputs[2] : kNone},
         r_(graph, node),
-        steps_(graph, call.kind.gates, &r_) {}
+        steps_(graph, call.kind.gates, /*widens=*/true, &r_) {}
 
   std::vector<Node> run() {
     ValueId x = time_major(tensor_arg(node_, 0));
@@ -75,7 +75,13 @@ class Layers {
     }
     if (is_end_alone) return;
     r_.store(state.h, end.h);
-    if (state.c != kNone) r_.store(state.c, end.c);
+    if (state.c != kNone) r_.store(narrow(state.c, end.c), end.c);
+  }
+
+  ValueId narrow(ValueId id, ValueId as) {
+    const DType type = graph_.value(as).dtype;
+    const Value& v = graph_.value(id);
+    return v.dtype == type ? id : r_.cast(id, r_.fresh(type, v.sizes));
   }
 
   Graph& graph_;
@@ -86,10 +92,15 @@ class Layers {
   RecurrentSteps steps_;
 };
 
+/// Whether LibTorch's layers and cells there are one call, which rounds once.
+bool has_library_layers(const Target& target) {
+  return target.rounding != Rounding::kExact && target.rows && target.blas;
+}
+
 /// The call, if the target takes its steps one by one.
 std::optional<RecurrentCall> call_to_unroll(const Graph& graph, const Node& node,
                                             const Target& target) {
-  if (target.rounding == Rounding::kExact || !target.rows || !target.blas) return std::nullopt;
+  if (!has_library_layers(target)) return std::nullopt;
   return recurrent_call(graph, node);
 }
 
@@ -99,7 +110,7 @@ std::optional<std::vector<Node>> recurrence_nodes(Graph* graph, const Node& node
                                                   const Target& target) {
   const RecurrentKind* kind = recurrent_kind(node);
   if (kind != nullptr && kind->is_cell && is_plain_cell(*graph, node))
-    return cell_nodes(graph, node, kind->gates);
+    return cell_nodes(graph, node, kind->gates, has_library_layers(target));
   const auto call = call_to_unroll(*graph, node, target);
   if (!call || call->nodes() > kMostNodes) return std::nullopt;
   return Layers(graph, node, *call).run();

@@ -189,3 +189,29 @@ def gru_longer_than_it_unrolls():
 @archive
 def lstm_of_an_empty_batch():
     return traced(nn.LSTM(4, 6, batch_first=True), torch.randn(0, 5, 4))
+
+
+def of_halves(dtype):
+    """Layers whose state is rounded once a step, an LSTM's cell once a call, a projection and both directions among them."""
+
+    class Layers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(24, 40, 2, batch_first=True)
+            self.both = nn.LSTM(24, 20, bidirectional=True, proj_size=12)
+            self.gru, self.rnn = nn.GRU(24, 40), nn.RNN(24, 40)
+
+        def forward(self, x):
+            return self.lstm(x), self.both(x), self.gru(x), self.rnn(x)
+
+    return traced(Layers().to(dtype), torch.randn(5, 20, 24).to(dtype))
+
+
+@archive
+def layers_of_bfloat16():
+    return of_halves(torch.bfloat16)
+
+
+@archive
+def layers_of_float16():
+    return of_halves(torch.float16)
