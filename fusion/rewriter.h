@@ -26,6 +26,8 @@ inline int64_t scalar_type_number(DType dtype) {
       return 5;
     case DType::kF64:
       return 7;
+    case DType::kC64:
+      return 9;
     case DType::kBool:
       return 11;
     case DType::kBF16:

@@ -57,9 +57,9 @@ class Terms {
   }
   /// 0, 1, ... , of the host and made once.
   Term places(int64_t count) {
-    const Arg none;
+    const Arg none, type{scalar_type_number(DType::kI64)};
     return {this,
-            r_.setup("aten::arange", {{count}, {kLong}, none, none, none}, DType::kI64, {count})};
+            r_.setup("aten::arange", {{count}, type, none, none, none}, DType::kI64, {count})};
   }
   /// The elements of `table` that `index`, of as many dims, names along one of them.
   Term gather(Term table, size_t dim, Term index) {
@@ -99,7 +99,6 @@ class Terms {
   }
 
  private:
-  static constexpr int64_t kLong = 4;  // c10::ScalarType
   static constexpr const char* kSum = "aten::sum.dim_IntList";
 
   static Arg tensor(ValueId id) { return {Arg::Tensor{id}}; }
