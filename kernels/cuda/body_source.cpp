@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/expression.h"
+#include "kernels/cuda/needs.h"
 
 namespace torchweld::cuda {
 namespace {
@@ -81,13 +82,14 @@ std::string BodySource::row_types_text() const {
 // What happens to a row between phases and after the last.
 std::string BodySource::row_steps_text() const {
   ByPhase values(phases_.count + 1), each(phases_.count), finish(phases_.count);
+  const std::vector<int> due = due_in(spec_, phases_);
   for (size_t i = 0; i < spec_.body.size(); ++i) {
     const int ready = phases_.ready[i];
     if (is_reduction(spec_.body[i].prim)) {
       each.add(ready - 1, fmt::format("visit(r.v{});", i));
       finish.add(ready - 1, fmt::format("row.v{} = acc.v{}.result();", i, i));
     } else if (is_row_value(i)) {
-      values.add(ready, instruction_text(i, true));
+      values.add(due[i], instruction_text(i, true));
     }
   }
   std::string stores;

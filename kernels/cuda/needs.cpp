@@ -1,5 +1,7 @@
 #include "kernels/cuda/needs.h"
 
+#include <algorithm>
+
 #include "kernels/cuda/schedule.h"
 
 namespace torchweld::cuda {
@@ -27,6 +29,23 @@ std::vector<bool> needed_in(const KernelSpec& spec, const Phases& phases, int ph
     for (const int16_t arg : inst.args) want(arg);
   }
   return needed;
+}
+
+std::vector<int> due_in(const KernelSpec& spec, const Phases& phases) {
+  std::vector<int> due(spec.body.size(), phases.count);
+  for (int phase = phases.count; phase-- > 0;) {
+    const std::vector<bool> needed = needed_in(spec, phases, phase);
+    for (size_t i = 0; i < due.size(); ++i) {
+      if (needed[i]) due[i] = phase;
+    }
+  }
+  for (size_t i = spec.body.size(); i-- > 0;) {
+    if (!phases.per_row[i] || is_reduction(spec.body[i].prim)) continue;
+    for (const int16_t arg : spec.body[i].args) {
+      if (arg >= 0) due[static_cast<size_t>(arg)] = std::min(due[static_cast<size_t>(arg)], due[i]);
+    }
+  }
+  return due;
 }
 
 unsigned phases_of_load(const KernelSpec& spec, const Phases& phases, size_t load) {

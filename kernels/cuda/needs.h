@@ -11,6 +11,10 @@ namespace torchweld::cuda {
 /// the row are known before and carry nothing further.
 std::vector<bool> needed_in(const KernelSpec& spec, const Phases& phases, int phase);
 
+/// By instruction, for values of the row: the first phase whose pass needs it, phases.count if only
+/// what is stored once a row does. Computed no sooner, it takes no register in the passes before.
+std::vector<int> due_in(const KernelSpec& spec, const Phases& phases);
+
 /// Bit p: a pass of phase p reads this load at the elements' own places.
 unsigned phases_of_load(const KernelSpec& spec, const Phases& phases, size_t load);
 
