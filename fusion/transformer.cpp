@@ -211,20 +211,22 @@ class Layer {
   const Target& target_;
 };
 
-/// A dense float32 tensor of three dims in, one of the same shape out.
-bool is_plain(const Graph& graph, const Node& node) {
+/// A dense tensor of three dims in, one of the same shape out. On CUDA halves stay LibTorch's,
+/// whose attention multiplies them on tensor cores.
+bool is_plain(const Graph& graph, const Node& node, const Target& target) {
   const ValueId x = tensor_arg(node, 0), out = node.outputs.empty() ? kNone : node.outputs[0];
   if (x == kNone || out == kNone || graph.value(x).opaque || graph.value(out).opaque) return false;
   const Value& in = graph.value(x);
   const Value& made = graph.value(out);
-  return in.dtype == DType::kF32 && in.sizes.size() == 3 && made.sizes == in.sizes &&
+  return (in.dtype == DType::kF32 || (is_half(in.dtype) && target.hand_kernels)) &&
+         in.sizes.size() == 3 && made.sizes == in.sizes &&
          made.strides == contiguous_strides(made.sizes) && in.elements() > 0;
 }
 
 std::optional<std::vector<Node>> parts_of(Graph* graph, const Node& node, const Target& target) {
   const bool layer = node.op == "aten::_transformer_encoder_layer_fwd";
   if (!layer && node.op != "aten::_native_multi_head_attention") return std::nullopt;
-  if (!is_plain(*graph, node)) return std::nullopt;
+  if (!is_plain(*graph, node, target)) return std::nullopt;
   const int64_t heads = int_arg(node, layer ? 2 : 4).value_or(0);
   if (heads <= 0) return std::nullopt;
   Layer made(graph, node, target);

@@ -228,6 +228,24 @@ def encoder_layers():
 
 
 @archive
+def encoder_layers_of_halves():
+    class Encodes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            layers = {"batch_first": True, "dropout": 0.0}
+            self.first = nn.TransformerEncoderLayer(48, 4, 96, activation="gelu", norm_first=True, **layers).bfloat16()
+            self.second = nn.TransformerEncoderLayer(64, 2, 96, **layers).half()
+
+        def forward(self, x, y, mask, padding):
+            return self.first(x), self.second(y), self.second(y, src_mask=mask), self.second(y, src_key_padding_mask=padding)
+
+    mask = torch.triu(torch.full((9, 9), -math.inf), 1).half()
+    padding = torch.zeros(3, 9, dtype=torch.bool)
+    padding[1, 4:] = True
+    return traced(Encodes(), torch.randn(2, 7, 48).bfloat16(), torch.randn(3, 9, 64).half(), mask, padding)
+
+
+@archive
 def encoder_layer_with_padding():
     def forward(x, padding, *weights):
         layer = torch._transformer_encoder_layer_fwd

@@ -18,6 +18,7 @@ const std::map<std::string, int>& expected_kernels() {
       {"attention/cross_attention", 1},
       {"attention/encoder_layer_with_padding", 1},
       {"attention/encoder_layers", 2},
+      {"attention/encoder_layers_of_halves", 0},
       {"attention/few_queries", 5},
       {"attention/finite_fill_with_empty_rows", 1},
       {"attention/gpt2_where", 1},

@@ -54,7 +54,7 @@ TEST(Transformer, NormsComeFirstWhereTheLayerSaysSo) {
             "single_gelu_f32\nmatmul_10x96x64_f32_add\n");
 }
 
-TEST(Transformer, HalvesAndMasksOfOtherDimsStayLibTorchs) {
+TEST(Transformer, HalvesOnCudaAndMasksOfOtherDimsStayLibTorchs) {
   const std::string whole = "aten::_transformer_encoder_layer_fwd\n";
   EXPECT_EQ(names(layer("f16", false, false, "none", "none")), whole);
   EXPECT_EQ(names(layer("f32", false, false, "%11", "0")), whole);
@@ -70,6 +70,15 @@ TEST(Transformer, OnTheHostAttentionIsLibTorchsAndMasksKeepTheLayerWhole) {
             "fused_add_layer_norm_f32\n");
   EXPECT_EQ(names(layer("f32", true, false, "%11", "1"), host),
             "aten::_transformer_encoder_layer_fwd\n");
+}
+
+TEST(Transformer, HalvesOnTheHostAreTakenApart) {
+  Target host = target();
+  host.float_rows = host.hand_kernels = true;
+  host.attention = &kPlannedAttention;
+  EXPECT_EQ(names(layer("bf16", true, false, "none", "none"), host),
+            "aten::linear\nattention_2x2x5x5x32_bf16\naten::linear\nfused_add_layer_norm_bf16\n"
+            "aten::linear\nsingle_gelu_bf16\naten::linear\nfused_add_layer_norm_bf16\n");
 }
 
 TEST(Transformer, AttentionWhoseWeightsLeaveStaysLibTorchs) {
