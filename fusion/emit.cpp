@@ -43,6 +43,8 @@ struct Reason {
   std::string_view reason;
 };
 
+constexpr std::string_view kShapeFromData = "the shape of its result follows from data";
+
 const std::vector<Reason> kReasons = {
     {{"aten::topk", "aten::sort", "aten::argsort", "aten::kthvalue", "aten::median", "aten::mode",
       "aten::quantile", "aten::searchsorted", "aten::bucketize"},
@@ -55,8 +57,9 @@ const std::vector<Reason> kReasons = {
       "aten::scatter_add", "aten::scatter_reduce"},
      "writes where data says, and LibTorch checks that it is in range"},
     {{"aten::nonzero", "aten::where", "aten::masked_select", "aten::unique_consecutive",
+      "aten::_unique2", "aten::unique_dim", "aten::argwhere", "aten::bincount",
       "aten::repeat_interleave"},
-     "the shape of its result follows from data"},
+     kShapeFromData},
     {{"aten::_pack_padded_sequence", "aten::_pad_packed_sequence"},
      "its rows follow from lengths that are data"},
 };
@@ -269,17 +272,27 @@ class Emitter {
   std::string why_eager(const Node& node, const std::string& why) const {
     if (node.reads_host) return "gives the host a value that depends on tensor data";
     if (node.draws) return "draws random numbers, which have to come in LibTorch's order";
-    if (!why.empty() && why != kNotPointwise) return why;
+    if (!why.empty() && why != kNoKernel) return why;
     if (target_.rows) {
       if (std::string reason = why_no_scatter(graph_, node); !reason.empty()) return reason;
     }
+    if (indexes_by_truth(node)) return std::string(kShapeFromData);
     const std::string base = node.op.substr(0, node.op.find('.'));
     for (const auto& [names, reason] : kReasons) {
       for (const std::string_view name : names) {
         if (base == name || base == std::string(name) + "_") return std::string(reason);
       }
     }
-    return why.empty() ? kNotPointwise : why;
+    return why.empty() ? kNoKernel : why;
+  }
+
+  bool indexes_by_truth(const Node& node) const {
+    if (node.op != "aten::index.Tensor" || node.args.size() < 2) return false;
+    const auto* indices = std::get_if<Arg::TensorList>(&node.args[1].value);
+    return indices != nullptr &&
+           std::any_of(indices->ids.begin(), indices->ids.end(), [&](ValueId id) {
+             return id != kNone && graph_.value(id).dtype == DType::kBool;
+           });
   }
 
   bool small_sums(NodeId n, Step* step) const {

@@ -42,11 +42,25 @@ bool is_library_op(const std::string& op) {
                                                         "aten::stft",
                                                         "aten::istft",
                                                         "aten::cholesky_solve",
+                                                        "aten::det",
+                                                        "aten::inverse",
                                                         "aten::linalg_cholesky",
+                                                        "aten::linalg_det",
+                                                        "aten::linalg_eigh",
+                                                        "aten::linalg_eigvalsh",
                                                         "aten::linalg_inv",
+                                                        "aten::linalg_lstsq",
+                                                        "aten::linalg_lu",
+                                                        "aten::linalg_lu_factor",
+                                                        "aten::linalg_lu_solve",
+                                                        "aten::linalg_qr",
+                                                        "aten::linalg_slogdet",
                                                         "aten::linalg_solve",
-                                                        "aten::linalg_solve_triangular"};
+                                                        "aten::linalg_solve_triangular",
+                                                        "aten::linalg_svd",
+                                                        "aten::linalg_svdvals"};
   static const std::unordered_set<std::string> transforms = {"fft", "fft2", "fftn"};
+  if (op.starts_with("torchvision::") || op.starts_with("torchaudio::")) return true;
   const std::string base = op.substr(0, op.find('.'));
   constexpr std::string_view kTransform = "aten::fft_";
   if (!base.starts_with(kTransform)) return names.contains(base);

@@ -1,5 +1,6 @@
 // Operators whose right place is a tuned library: LibTorch hands them to oneDNN, MKL (products,
-// Fourier transforms, LAPACK), cuDNN or cuBLAS.
+// Fourier transforms, LAPACK), cuDNN or cuBLAS. torchvision's and torchaudio's are functions that
+// come with the loader.
 #pragma once
 
 #include <string>

@@ -13,6 +13,12 @@ inline const Arg* arg_at(const Node& node, size_t i) {
   return i < node.args.size() ? &node.args[i] : nullptr;
 }
 
+/// None, or not given.
+inline bool is_none(const Node& node, size_t i) {
+  const Arg* arg = arg_at(node, i);
+  return arg == nullptr || arg->is_none();
+}
+
 /// kNone where the argument is no tensor.
 inline ValueId tensor_arg(const Node& node, size_t i) {
   const Arg* arg = arg_at(node, i);

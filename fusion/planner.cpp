@@ -16,6 +16,7 @@
 #include "fusion/passes.h"
 #include "fusion/plain_operands.h"
 #include "fusion/product_types.h"
+#include "fusion/spellings.h"
 #include "fusion/spread_concatenations.h"
 #include "fusion/tails.h"
 #include "fusion/transformer.h"
@@ -59,6 +60,7 @@ Plan plan(Graph graph, const Target& target) {
   drop_views(&graph);
   hide(target.whole, &graph);
   number_paddings(&graph);
+  respell(&graph);
   plain_operands(&graph);
   complex_parts(&graph);
   expand_transformers(&graph, target);

@@ -44,7 +44,7 @@ std::optional<int16_t> emit_node(BodyBuilder& body, const Graph& graph, const No
                                  std::string* why) {
   const OpRow* row = find_op(node.op);
   if (row == nullptr) {
-    *why = kNotPointwise;
+    *why = kNoKernel;
     return std::nullopt;
   }
   std::vector<OpArg> args;
@@ -68,7 +68,7 @@ std::optional<int16_t> emit_node(BodyBuilder& body, const Graph& graph, const No
 
 bool is_pointwise(const Graph& graph, const Node& node, std::string* why) {
   if (find_op(node.op) == nullptr) {
-    *why = kNotPointwise;
+    *why = kNoKernel;
     return false;
   }
   if (node.reads_host || node.writes.size() > 1 ||

@@ -16,7 +16,7 @@ std::optional<int16_t> emit_node(BodyBuilder& body, const Graph& graph, const No
                                  const std::function<int16_t(ValueId)>& value_of, std::string* why);
 
 /// The reason for operators that the table doesn't have.
-inline constexpr const char* kNotPointwise = "not a pointwise operator";
+inline constexpr const char* kNoKernel = "no kernel is written for it";
 
 /// Whether a node can be a member of a fused kernel; otherwise `why` says the reason.
 bool is_pointwise(const Graph& graph, const Node& node, std::string* why);

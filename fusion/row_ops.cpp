@@ -111,8 +111,6 @@ class Rows {
   ValueId x_ = kNone;
 };
 
-bool is_none(const Node& node, size_t i) { return i >= node.args.size() || node.args[i].is_none(); }
-
 Arg::Ints trailing(size_t count, size_t rank) {
   Arg::Ints dims;
   for (size_t d = rank - count; d < rank; ++d) dims.push_back(static_cast<int64_t>(d));

@@ -115,7 +115,7 @@ TEST(Group, ADiamondAroundAnEagerStepMakesNoCycle) {
   %1: f32[4] = aten::relu(%0)
   load  %0 in input 0 {1}
   store %1 in arena 0..16 {1}
-step 1: eager aten::logcumsumexp, since not a pointwise operator
+step 1: eager aten::logcumsumexp, since no kernel is written for it
   %2: f32[4] = aten::logcumsumexp(%1, 0)
 step 2: fused fused_add_mul_f32 over [4]
   %3: f32[4] = aten::add.Tensor(%1, %2, 1)
@@ -139,7 +139,7 @@ TEST(Group, TwoDiamondsThatCrossMakeNoCycle) {
   %7: f32[8] = aten::add.Tensor(%6, %4, 1)
   return %7
 )"),
-            R"(step 0: eager aten::logcumsumexp, since not a pointwise operator
+            R"(step 0: eager aten::logcumsumexp, since no kernel is written for it
   %5: f32[8] = aten::logcumsumexp(%1, 0)
 step 1: fused fused_exp_mul_f32 over [8]
   %2: f32[8] = aten::exp(%0)
@@ -149,7 +149,7 @@ step 1: fused fused_exp_mul_f32 over [8]
   store %2 in arena 0..32 {1}
   store %6 in arena 64..96 {1}
   release %5
-step 2: eager aten::logcumsumexp, since not a pointwise operator
+step 2: eager aten::logcumsumexp, since no kernel is written for it
   %3: f32[8] = aten::logcumsumexp(%2, 0)
 step 3: fused fused_sin_add_f32 over [8]
   %4: f32[8] = aten::sin(%3)

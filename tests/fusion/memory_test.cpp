@@ -18,14 +18,14 @@ TEST(Memory, BuffersThatDoNotMeetShareTheirPlace) {
   %1: f32[64] = aten::relu(%0)
   load  %0 in input 0 {1}
   store %1 in arena 0..256 {1}
-step 1: eager aten::logcumsumexp, since not a pointwise operator
+step 1: eager aten::logcumsumexp, since no kernel is written for it
   %2: f32[64] = aten::logcumsumexp(%1, 0)
 step 2: fused single_relu_f32 over [64]
   %3: f32[64] = aten::relu(%2)
   load  %2 in eager {1}
   store %3 in arena 0..256 {1}
   release %2
-step 3: eager aten::logcumsumexp, since not a pointwise operator
+step 3: eager aten::logcumsumexp, since no kernel is written for it
   %4: f32[64] = aten::logcumsumexp(%3, 0)
 return %4 in eager
 arena 256 of 512 bytes

@@ -36,7 +36,7 @@ step 2: fused fused_add_relu_f32 over [64,64]
   load  %0 in input 0 {1,64}
   store %32 in arena 0..16384 {64,1}
   release %30
-step 3: eager aten::max_pool2d, since not a pointwise operator
+step 3: eager aten::max_pool2d, since no kernel is written for it
   %33: f32[1,64,4,4]{1024,1,256,64} = aten::max_pool2d(%32, [2, 2], [2, 2], [0, 0], [1, 1], false)
 step 4: library mkldnn::_convolution_pointwise
   %34: f32[1,64,4,4]{1024,1,256,64} = mkldnn::_convolution_pointwise(%33, %28, %2, [1, 1], [1, 1], [1, 1], 1, "swish", floats[], "")
@@ -316,7 +316,7 @@ TEST(PackedConv, AnImageOfOnePixelIsSharedAndNotCopied) {
                     packs()),
             R"(step 0: library mkldnn::_convolution_pointwise
   %7: f32[2,16,6,6]{576,1,96,16} = mkldnn::_convolution_pointwise(%0, %6, none, [0, 0], [1, 1], [1, 1], 1, "none", floats[], "")
-step 1: eager aten::adaptive_avg_pool2d, since not a pointwise operator
+step 1: eager aten::adaptive_avg_pool2d, since no kernel is written for it
   %8: f32[2,16,1,1]{16,1,16,16} = aten::adaptive_avg_pool2d(%7, [1, 1])
   release %7
 step 2: fused single_sigmoid_f32 over [32]

@@ -43,7 +43,7 @@ arena 3264 of 3264 bytes
 )");
 }
 
-TEST(Regions, StayEagerWithoutTheKernelAndForOtherTypes) {
+TEST(Regions, AreTheLoadersFunctionsWithoutTheKernelAndEagerForOtherTypes) {
   const auto first_step = [](const char* dtype, const Target& on) {
     return planned(fmt::format(R"(graph(%0: {0}[2,3,12,10], %1: {0}[5,5]):
   %2: {0}[5,3,3,2] = torchvision::roi_align(%0, %1, 0.5, 3, 2, 2, false)
@@ -56,7 +56,7 @@ TEST(Regions, StayEagerWithoutTheKernelAndForOtherTypes) {
   EXPECT_EQ(first_step("f16", with_regions()), "step 0: roi_align_5x");
   EXPECT_EQ(first_step("f64", with_regions()), "step 0: roi_align_5x");
   EXPECT_EQ(first_step("bf16", with_regions()), "step 0: eager torchv");
-  EXPECT_EQ(first_step("f32", rows()), "step 0: eager torchv");
+  EXPECT_EQ(first_step("f32", rows()), "step 0: library torc");
 }
 
 }  // namespace
