@@ -1,6 +1,7 @@
 #include "fusion/complex_parts.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -55,6 +56,7 @@ class Pairs {
   bool has_parts(ValueId id) const { return is_complex(id) || conjugates_.contains(id); }
 
   std::optional<std::vector<Node>> nodes_for(const Node& node) {
+    if (auto copied = copy_between(node)) return copied;
     bool any = node.outputs.size() == 1 && is_complex(node.outputs[0]);
     for_each_input(node, [&](ValueId id) { any |= has_parts(id); });
     if (!any || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone)
@@ -81,7 +83,7 @@ class Pairs {
         "aten::clone",  "aten::contiguous",   "aten::reshape",    "aten::flatten.using_ints",
         "aten::cat",    "aten::stack",        "aten::flip",       "aten::roll",
         "aten::repeat", "aten::index_select", "aten::where.self", "aten::index.Tensor",
-        "aten::gather"};
+        "aten::gather", "aten::zeros_like"};
     if (!names.contains(node.op)) return std::nullopt;
     bool moves = true;
     for_each_input(node, [&](ValueId id) {
@@ -95,6 +97,23 @@ class Pairs {
       if (is_complex(id)) id = as_integers(id);
     });
     copy.outputs[0] = as_integers(copy.outputs[0]);
+    if (node.op == "aten::zeros_like" && copy.args.size() > 1) copy.args[1] = Arg{};  // dtype
+    return std::vector<Node>{std::move(copy)};
+  }
+
+  /// A copy of one complex tensor into another, as integers too.
+  std::optional<std::vector<Node>> copy_between(const Node& node) {
+    if (node.op != "aten::copy_" || node.writes.size() != 1 ||
+        node.writes[0] != tensor_arg(node, 0) || !is_complex(tensor_arg(node, 0)) ||
+        !is_complex(tensor_arg(node, 1)))
+      return std::nullopt;
+    Node copy = node;
+    copy.writes[0] = as_integers(node.writes[0]);
+    copy.args[0] = tensor(copy.writes[0]);
+    copy.args[1] = tensor(as_integers(tensor_arg(node, 1)));
+    for (ValueId& out : copy.outputs) {
+      if (out != kNone) out = as_integers(out);
+    }
     return std::vector<Node>{std::move(copy)};
   }
 
@@ -173,23 +192,48 @@ class Pairs {
     return op == "aten::matmul" || op == "aten::mm" || op == "aten::bmm" || op == "aten::einsum";
   }
 
+  /// An einsum's equation, with the result's labels in the order of its memory; nullopt where it
+  /// doesn't name each of them.
+  std::optional<std::string> equation_in_memory_order(const Node& node) const {
+    const auto* text = std::get_if<std::string>(&node.args[0].value);
+    if (text == nullptr) return std::nullopt;
+    std::string equation = *text;
+    std::erase(equation, ' ');
+    const size_t arrow = equation.find("->");
+    if (arrow == std::string::npos || equation.size() != arrow + 2 + dims_.size())
+      return std::nullopt;
+    const std::string labels = equation.substr(arrow + 2);
+    for (size_t i = 0; i < dims_.size(); ++i) equation[arrow + 2 + i] = labels[dims_[i]];
+    return equation;
+  }
+
   /// Four products, or two where one operand is real.
   bool matrices(const Node& node) {
     const bool sums = base_of(node) == "aten::einsum";
     std::vector<ValueId> operands;
     for_each_input(node, [&](ValueId id) { operands.push_back(id); });
-    if (operands.size() != 2 || !std::is_sorted(dims_.begin(), dims_.end())) return false;
+    const auto equation = sums ? equation_in_memory_order(node) : std::nullopt;
+    if (operands.size() != 2 || (!equation && !std::is_sorted(dims_.begin(), dims_.end())))
+      return false;
     std::vector<std::pair<ValueId, ValueId>> parts;  // the imaginary one kNone for real operands
     for (const ValueId id : operands) {
       const Value& v = graph_.value(id);
       const bool real = v.dtype == DType::kF32 && !v.opaque;
       if (!real && !is_complex(id)) return false;
-      const ValueId re = real ? id : part(id, 0);
-      parts.emplace_back(re, real ? kNone : part(id, 1));
+      if (real) {
+        parts.emplace_back(id, kNone);
+      } else {
+        const auto one = [&](int64_t which) {
+          return is_constant(id) ? constant_part(id, which) : part(id, which);
+        };
+        const ValueId re = one(0);
+        parts.emplace_back(re, one(1));
+      }
     }
     const auto times = [&](ValueId a, ValueId b) {
       std::vector<Arg> args = node.args;
       if (sums) {
+        if (equation) args[0] = {*equation};
         args[1] = {Arg::TensorList{{a, b}}};
       } else {
         args[0] = tensor(a);
@@ -231,6 +275,28 @@ class Pairs {
     for (int64_t& stride : v.strides) stride *= 2;
     v.offset = v.offset * 2 + which;
     return graph_.add(std::move(v));
+  }
+
+  bool is_constant(ValueId id) const {
+    const Storage& s = graph_.storage_of(id);
+    return s.kind == Storage::Kind::kConstant &&
+           is_complex(graph_.constants[static_cast<size_t>(s.index)]);
+  }
+
+  /// Of a constant that is multiplied, a constant of its own, side by side.
+  ValueId constant_part(ValueId id, int64_t which) {
+    const auto [known, is_new] = constant_parts_.try_emplace(id);
+    if (is_new) {
+      const std::vector<int64_t> sizes = graph_.value(id).sizes;
+      std::vector<int64_t> pairs = sizes;
+      pairs.push_back(2);
+      const ValueId both =
+          r_->setup("aten::view_as_real", {tensor(r_->setup_view(id))}, DType::kF32, pairs);
+      for (const int64_t one : {0, 1})
+        known->second[static_cast<size_t>(one)] = r_->setup(
+            "aten::select_copy.int", {tensor(both), {int64_t{-1}}, {one}}, DType::kF32, sizes);
+    }
+    return known->second[static_cast<size_t>(which)];
   }
 
   ValueId in_memory_order(ValueId id) {
@@ -297,6 +363,7 @@ class Pairs {
 
   Graph& graph_;
   std::map<ValueId, ValueId> conjugates_;  // what they are conjugates of
+  std::map<ValueId, std::array<ValueId, 2>> constant_parts_;
   // Of the node at hand.
   Rewriter* r_ = nullptr;
   std::vector<size_t> dims_;

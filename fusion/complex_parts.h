@@ -11,8 +11,9 @@ namespace torchweld {
 /// before. Conjugates are views whose readers subtract where they would add.
 ///
 /// Known are sums, differences, products, quotients by real numbers, absolute values, angles, exp,
-/// polar and complex, matrix products, and the operators that move elements. For plain tensors;
-/// others stay.
+/// polar and complex, matrix products and einsums of two, zeros, and the operators that move
+/// elements, copies in place among them. For plain tensors; others stay. The parts of a constant
+/// that is multiplied are constants of their own.
 ///
 /// Numerics  products are ac - bd and ad + bc, as LibTorch's; a quotient by a real number divides
 ///           both parts; absolute values are hypot's.

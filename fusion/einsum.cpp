@@ -156,7 +156,20 @@ class Product {
                        : make_batched_product(graph_, product, &batched);
   }
 
+  /// Of a constant once, while the plan is made.
   Labelled copied(Rewriter* r, const Labelled& t, const std::string& order) {
+    if (const ValueId constant = r->setup_view(t.id); constant != kNone) {
+      Arg::Ints dims;
+      std::vector<int64_t> sizes;
+      for (const char label : order) {
+        const size_t d = t.labels.find(label);
+        dims.push_back(static_cast<int64_t>(d));
+        sizes.push_back(graph_.value(t.id).sizes[d]);
+      }
+      return {r->setup("aten::permute_copy", {tensor(constant), {std::move(dims)}},
+                       graph_.value(t.id).dtype, std::move(sizes)),
+              order};
+    }
     const ValueId view = permuted(&graph_, t, order);
     const Value v = graph_.value(view);
     return {r->call("aten::clone", {tensor(view), {int64_t{0}}}, r->fresh(v.dtype, v.sizes)),

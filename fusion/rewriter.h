@@ -136,6 +136,19 @@ class Rewriter {
     return setup(op, std::move(args), graph_.value(shape).dtype, graph_.value(shape).sizes);
   }
 
+  /// What a value shows of a constant, as one that setup nodes take: itself, or a copy. kNone where
+  /// it shows none, or in another type.
+  ValueId setup_view(ValueId id) {
+    const Storage& s = graph_.storage_of(id);
+    if (s.kind != Storage::Kind::kConstant) return kNone;
+    const ValueId whole = graph_.constants[static_cast<size_t>(s.index)];
+    const Value v = graph_.value(id), all = graph_.value(whole);
+    if (v.dtype != all.dtype) return kNone;
+    if (v.offset == all.offset && v.sizes == all.sizes && v.strides == all.strides) return whole;
+    return setup("aten::as_strided_copy",
+                 {{Arg::Tensor{whole}}, {v.sizes}, {v.strides}, {v.offset}}, v.dtype, v.sizes);
+  }
+
   std::vector<Node> take() { return std::move(nodes_); }
 
   /// A constant in another dtype, laid out as it is.

@@ -302,3 +302,23 @@ def sparse_product():
             return torch.sparse.mm(s, x).relu()
 
     return scripted(Sparse(), torch.randn(2, 3))
+
+
+@archive
+def spectral_convolution():
+    """A Fourier neural operator's: low frequencies of a spectrum by weights, written into another."""
+
+    class Convolves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weights = nn.Parameter(torch.randn(2, 4, 6, 3, 3, 2) * 0.2)
+
+        def forward(self, x):
+            spectrum, low = torch.fft.rfft2(x), torch.view_as_complex(self.weights)
+            out = torch.zeros_like(spectrum[:, :1]).repeat(1, 6, 1, 1)
+            out[:, :, :3, :3] = torch.einsum("bixy,ioxy->boxy", spectrum[:, :, :3, :3], low[0])
+            out[:, :, -3:, :3] = torch.einsum("bixy, ioxy -> boxy", spectrum[:, :, -3:, :3], low[1])
+            all_of_it = torch.einsum("bixy,bjxy->yxij", spectrum, spectrum)
+            return torch.fft.irfft2(out, s=(9, 8)), all_of_it, torch.zeros_like(spectrum).abs() + 1
+
+    return traced(Convolves(), torch.randn(2, 4, 9, 8))
