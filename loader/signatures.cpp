@@ -26,6 +26,30 @@ void mix_tensor(uint64_t* hash, const at::Tensor& tensor) {
   for (const int64_t stride : tensor.strides()) mix(hash, static_cast<uint64_t>(stride));
 }
 
+// Of a long container its length and its ends count: one that grows from call to call would make
+// each call take longer.
+constexpr size_t kEnd = 16;
+
+void mix_value(uint64_t* hash, const c10::IValue& value);
+
+void mix_list(uint64_t* hash, c10::ArrayRef<c10::IValue> list) {
+  mix(hash, list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (i == kEnd && list.size() > 2 * kEnd) i = list.size() - kEnd;
+    mix_value(hash, list[i]);
+  }
+}
+
+void mix_dict(uint64_t* hash, const c10::impl::GenericDict& dict) {
+  mix(hash, dict.size());
+  size_t taken = 0;
+  for (const auto& entry : dict) {
+    if (++taken > kEnd) break;
+    mix_value(hash, entry.key());
+    mix_value(hash, entry.value());
+  }
+}
+
 void mix_value(uint64_t* hash, const c10::IValue& value) {
   mix(hash, 1);
   if (value.isTensor()) {
@@ -39,14 +63,11 @@ void mix_value(uint64_t* hash, const c10::IValue& value) {
   } else if (value.isString()) {
     mix(hash, std::hash<std::string>()(value.toStringRef()));
   } else if (value.isList()) {
-    for (const c10::IValue& element : value.toListRef()) mix_value(hash, element);
+    mix_list(hash, value.toListRef());
   } else if (value.isTuple()) {
     for (const c10::IValue& element : value.toTupleRef().elements()) mix_value(hash, element);
   } else if (value.isGenericDict()) {
-    for (const auto& entry : value.toGenericDict()) {
-      mix_value(hash, entry.key());
-      mix_value(hash, entry.value());
-    }
+    mix_dict(hash, value.toGenericDict());
   }
 }
 
