@@ -288,13 +288,6 @@ void Context::run_image_conv(size_t index) {
   x86::winograd(call, tiled, c.winograd_pieces, site_.parallel, tail_of(index));
 }
 
-void Context::run_recurrence(size_t index) {
-  const RecurrenceCall& r = plan_.steps[index].recurrence;
-  bound_.recurrence(index).run(
-      {floats(r.x), floats(r.h), floats(r.c), floats(r.y), floats(r.h_out), floats(r.c_out)},
-      reinterpret_cast<float*>(scratch_of(plan_.steps[index])), site_.parallel);
-}
-
 void Context::run_row_sum(const RowSum& s) {
   float* const out = floats(s.out);
   x86::sum_rows(floats(s.x), s.rows, s.columns, s.columns, out);

@@ -1,5 +1,5 @@
-// The executor's steps whose places are data: on the host an index that names none is an error of
-// the call, as of LibTorch's operators.
+// The executor's steps whose places are data, rows of packed sequences among them: on the host an
+// index that names none is an error of the call, as of LibTorch's operators.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -48,6 +48,21 @@ void Context::run_embedding_bag(const Step& step) {
   } else if (const auto fault = embedding_bag(b.shape, pointers, site_.parallel)) {
     fail(step, *fault);
   }
+}
+
+void Context::run_recurrence(size_t index) {
+  const Step& step = plan_.steps[index];
+  const RecurrenceCall& r = step.recurrence;
+  x86::RecurrenceOperands operands{floats(r.x), floats(r.h),     floats(r.c),
+                                   floats(r.y), floats(r.h_out), floats(r.c_out)};
+  if (r.batch_sizes_value != kNone) {
+    operands.batch_sizes = reinterpret_cast<const int64_t*>(address(r.batch_sizes));
+    if (!x86::are_batch_sizes(r.shape, operands.batch_sizes))
+      fail(step, fmt::format("the sizes of batches don't begin with {}, fall, and sum to {}",
+                             r.shape.batch, r.shape.packed_rows));
+  }
+  bound_.recurrence(index).run(operands, reinterpret_cast<float*>(scratch_of(step)),
+                               site_.parallel);
 }
 
 void Context::run_regions(const Step& step) {

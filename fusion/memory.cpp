@@ -306,6 +306,7 @@ void locate_operands(Plan* plan) {
       r.h_out = locate(r.h_out_value);
       r.c = locate(r.c_value);
       r.c_out = locate(r.c_out_value);
+      r.batch_sizes = locate(r.batch_sizes_value);
     } else if (step.kind == Step::Kind::kRowSum) {
       step.row_sum.x = locate(node.args[0].tensor()->id);
       step.row_sum.out = locate(node.outputs[0]);

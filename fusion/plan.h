@@ -129,7 +129,9 @@ struct RecurrenceCall {
   std::vector<Weights> weights;  ///< by layer, then by direction
   ValueId x_value = kNone, h_value = kNone, c_value = kNone;
   ValueId y_value = kNone, h_out_value = kNone, c_out_value = kNone;
-  Location x, h, c, y, h_out, c_out;  ///< buffer is kNone for a c that isn't there
+  ValueId batch_sizes_value = kNone;  ///< of packed sequences
+  /// Their buffer is kNone for what isn't there: c, sizes of batches.
+  Location x, h, c, y, h_out, c_out, batch_sizes;
 };
 
 /// out[r] = sum of x[r, :] / divisor, float32, x dense.

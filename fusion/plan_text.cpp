@@ -130,6 +130,8 @@ class Printer {
   std::string recurrence_operands(const RecurrenceCall& r) const {
     std::string text = fmt::format("  x in {}, h in {}", location(r.x), location(r.h));
     if (r.c.buffer != kNone) text += fmt::format(", c in {}", location(r.c));
+    if (r.batch_sizes.buffer != kNone)
+      text += fmt::format(", sizes of batches in {}", location(r.batch_sizes));
     text += fmt::format("\n  y in {}, h in {}", location(r.y), location(r.h_out));
     if (r.c_out.buffer != kNone) text += fmt::format(", c in {}", location(r.c_out));
     return text + "\n";

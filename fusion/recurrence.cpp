@@ -100,7 +100,8 @@ bool has_library_layers(const Target& target) {
 /// The call, if the target takes its steps one by one.
 std::optional<RecurrentCall> call_to_unroll(const Graph& graph, const Node& node,
                                             const Target& target) {
-  if (!has_library_layers(target)) return std::nullopt;
+  const RecurrentKind* kind = recurrent_kind(node);
+  if (!has_library_layers(target) || kind == nullptr || kind->packed) return std::nullopt;
   return recurrent_call(graph, node);
 }
 

@@ -20,12 +20,16 @@ bool has_sizes(const Graph& graph, ValueId id, const std::vector<int64_t>& sizes
 
 ValueId id_of(const Arg& arg) { return arg.tensor() == nullptr ? kNone : arg.tensor()->id; }
 
+x86::RecurrenceShape::Strides packed_strides_of(const Value& v) {
+  return {0, v.strides[0], v.strides[1]};
+}
+
 x86::RecurrenceShape::Strides strides_of(const Value& v, bool batch_first = false) {
   return {v.strides[batch_first ? 1 : 0], v.strides[batch_first ? 0 : 1], v.strides[2]};
 }
 
 bool has_dense_columns(const Graph& graph, ValueId id) {
-  return id == kNone || graph.value(id).strides[2] == 1 || graph.value(id).sizes[2] == 1;
+  return id == kNone || graph.value(id).strides.back() == 1 || graph.value(id).sizes.back() == 1;
 }
 
 /// Weights whose sizes are the shape's: LibTorch raises for others, but the kernel would read on.
@@ -58,7 +62,8 @@ bool make_recurrence(const Graph& graph, const Node& node, RecurrenceCall* out, 
     *why = "recurrent layers have a kernel for float32 alone";
     return false;
   }
-  const auto& weights = node.args[2].tensor_list()->ids;
+  const bool packed = call->kind.packed;
+  const auto& weights = node.args[packed ? 3 : 2].tensor_list()->ids;
   if (!std::all_of(weights.begin(), weights.end(),
                    [&](ValueId id) { return is_constant(graph, id); })) {
     *why = "the layer's weights are not constants";
@@ -80,12 +85,19 @@ bool make_recurrence(const Graph& graph, const Node& node, RecurrenceCall* out, 
   s.directions = call->directions;
   s.steps = call->steps;
   s.batch = call->batch;
-  s.inputs = graph.value(x).sizes[2];
+  s.inputs = graph.value(x).sizes.back();
   s.outputs = graph.value(before.h).sizes[2];
   s.width = graph.value(before.c == kNone ? before.h : before.c).sizes[2];
   s.projects = s.outputs != s.width;
-  s.x = strides_of(graph.value(x), call->batch_first);
-  s.y = strides_of(graph.value(out->y_value), call->batch_first);
+  if (packed) {
+    out->batch_sizes_value = tensor_arg(node, 1);
+    s.packed_rows = graph.value(x).sizes[0];
+    s.x = packed_strides_of(graph.value(x));
+    s.y = packed_strides_of(graph.value(out->y_value));
+  } else {
+    s.x = strides_of(graph.value(x), call->batch_first);
+    s.y = strides_of(graph.value(out->y_value), call->batch_first);
+  }
   s.h = strides_of(graph.value(before.h));
   s.h_out = strides_of(graph.value(out->h_out_value));
   if (before.c != kNone) {
@@ -100,6 +112,7 @@ std::string name_of_step(const RecurrenceCall& call) {
   const char* const names[] = {"lstm", "gru", "rnn_tanh", "rnn_relu"};
   std::string name = fmt::format("{}_{}x{}x{}x{}", names[static_cast<size_t>(s.gates)], s.steps,
                                  s.batch, s.inputs, s.width);
+  if (s.packed_rows > 0) name += fmt::format("_packed_{}", s.packed_rows);
   if (s.layers > 1) name += fmt::format("_{}_layers", s.layers);
   return name + (s.directions == 2 ? "_both_ways" : "");
 }

@@ -113,24 +113,42 @@ struct Recurrence::Sequence {
             at.c_out == nullptr || is_dense(s.c_out, s.width) ? at.c_out : c};
   }
 
+  MatmulCall product_of_inputs(const float* x, int64_t row_stride, int64_t count) const {
+    MatmulCall call;
+    call.set(weights->input);
+    call.bias = weights->input_bias;
+    call.m = count;
+    call.x = x;
+    call.x_row_stride = row_stride;
+    call.out = of_x;
+    call.out_row_stride = call.n;
+    return call;
+  }
+
   /// What the inputs of steps [begin, end) add to the gates: a row of sums a step and row.
   void multiply_inputs(int64_t begin, int64_t end, const SplitWork& parallel) const {
     const float* const x = at.x + begin * x_strides.outer;
     const int64_t inputs = weights->input.k, steps = end - begin;
-    MatmulCall call;
-    call.set(weights->input);
-    call.bias = weights->input_bias;
-    call.m = steps * rows;
-    call.x = x;
-    call.x_row_stride = rows == 1 ? x_strides.outer : x_strides.row;
-    call.out = of_x;
-    call.out_row_stride = call.n;
+    MatmulCall call =
+        product_of_inputs(x, rows == 1 ? x_strides.outer : x_strides.row, steps * rows);
     const bool is_one_walk = rows == 1 || steps == 1 || x_strides.outer == rows * x_strides.row;
     if (x_strides.column != 1 || !is_one_walk) {
       for (int64_t t = 0; t < steps; ++t)
         copy_rows(x + t * x_strides.outer, x_strides, rows, inputs, chunk_x + t * rows * inputs);
       call.x = chunk_x;
       call.x_row_stride = inputs;
+    }
+    matmul(call, parallel);
+  }
+
+  /// The same of packed rows.
+  void multiply_packed(int64_t begin, int64_t end, const SplitWork& parallel) const {
+    const float* const x = at.x + begin * x_strides.row;
+    MatmulCall call = product_of_inputs(x, x_strides.row, end - begin);
+    if (x_strides.column != 1) {
+      copy_rows(x, x_strides, end - begin, call.k, chunk_x);
+      call.x = chunk_x;
+      call.x_row_stride = call.k;
     }
     matmul(call, parallel);
   }
@@ -147,10 +165,10 @@ struct Recurrence::Sequence {
     return call;
   }
 
-  MatmulCall projection(float* projected) const {
+  MatmulCall projection(float* projected, int64_t count) const {
     MatmulCall call;
     call.set(weights->projection);
-    call.m = rows;
+    call.m = count;
     call.x = unprojected;
     call.x_row_stride = call.k;
     call.out = projected;
@@ -158,6 +176,16 @@ struct Recurrence::Sequence {
     return call;
   }
 };
+
+bool are_batch_sizes(const RecurrenceShape& shape, const int64_t* batch_sizes) {
+  int64_t rows = 0, most = shape.batch;
+  for (int64_t t = 0; t < shape.steps; ++t) {
+    if (batch_sizes[t] < 1 || batch_sizes[t] > most) return false;
+    most = batch_sizes[t];
+    rows += most;
+  }
+  return rows == shape.packed_rows && shape.steps > 0 && batch_sizes[0] == shape.batch;
+}
 
 Recurrence::Recurrence(const RecurrenceShape& shape, std::vector<RecurrentLayer> layers,
                        std::shared_ptr<const Kernel> gates)
@@ -192,7 +220,7 @@ void Recurrence::run_layer(const Layer& layer, const RecurrenceOperands& operand
   const auto run_rows = [&](int64_t direction, int64_t first_row, int64_t rows) {
     Sequence part = part_of(layer, operands, direction, first_row, rows);
     part.take(s, chunk_steps_, scratch + (direction * s.batch + first_row) * floats_a_row_);
-    walk(part, parallel);
+    s.packed_rows > 0 ? walk_packed(part, parallel) : walk(part, parallel);
   };
   // Products of fewer rows are bound by the weights, whatever their number:
   // there is nothing to gain by halves of them.
@@ -200,7 +228,8 @@ void Recurrence::run_layer(const Layer& layer, const RecurrenceOperands& operand
   const int64_t units = s.directions * s.batch;
   const int64_t cycles = s.steps * s.sums() * (s.inputs_of(layer.index) + s.outputs) / 16 + 1;
   const int64_t grain = grain_cycles();
-  const bool is_one_piece = s.directions == 1 && s.batch < 2 * kFewestRows;
+  const bool is_packed = s.packed_rows > 0;
+  const bool is_one_piece = s.directions == 1 && (is_packed || s.batch < 2 * kFewestRows);
   if (!parallel || is_one_piece || units * cycles < 2 * grain) {
     for (int64_t d = 0; d < s.directions; ++d) run_rows(d, 0, s.batch);
     return;
@@ -212,6 +241,12 @@ void Recurrence::run_layer(const Layer& layer, const RecurrenceOperands& operand
       run_rows(unit / s.batch, row, rows);
     }
   };
+  if (is_packed) {
+    const auto one_way = [&](int64_t begin, int64_t end) {
+      for (int64_t d = begin; d < end; ++d) run_rows(d, 0, s.batch);
+    };
+    return parallel(s.directions, 1, std::ref(one_way));
+  }
   // By reference, since a std::function of its own would allocate.
   parallel(units, std::max(std::min(s.batch, kFewestRows), grain / cycles), std::ref(work));
 }
@@ -235,6 +270,7 @@ Recurrence::Sequence Recurrence::part_of(const Layer& layer, const RecurrenceOpe
   part.at.c = state(operands.c, s.c);
   part.at.h_out = state(operands.h_out, s.h_out);
   part.at.c_out = state(operands.c_out, s.c_out);
+  part.at.batch_sizes = operands.batch_sizes;
   return part;
 }
 
@@ -260,12 +296,49 @@ void Recurrence::walk(const Sequence& q, const SplitWork& parallel) const {
     matmul(of_h, parallel);
     const State after = i + 1 == s.steps ? end : State{q.h, q.c};
     run_gates(q, is_whole ? whole_batch_ : part, of_x, before, after);
-    if (s.projects) matmul(q.projection(after.h), parallel);
+    if (s.projects) matmul(q.projection(after.h, q.rows), parallel);
     store_rows(after.h, q.rows, s.outputs, q.at.y + t * q.y_strides.outer, q.y_strides.row);
     before = after;
   }
   if (end.h != q.at.h_out) store_rows(end.h, q.rows, s.outputs, q.at.h_out, s.h_out.row);
   if (end.c != q.at.c_out) store_rows(end.c, q.rows, s.width, q.at.c_out, s.c_out.row);
+}
+
+/// The state of all rows is in one place: those whose sequence has ended, or backwards not yet
+/// begun, stay as they are.
+void Recurrence::walk_packed(const Sequence& q, const SplitWork& parallel) const {
+  const RecurrenceShape& s = shape_;
+  const int64_t most = chunk_steps_ * s.batch;  // rows whose inputs are multiplied at once
+  const State state{q.h, q.c};
+  copy_rows(q.at.h, s.h, s.batch, s.outputs, q.h);
+  if (q.at.c != nullptr) copy_rows(q.at.c, s.c, s.batch, s.width, q.c);
+  MatmulCall of_h = q.product_of_state();
+  of_h.x = q.h;
+  Geometry geometry = whole_batch_;
+  int64_t rows = s.batch, first = q.backwards ? s.packed_rows : 0;  // of the step
+  int64_t begin = 0, end = 0;                                       // of what is multiplied
+  for (int64_t i = 0; i < s.steps; ++i) {
+    const int64_t now = q.at.batch_sizes[q.backwards ? s.steps - 1 - i : i];
+    if (q.backwards) first -= now;
+    if (now != rows || i == 0) {
+      rows = of_h.m = now;
+      geometry = recurrent_geometry(s.gates, rows, s.width);
+    }
+    if (first < begin || first + rows > end) {
+      begin = q.backwards ? std::max<int64_t>(first + rows - most, 0) : first;
+      end = std::min(begin + most, s.packed_rows);
+      q.multiply_packed(begin, end, parallel);
+    }
+    float* const of_x = q.of_x + (first - begin) * s.sums();
+    if (s.gates != Gates::kGru) of_h.summand = of_x;
+    matmul(of_h, parallel);
+    run_gates(q, geometry, of_x, state, state);
+    if (s.projects) matmul(q.projection(q.h, rows), parallel);
+    store_rows(q.h, rows, s.outputs, q.at.y + first * q.y_strides.row, q.y_strides.row);
+    if (!q.backwards) first += rows;
+  }
+  store_rows(q.h, s.batch, s.outputs, q.at.h_out, s.h_out.row);
+  if (q.at.c_out != nullptr) store_rows(q.c, s.batch, s.width, q.at.c_out, s.c_out.row);
 }
 
 /// In the order of recurrent_gates()' operands.

@@ -17,14 +17,16 @@ namespace torchweld::x86 {
 ///
 /// Shapes   x [steps, batch, inputs]; h and h_out [layers * directions, batch, outputs]; c and
 /// c_out
-///          the same with `width`; y [steps, batch, directions * outputs].
+///          the same with `width`; y [steps, batch, directions * outputs]. Packed, of sequences
+///          that end one by one: x [packed_rows, inputs], y [packed_rows, directions * outputs].
 /// Strides  elements, one a dim; the columns of what is made are dense.
 struct RecurrenceShape {
   Gates gates = Gates::kLstm;
   int64_t layers = 1, directions = 1, steps = 0, batch = 0;
   int64_t inputs = 0, width = 0;
-  int64_t outputs = 0;    ///< `width`, unless the state is projected
-  bool projects = false;  ///< kLstm: h is the projection of what the gates give
+  int64_t packed_rows = 0;  ///< of all steps together; 0: all of `batch` rows
+  int64_t outputs = 0;      ///< `width`, unless the state is projected
+  bool projects = false;    ///< kLstm: h is the projection of what the gates give
   struct Strides {
     int64_t outer = 0, row = 0, column = 1;
   };
@@ -48,14 +50,19 @@ struct RecurrentLayer {
 struct RecurrenceOperands {
   const float *x = nullptr, *h = nullptr, *c = nullptr;
   float *y = nullptr, *h_out = nullptr, *c_out = nullptr;
+  const int64_t* batch_sizes = nullptr;  ///< packed: rows of each step, see are_batch_sizes()
 };
+
+/// Whether these are the rows of the steps of a packed call: all of the batch first, never more
+/// than before, as many in all as there are.
+bool are_batch_sizes(const RecurrenceShape& shape, const int64_t* batch_sizes);
 
 /// The layers of one shape with their weights. Immutable; runs from any thread.
 ///
 /// Memory   weights and biases are the caller's; `scratch` holds scratch_floats(). A run on one
 ///          thread allocates nothing.
-/// Threads  directions and rows of the batch are walked side by side where that pays, otherwise the
-///          products are split.
+/// Threads  directions and rows of the batch are walked side by side where that pays, of packed
+///          sequences directions alone; otherwise the products are split.
 /// Numerics products as matmul's, gates as recurrent_gates(). Rows of the batch don't meet.
 class Recurrence {
  public:
@@ -74,6 +81,7 @@ class Recurrence {
   Sequence part_of(const Layer& layer, const RecurrenceOperands& operands, int64_t direction,
                    int64_t first_row, int64_t rows) const;
   void walk(const Sequence& sequence, const SplitWork& parallel) const;
+  void walk_packed(const Sequence& sequence, const SplitWork& parallel) const;
   void run_gates(const Sequence& sequence, const Geometry& geometry, float* of_x,
                  const State& before, const State& after) const;
 

@@ -112,6 +112,44 @@ def rnn_packed():
 
 
 @archive
+def packed_layers_of_all_kinds():
+    """Sequences of several lengths through layers, ways, projections and more steps than are multiplied at once."""
+
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(3, 5, 2, batch_first=True, bidirectional=True)
+            self.projected = nn.LSTM(10, 8, proj_size=4, bidirectional=True)
+            self.gru, self.wide = nn.GRU(8, 6, 2, bias=False), nn.GRU(6, 130, bidirectional=True)
+            self.tanh, self.relu = nn.RNN(260, 7), nn.RNN(7, 7, nonlinearity="relu")
+
+        def forward(self, x, lengths) -> Tuple[torch.Tensor, List[torch.Tensor]]:
+            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            y, (h, c) = self.lstm(packed)
+            y, (h2, c2) = self.projected(y)
+            y, h3 = self.gru(y)
+            y, h4 = self.wide(y)
+            y, h5 = self.tanh(y, torch.full([1, x.size(0), 7], 0.5))
+            y, h6 = self.relu(y)
+            return nn.utils.rnn.pad_packed_sequence(y)[0], [h, c, h2, c2, h3, h4, h5, h6]
+
+    return scripted(Packed(), torch.randn(4, 70, 3), torch.tensor([70, 6, 68, 1]))
+
+
+@archive
+def sizes_of_batches():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gru = nn.GRU(3, 4)
+
+        def forward(self, x, sizes, h):
+            return torch.gru(x, sizes, h, list(self.gru.parameters()), True, 1, 0.0, False, False)
+
+    return traced(Packed(), torch.randn(6, 3), torch.tensor([3, 2, 1]), torch.randn(1, 3, 4))
+
+
+@archive
 def encoder_decoder():
     class Translator(nn.Module):
         def __init__(self):

@@ -140,5 +140,20 @@ TEST(ByIndex, AWriteInPlaceThatFailsWritesNothing) {
   }
 }
 
+TEST(ByIndex, SizesOfBatchesThatDontFitTheRowsAreAnError) {
+  const Engine engine = torchweld::load(archive_path("recurrent/sizes_of_batches"), blocking());
+  std::vector<c10::IValue> inputs = archive_inputs("recurrent/sizes_of_batches").inputs;
+  for (int run = 0; run < 3; ++run) {
+    inputs[1] = at::tensor({3, 2, 1}, at::kLong);
+    engine.run(inputs);
+    for (const at::Tensor& bad :
+         {at::tensor({3, 3, 1}, at::kLong), at::tensor({1, 2, 3}, at::kLong),
+          at::tensor({2, 2, 2}, at::kLong), at::tensor({3, 4, -1}, at::kLong)}) {
+      inputs[1] = bad;
+      EXPECT_THROW(engine.run(inputs), Error) << run << ": " << bad;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace torchweld::testing

@@ -228,6 +228,27 @@ arena 448 of 448 bytes
 )");
 }
 
+constexpr const char* kPackedGru = R"(graph(%0: f32[6,4], %1: i64[3], %2: f32[1,3,2]):
+  %3: f32[6,4] = constant(0)
+  %4: f32[6,2] = constant(1)
+  %5: f32[6,2], %6: f32[1,3,2] = aten::gru.data(%0, %1, %2, [%3, %4], false, 1, 0.0, false, false)
+  return %5, %6
+)";
+
+TEST(Recurrence, OnTheHostPackedSequencesAreOneStep) {
+  EXPECT_EQ(planned(kPackedGru), R"(step 0: gru_3x3x4x2_packed_6
+  %5: f32[6,2], %6: f32[1,3,2] = aten::gru.data(%0, %1, %2, [%3, %4], false, 1, 0.0, false, false)
+  x in input 0, h in input 2, sizes of batches in input 1
+  y in output of 48 bytes, h in output of 24 bytes
+return %5 in output of 48 bytes, %6 in output of 24 bytes
+arena 576 of 576 bytes
+)");
+}
+
+TEST(Recurrence, OnCudaPackedSequencesStay) {
+  EXPECT_EQ(names(kPackedGru, rows()), "aten::gru.data\n");
+}
+
 TEST(Recurrence, OnTheHostOtherTypesStayAndSayWhy) {
   EXPECT_EQ(names(R"(graph(%0: f64[1,3,4], %1: f64[1,3,2]):
   %2: f64[2,4] = constant(0)
