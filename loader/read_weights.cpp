@@ -22,24 +22,40 @@ bool is_recurrent_layer(const jit::Node* node) {
   return names.contains(node->kind().toQualString());
 }
 
-/// Whether the operator reads this operand: it neither writes it nor hands it on.
-bool reads(const jit::Use& use) {
-  const c10::FunctionSchema* schema = use.user->maybeSchema();
-  return use.user->kind().is_aten() && schema != nullptr &&
-         use.offset < schema->arguments().size() &&
-         schema->arguments()[use.offset].alias_info() == nullptr;
+bool asks_for_options(const jit::Node* node) {
+  static const std::set<std::string> names = {"prim::dtype", "prim::device", "prim::layout",
+                                              "prim::requires_grad"};
+  return names.contains(node->kind().toQualString());
 }
 
+bool is_read_alone(const jit::Value* value);
+
+/// Whether the operator reads this operand: it neither writes it nor hands it on, but as a view
+/// that is read alone as well.
+bool reads(const jit::Use& use) {
+  const jit::Node* node = use.user;
+  if (asks_for_options(node)) return true;
+  const c10::FunctionSchema* schema = node->maybeSchema();
+  if (!node->kind().is_aten() || schema == nullptr || use.offset >= schema->arguments().size())
+    return false;
+  const c10::AliasInfo* alias = schema->arguments()[use.offset].alias_info();
+  return alias == nullptr ||
+         (!alias->isWrite() &&
+          std::all_of(node->outputs().begin(), node->outputs().end(), is_read_alone));
+}
+
+/// The pieces of a tensor, or a list for a recurrent layer.
 bool reads_list(const jit::Use& use) {
+  const auto& outputs = use.user->outputs();
+  if (use.user->kind() == c10::prim::ListUnpack)
+    return std::all_of(outputs.begin(), outputs.end(), is_read_alone);
   return use.user->kind() == c10::prim::ListConstruct &&
          std::all_of(use.user->output()->uses().begin(), use.user->output()->uses().end(),
                      [](const jit::Use& of) { return is_recurrent_layer(of.user); });
 }
 
-bool is_read_alone(const jit::Node* node) {
-  if (node->kind() != c10::prim::GetAttr) return false;
-  const auto& uses = node->output()->uses();
-  return std::all_of(uses.begin(), uses.end(),
+bool is_read_alone(const jit::Value* value) {
+  return std::all_of(value->uses().begin(), value->uses().end(),
                      [](const jit::Use& use) { return reads(use) || reads_list(use); });
 }
 
@@ -73,7 +89,7 @@ void make_read_weights_constant(jit::Graph* graph, const jit::Module& module) {
       continue;
     }
     by_path[*path].push_back(node);
-    if (!is_read_alone(node)) others.insert(*path);
+    if (node->kind() != c10::prim::GetAttr || !is_read_alone(node->output())) others.insert(*path);
   }
   if (by_path.size() == others.size()) return;
   std::map<std::string, c10::IValue> values;

@@ -44,6 +44,26 @@ TEST(ReadWeights, OfARecurrentLayersListAreConstants) {
             (Names{"v"}));
 }
 
+TEST(ReadWeights, ThatAreReadInPiecesAndAsViewsAreConstants) {
+  EXPECT_EQ(left_of("  a, b = self.w.chunk(2)\n  self.v.add_(1)\n"
+                    "  return torch.linear(x, a) * torch.linear(x, b.view(2, 4))\n"),
+            Names{"v"});
+  EXPECT_EQ(left_of("  a = self.w.split([1, 3])[1]\n  self.v.add_(1)\n  return x * a.t()[0]\n"),
+            Names{"v"});
+  EXPECT_EQ(left_of("  self.v.add_(1)\n  if self.w.dtype == x.dtype:\n    x = x + 1\n"
+                    "  return torch.mm(x, self.w)\n"),
+            Names{"v"});
+}
+
+TEST(ReadWeights, OfWhichAPieceIsWrittenOrHandedOnStay) {
+  EXPECT_EQ(left_of("  a, b = self.w.chunk(2)\n  b.add_(1)\n  return torch.linear(x, a)\n"),
+            Names{"w"});
+  EXPECT_EQ(left_of("  a, b = self.w.chunk(2)\n  return b, torch.linear(x, a)\n"), Names{"w"});
+  EXPECT_EQ(left_of("  a = self.w.t()[0]\n  a.mul_(2)\n  return x\n"), Names{"w"});
+  EXPECT_EQ(left_of("  a = self.w.split([1, 3])\n  a.reverse()\n  return torch.mm(x, a[0])\n"),
+            Names{"w"});
+}
+
 TEST(ReadWeights, WhatIsWrittenOrHandedOnStays) {
   EXPECT_EQ(left_of("  self.v.add_(1)\n  return torch.mm(x, self.w)\n"), Names{"v"});
   EXPECT_EQ(left_of("  self.v = x\n  return torch.mm(x, self.w)\n"), Names{"v"});
