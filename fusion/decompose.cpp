@@ -209,8 +209,14 @@ void decompose(Graph* graph, const Target& target) {
       parts.push_back(std::move(node));
     }
     for (Node& part : parts) {
-      if (part.op != op) part.part_of = op;
-      nodes.push_back(std::move(part));
+      // A cell's products are told only now how their operands lie.
+      const bool is_new = part.op != op && target.hand_kernels;
+      auto copied = is_new ? product_of_copied_rows(graph, part, false) : std::nullopt;
+      if (!copied) copied = std::vector<Node>{std::move(part)};
+      for (Node& one : *copied) {
+        if (one.op != op) one.part_of = op;
+        nodes.push_back(std::move(one));
+      }
     }
   }
   graph->nodes = std::move(nodes);

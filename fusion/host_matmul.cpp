@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "fusion/batched_product.h"
 #include "fusion/host_epilogue.h"
 #include "fusion/matmul.h"
 #include "fusion/node_args.h"
@@ -89,6 +90,38 @@ bool add_epilogue(const Graph& graph, const Node& node, HostMatmul* m) {
   return true;
 }
 
+namespace {
+
+/// A product of matrices made in the call, of copies of those that don't lie as such: there a
+/// number is used often enough to be worth it.
+std::optional<std::vector<Node>> product_of_copies(Graph* graph, const Node& node) {
+  constexpr int64_t kFewestUses = 4;
+  BatchedProductCall call;
+  if (node.op != "aten::matmul" && node.op != "aten::bmm" && node.op != "aten::mm")
+    return std::nullopt;
+  if (make_batched_product(*graph, node, &call)) return std::nullopt;
+  const int64_t columns = graph->value(tensor_arg(node, 0)).sizes.back();
+  const int64_t products = graph->value(node.outputs[0]).elements() * columns;
+  for (const auto& [a, b] : {std::pair{true, false}, {false, true}, {true, true}}) {
+    Rewriter r(graph, node);
+    Node of_copies = node;
+    bool pays = true;
+    for (const size_t i : {size_t{0}, size_t{1}}) {
+      const ValueId id = tensor_arg(node, i);
+      if (!(i == 0 ? a : b)) continue;
+      pays &= !graph->value(id).opaque && products >= kFewestUses * graph->value(id).elements();
+      of_copies.args[i] = tensor(r.like("aten::clone", {node.args[i], {int64_t{0}}}, id));
+    }
+    if (!pays || !make_batched_product(*graph, of_copies, &call)) continue;
+    std::vector<Node> nodes = r.take();
+    nodes.push_back(std::move(of_copies));
+    return nodes;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node,
                                                         bool by_library) {
   const auto is_taken = [&](const Node& product) {
@@ -103,12 +136,14 @@ std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node
     return std::nullopt;
   const size_t at = node.op == "aten::addmm" ? 1 : 0;
   const ValueId x = tensor_arg(node, at);
-  if (rows_of(graph->value(x)) || graph->value(x).opaque) return std::nullopt;
+  if (graph->value(x).opaque || graph->value(x).sizes.empty()) return std::nullopt;
+  if (rows_of(graph->value(x)))
+    return by_library ? std::nullopt : product_of_copies(graph, node);
   Rewriter r(graph, node);
   Node of_copy = node;
   const ValueId rows = r.like("aten::clone", {node.args[at], {int64_t{0}}}, x);
   of_copy.args[at] = tensor(rows);
-  if (!is_taken(of_copy)) return std::nullopt;
+  if (!is_taken(of_copy)) return by_library ? std::nullopt : product_of_copies(graph, node);
   std::vector<Node> nodes = r.take();
   nodes.push_back(std::move(of_copy));
   return nodes;
