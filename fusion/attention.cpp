@@ -234,6 +234,7 @@ class Recogniser {
       if (from == read.sizes.size()) return kNone;
       moved.strides[d] = copied_strides[from];
     }
+    if (moved.strides.back() != 1) return kNone;  // the kernel writes rows
     moved.storage = copy.storage;
     moved.offset = copy.offset;
     *out = *stack_of(moved, moved.sizes);

@@ -137,8 +137,7 @@ std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node
   const size_t at = node.op == "aten::addmm" ? 1 : 0;
   const ValueId x = tensor_arg(node, at);
   if (graph->value(x).opaque || graph->value(x).sizes.empty()) return std::nullopt;
-  if (rows_of(graph->value(x)))
-    return by_library ? std::nullopt : product_of_copies(graph, node);
+  if (rows_of(graph->value(x))) return by_library ? std::nullopt : product_of_copies(graph, node);
   Rewriter r(graph, node);
   Node of_copy = node;
   const ValueId rows = r.like("aten::clone", {node.args[at], {int64_t{0}}}, x);

@@ -213,6 +213,18 @@ def none_of_empty_batches():
 
 
 @archive
+def heads_inside_channels():
+    """In blocks of an image, as NesT has it: the result's copy takes the heads behind the channels."""
+
+    def forward(qkv):
+        q, k, v = qkv.unbind(0)
+        y = F.scaled_dot_product_attention(q, k, v)
+        return y.permute(0, 2, 3, 4, 1).reshape(2, 3, 7, 64)
+
+    return traced(Wrap(forward), torch.randn(2, 3, 7, 3, 2, 32).permute(3, 0, 4, 1, 2, 5))
+
+
+@archive
 def encoder_layers():
     class Encodes(nn.Module):
         def __init__(self):

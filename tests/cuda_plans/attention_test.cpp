@@ -23,6 +23,7 @@ const std::map<std::string, int>& expected_kernels() {
       {"attention/finite_fill_with_empty_rows", 1},
       {"attention/gpt2_where", 1},
       {"attention/grouped_queries", 1},
+      {"attention/heads_inside_channels", 1},
       {"attention/masked_fill_with_empty_rows", 1},
       {"attention/multi_head_attention_alone", 1},
       {"attention/none_in_float64", 0},
