@@ -282,10 +282,9 @@ bool make_attention(const Graph& graph, const Node& node, const Target& target, 
   *why = "attention is written for operands of one dtype and head size, whose rows are dense";
   if (graph.value(out->out_value).dtype != q.dtype) return false;
   for (const Value* operand : {&q, &k, &v}) {
-    if (operand->dtype != q.dtype || operand->sizes.back() != q.sizes.back() ||
-        operand->strides.back() != 1)
-      return false;
+    if (operand->dtype != q.dtype || operand->strides.back() != 1) return false;
   }
+  if (k.sizes.back() != q.sizes.back()) return false;
   *why = "has no elements";
   if (q.elements() == 0 || k.elements() == 0) return false;
   const size_t first = q.sizes.size() - 4;
@@ -297,6 +296,7 @@ bool make_attention(const Graph& graph, const Node& node, const Target& target, 
   s.queries = q.sizes[first + 2];
   s.keys = k.sizes[first + 2];
   s.head_size = q.sizes.back();
+  s.value_size = v.sizes.back();
   s.scale = static_cast<float>(number(node.args[4]));
   s.causal = flag(node.args[5]);
   s.mask_keeps = flag(node.args[6]);
@@ -324,9 +324,11 @@ bool make_attention(const Graph& graph, const Node& node, const Target& target, 
 
 std::string name_of_step(const AttentionCall& call) {
   const AttentionShape& s = call.shape;
-  return fmt::format("attention_{}x{}x{}x{}x{}_{}{}{}", call.repeats * s.batch, s.heads, s.queries,
-                     s.keys, s.head_size, name_of(s.dtype), s.causal ? "_causal" : "",
-                     s.mask == DType::kOther ? "" : "_mask");
+  const std::string values =
+      s.value_columns() == s.head_size ? "" : fmt::format("x{}", s.value_columns());
+  return fmt::format("attention_{}x{}x{}x{}x{}{}_{}{}{}", call.repeats * s.batch, s.heads,
+                     s.queries, s.keys, s.head_size, values, name_of(s.dtype),
+                     s.causal ? "_causal" : "", s.mask == DType::kOther ? "" : "_mask");
 }
 
 }  // namespace torchweld

@@ -13,8 +13,9 @@ namespace torchweld {
 
 /// One call of attention.
 ///
-/// Shapes   q and out [batch, heads, queries, head_size]; k and v [batch, kv_heads, keys,
-///          head_size], heads a multiple of kv_heads; mask [batch, heads, queries, keys].
+/// Shapes   q [batch, heads, queries, head_size], k [batch, kv_heads, keys, head_size], heads a
+///          multiple of kv_heads; v and out the same with value_columns(); mask [batch, heads,
+///          queries, keys].
 /// Strides  elements: batch, head, row, and for the mask column; the last dim of the others is
 ///          dense. 0 broadcasts. Any start and any strides are right; rows that start at multiples
 ///          of four elements are read in vectors.
@@ -29,7 +30,10 @@ struct AttentionShape {
   std::array<int64_t, 4> mask_strides{};
   bool mask_keeps = true;  ///< kBool: which of its values lets a key take part
   float masked_score = -std::numeric_limits<float>::infinity();  ///< kBool: of the other keys
-  float empty_row = 0;  ///< of a query whose scores are all -inf; softmax written out gives NaN
+  float empty_row = 0;     ///< of a query whose scores are all -inf; softmax written out gives NaN
+  int64_t value_size = 0;  ///< columns of v and out; 0: head_size
+
+  int64_t value_columns() const { return value_size == 0 ? head_size : value_size; }
 };
 
 /// Pointers of one call; mask may be null where the shape has none.

@@ -80,6 +80,8 @@ bool accepts_attention(const AttentionShape& shape, std::string* why) {
     return refuse("attention is written for float32, float16 and bfloat16");
   if (shape.head_size < 32 || shape.head_size > 128 || shape.head_size % 8 != 0)
     return refuse("attention is written for head sizes of 32 to 128, multiples of 8");
+  if (shape.value_columns() != shape.head_size)
+    return refuse("attention is written for values as wide as keys");
   if (shape.mask != DType::kOther && shape.mask != DType::kBool &&
       !(is_floating(shape.mask) && shape.mask != DType::kF64))
     return refuse("an attention mask is boolean, or a float that is added");

@@ -66,7 +66,7 @@ BatchedProduct few_values(const AttentionShape& s) {
   BatchedProduct p;
   p.m = s.queries;
   p.k = s.keys;
-  p.n = s.head_size;
+  p.n = s.value_columns();
   p.b_row = s.v_strides[2];
   p.a_column = p.b_column = 1;
   p.out_row = s.out_strides[2];
@@ -82,8 +82,9 @@ struct Layout {
   explicit Layout(const AttentionShape& s)
       : keys(packs(s) ? round_up(s.keys, PackedMatrix::panel_of(s.keys)) * s.head_size
                       : floats_of(few_scores(s))),
-        values(packs(s) ? s.keys * round_up(s.head_size, PackedMatrix::panel_of(s.head_size))
-                        : floats_of(few_values(s))),
+        values(packs(s)
+                   ? s.keys * round_up(s.value_columns(), PackedMatrix::panel_of(s.value_columns()))
+                   : floats_of(few_values(s))),
         score_stride(round_up(s.keys, kLine) + kLine),  // never a power of two
         scores(block_of(s) * score_stride),
         sums(round_up(block_of(s), kLine)) {}
@@ -114,8 +115,9 @@ class Heads {
       packed_ = b * s_.kv_heads + kv_head;
       pack_into(at(p_.k, s_.k_strides, b, kv_head), {s_.head_size, s_.keys, 1, s_.k_strides[2]},
                 PackedMatrix::panel_of(s_.keys), keys_);
-      pack_into(at(p_.v, s_.v_strides, b, kv_head), {s_.keys, s_.head_size, s_.v_strides[2], 1},
-                PackedMatrix::panel_of(s_.head_size), values_);
+      pack_into(at(p_.v, s_.v_strides, b, kv_head),
+                {s_.keys, s_.value_columns(), s_.v_strides[2], 1},
+                PackedMatrix::panel_of(s_.value_columns()), values_);
     }
     const int64_t block = block_of(s_);
     for (int64_t query = 0; query < s_.queries; query += block)
@@ -149,8 +151,8 @@ class Heads {
     sum.m = rows;
     sum.k = keys;
     sum.w = values_;
-    sum.panel = PackedMatrix::panel_of(s_.head_size);
-    sum.n = sum.end = s_.head_size;
+    sum.n = sum.end = s_.value_columns();
+    sum.panel = PackedMatrix::panel_of(sum.n);
     sum.out = static_cast<float*>(p_.out) + b * s_.out_strides[0] + h * s_.out_strides[1] +
               query * s_.out_strides[2];
     sum.out_row_stride = s_.out_strides[2];
@@ -235,8 +237,9 @@ bool Attention::accepts(const AttentionShape& shape, std::string* why) const {
   if (shape.kv_heads < 1 || shape.heads % shape.kv_heads != 0)
     return refuse("the heads of attention are a multiple of those of its keys");
   const AttentionShape s = by_keys(shape);
-  if (s.head_size > kMostHeadSize || s.keys > kMostKeys ||
-      (packs(s) && s.keys * s.head_size > kMostKeyFloats))
+  const int64_t widest = std::max(s.head_size, s.value_columns());
+  if (widest > kMostHeadSize || s.keys > kMostKeys ||
+      (packs(s) && s.keys * widest > kMostKeyFloats))
     return refuse("attention of many keys is LibTorch's on the host");
   return true;
 }
@@ -254,7 +257,7 @@ void Attention::launch(const AttentionShape& shape, const AttentionPointers& poi
     Heads some(s, pointers, static_cast<float*>(site.scratch) + begin * Layout(s).floats());
     for (int64_t i = begin * heads / pieces; i < end * heads / pieces; ++i) some.run(i);
   };
-  const int64_t cycles = heads * s.queries * s.keys * (2 * s.head_size / 16 + 2);
+  const int64_t cycles = heads * s.queries * s.keys * ((s.head_size + s.value_columns()) / 16 + 2);
   share_out(pieces, cycles / std::max<int64_t>(1, pieces), site.parallel, std::ref(run));
 }
 

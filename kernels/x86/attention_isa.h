@@ -20,7 +20,7 @@ struct WeightRows {
 void weigh_avx2(const WeightRows& w);
 void weigh_avx512(const WeightRows& w);
 
-/// Rows of head_size, `out_stride` apart, divided by their sums.
+/// Rows of value_columns(), `out_stride` apart, divided by their sums.
 void divide_avx2(const WeightRows& w, float* out, int64_t out_stride);
 void divide_avx512(const WeightRows& w, float* out, int64_t out_stride);
 

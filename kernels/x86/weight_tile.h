@@ -126,7 +126,7 @@ void weigh(const WeightRows& w) {
 /// Each row by its sum.
 template <class Isa>
 void divide(const WeightRows& w, float* out, int64_t out_stride) {
-  const int64_t columns = w.shape->head_size;
+  const int64_t columns = w.shape->value_columns();
   for (int64_t r = 0; r < w.rows; ++r, out += out_stride) {
     const bool empty = w.sums[r] == 0;
     const typename Isa::V by = Isa::all(w.sums[r]), none = Isa::all(w.shape->empty_row);

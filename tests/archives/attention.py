@@ -213,6 +213,19 @@ def none_of_empty_batches():
 
 
 @archive
+def values_of_other_widths():
+    """Narrower than keys, as in DeepSeek's latent attention, and wider, with masks and written out."""
+
+    def forward(q, k, narrow, wide, mask):
+        y = F.scaled_dot_product_attention(q, k, narrow, attn_mask=mask)
+        z = F.scaled_dot_product_attention(q, k, wide, is_causal=True)
+        return y * 2, z, torch.softmax(q @ k.transpose(-1, -2) / 6, -1) @ narrow, F.scaled_dot_product_attention(q[:, :, :2], k, wide)
+
+    mask = torch.rand(2, 1, 9, 9) > 0.3
+    return traced(Wrap(forward), *heads(2, 4, 9, 32)[:2], torch.randn(2, 4, 9, 24), torch.randn(2, 4, 9, 48), mask)
+
+
+@archive
 def heads_inside_channels():
     """In blocks of an image, as NesT has it: the result's copy takes the heads behind the channels."""
 

@@ -34,6 +34,7 @@ const std::map<std::string, int>& expected_kernels() {
       {"attention/swin_window_masks", 1},
       {"attention/t5_bias_in_place", 1},
       {"attention/timm_scaled_queries", 1},
+      {"attention/values_of_other_widths", 0},
       {"attention/written_out_bfloat16", 1},
       {"attention/written_out_float16", 1},
   };

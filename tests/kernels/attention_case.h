@@ -2,6 +2,7 @@
 // devices are tested with these.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -17,27 +18,31 @@ inline double read(DType dtype, const std::vector<uint8_t>& bytes, int64_t at) {
   return dtype == DType::kBool ? s.b : s.f32;
 }
 
-/// The operands of one call, dense: [batch, heads, rows, head_size].
+/// The operands of one call, dense: [batch, heads, rows, columns].
 struct AttentionCase {
   AttentionShape shape;
   std::vector<uint8_t> q, k, v, mask, out;
 };
 
 inline AttentionCase make_call(DType dtype, int64_t head_size, int64_t queries, int64_t keys,
-                               DType mask, bool causal, int64_t heads = 2, int64_t kv_heads = 2) {
+                               DType mask, bool causal, int64_t heads = 2, int64_t kv_heads = 2,
+                               int64_t value_size = 0) {
   AttentionCase c;
   AttentionShape& s = c.shape;
   s = {dtype, 2,         heads,  kv_heads, queries,
        keys,  head_size, causal, mask,     1 / std::sqrt(static_cast<float>(head_size))};
-  s.q_strides = s.out_strides = {heads * queries * head_size, queries * head_size, head_size};
-  s.k_strides = s.v_strides = {kv_heads * keys * head_size, keys * head_size, head_size};
-  const auto values = [&](int64_t rows, int seed) {
-    return case_values(dtype, rows * head_size, seed, false);
+  s.value_size = value_size;
+  const auto dense = [](int64_t of_heads, int64_t rows, int64_t columns) {
+    return std::array<int64_t, 3>{of_heads * rows * columns, rows * columns, columns};
   };
-  c.q = values(2 * heads * queries, 2);
-  c.k = values(2 * kv_heads * keys, 4);
-  c.v = values(2 * kv_heads * keys, 6);
-  c.out.resize(c.q.size());
+  s.q_strides = dense(heads, queries, head_size);
+  s.k_strides = dense(kv_heads, keys, head_size);
+  s.v_strides = dense(kv_heads, keys, s.value_columns());
+  s.out_strides = dense(heads, queries, s.value_columns());
+  c.q = case_values(dtype, 2 * heads * queries * head_size, 2, false);
+  c.k = case_values(dtype, 2 * kv_heads * keys * head_size, 4, false);
+  c.v = case_values(dtype, 2 * kv_heads * keys * s.value_columns(), 6, false);
+  c.out.resize(static_cast<size_t>(2 * heads * queries * s.value_columns() * size_of(dtype)));
   // One mask for all heads of a batch.
   s.mask_strides = {queries * keys, 0, keys, 1};
   if (mask != DType::kOther) c.mask = case_values(mask, 2 * queries * keys, 8, false);
@@ -75,13 +80,14 @@ inline double error_of(const AttentionCase& c) {
     double top = -INFINITY, sum = 0;
     for (const double score : weights) top = std::max(top, score);
     for (double& w : weights) sum += w = top == -INFINITY ? 0 : std::exp(w - top);
-    for (int64_t d = 0; d < s.head_size; ++d) {
+    const int64_t columns = s.value_columns();
+    for (int64_t d = 0; d < columns; ++d) {
       double want = 0;
       for (int64_t key = 0; key < s.keys; ++key)
         want += weights[static_cast<size_t>(key)] *
-                read(s.dtype, c.v, ((b * s.kv_heads + kv_head) * s.keys + key) * s.head_size + d);
+                read(s.dtype, c.v, ((b * s.kv_heads + kv_head) * s.keys + key) * columns + d);
       if (sum > 0) want /= sum;
-      const double got = read(s.dtype, c.out, row * s.head_size + d);
+      const double got = read(s.dtype, c.out, row * columns + d);
       if (!(std::abs(got - want) <= 1e9)) return 1e9;
       worst = std::max(worst, std::abs(got - want) / (1 + std::abs(want)));
     }

@@ -59,6 +59,19 @@ TEST_F(HostAttention, HeadSizesAndTails) {
   }
 }
 
+TEST_F(HostAttention, ValuesOfOtherWidths) {
+  for (const int64_t columns : {1, 7, 16, 24, 65, 200}) {
+    for (const int64_t queries : {1, 3, 35, 130}) {
+      for (const bool causal : {false, true}) {
+        AttentionCase c =
+            make_call(DType::kF32, 16, queries, 40, DType::kOther, causal, 6, 2, columns);
+        run(&c);
+        EXPECT_LE(error_of(c), kTolerance) << columns << " " << queries << " " << causal;
+      }
+    }
+  }
+}
+
 TEST_F(HostAttention, QueriesInBlocks) {
   for (const int64_t queries : {8, 63, 64, 65, 200}) {
     AttentionCase c = make(16, queries, 70);
