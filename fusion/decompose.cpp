@@ -163,6 +163,7 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
     }
     if (auto nodes = einsum_nodes(graph, node, false)) return nodes;
     if (auto nodes = product_of_copied_rows(graph, node, false)) return nodes;
+    if (auto nodes = product_of_vectors(graph, node)) return nodes;
   }
   if (!target.float_rows) return std::nullopt;
   if (auto nodes = diagonal_nodes(graph, node, target)) return nodes;

@@ -35,11 +35,17 @@ bool is_one(const Arg& arg) {
 
 ValueId tensor_of(const Arg& arg) { return arg.tensor() == nullptr ? kNone : arg.tensor()->id; }
 
+bool has_all(const Node& node, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    if (tensor_arg(node, i) == kNone) return false;
+  }
+  return true;
+}
+
 bool has_operands(const Node& node) {
   const bool known = node.op == "aten::linear" || node.op == "aten::mm" ||
                      node.op == "aten::matmul" || node.op == "aten::addmm";
-  return known && tensor_arg(node, 0) != kNone && tensor_arg(node, 1) != kNone &&
-         (node.op != "aten::addmm" || tensor_arg(node, 2) != kNone);
+  return known && has_all(node, node.op == "aten::addmm" ? 3 : 2);
 }
 
 bool make_product(const Graph& graph, const Node& node, HostMatmul* out) {
@@ -121,6 +127,40 @@ std::optional<std::vector<Node>> product_of_copies(Graph* graph, const Node& nod
 }
 
 }  // namespace
+
+std::optional<std::vector<Node>> product_of_vectors(Graph* graph, const Node& node) {
+  const bool known = node.op == "aten::mv" || node.op == "aten::dot" || node.op == "aten::matmul";
+  if (!known || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone ||
+      !has_all(node, 2))
+    return std::nullopt;
+  const Value a = graph->value(tensor_arg(node, 0)), b = graph->value(tensor_arg(node, 1));
+  if ((a.sizes.size() != 1 && b.sizes.size() != 1) || a.sizes.empty() || b.sizes.empty())
+    return std::nullopt;
+  const auto insert = [](Value v, size_t at) {
+    v.sizes.insert(v.sizes.begin() + static_cast<std::ptrdiff_t>(at), 1);
+    v.strides.insert(v.strides.begin() + static_cast<std::ptrdiff_t>(at), 1);
+    v.has_scalar = false;
+    return v;
+  };
+  Value x = a, w = b, out = graph->value(node.outputs[0]);
+  if (b.sizes.size() == 1) {
+    w = insert(w, 1);
+    out = insert(out, out.sizes.size());
+  }
+  if (a.sizes.size() == 1) {
+    x = insert(x, 0);
+    out = insert(out, out.sizes.size() - 1);
+  }
+  Rewriter r(graph, node);
+  r.call("aten::matmul", {tensor(graph->add(std::move(x))), tensor(graph->add(std::move(w)))},
+         graph->add(std::move(out)));
+  std::vector<Node> nodes = r.take();
+  HostMatmul by_hand;
+  BatchedProductCall call;
+  const bool taken =
+      make_product(*graph, nodes[0], &by_hand) || make_batched_product(*graph, nodes[0], &call);
+  return taken ? std::optional(std::move(nodes)) : std::nullopt;
+}
 
 std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node,
                                                         bool by_library) {

@@ -20,6 +20,10 @@ bool make_host_matmul(const Graph& graph, const std::vector<NodeId>& nodes, cons
 std::optional<std::vector<Node>> product_of_copied_rows(Graph* graph, const Node& node,
                                                         bool by_library);
 
+/// mv, dot, or matmul with a vector, as a product of matrices of one row or column that a kernel of
+/// the host takes; nullopt for other nodes.
+std::optional<std::vector<Node>> product_of_vectors(Graph* graph, const Node& node);
+
 /// Makes the node the product's next and last operation. False, and nothing changed, where its
 /// kernel has no such operation.
 bool add_epilogue(const Graph& graph, const Node& node, HostMatmul* product);

@@ -1,4 +1,4 @@
-"""Operators that are another's spelling: fusion/spellings.h."""
+"""Operators that are another's spelling: fusion/spellings.h, and products of vectors."""
 
 import math
 
@@ -68,3 +68,14 @@ def cross_products():
         )
 
     return traced(forward, torch.randn(6, 3, 8), torch.randn(6, 3, 8), torch.randn(10, 3))
+
+
+@archive
+def products_of_vectors():
+    def forward(a, b, v, w, m, u):
+        steps = torch.mv(a, v), torch.matmul(a.t(), w), torch.dot(v, v), torch.matmul(v, b), torch.matmul(m, u)
+        more = torch.matmul(w, a) + 1, torch.matmul(v[::2], b[::2]), a @ b @ b.t() @ v, torch.mv(a.double(), v.double())
+        return steps + more + (torch.dot(u[:0], u[:0]), torch.mv(a[:, :0], v[:0]))
+
+    vectors = torch.randn(30), torch.randn(9), torch.randn(3, 4, 5), torch.randn(5)
+    return traced(forward, torch.randn(9, 30), torch.randn(30, 7), *vectors)

@@ -55,5 +55,32 @@ TEST(BatchedProduct, AnEinsumOnTheHostIsOne) {
             "product_8x5x8x6\n");
 }
 
+TEST(BatchedProduct, VectorsAreMatricesOfOneRowOrColumn) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[9,30], %1: f32[30], %2: f32[9]):
+  %3: f32[9] = aten::mv(%0, %1)
+  %4: f32[30] = aten::matmul(%2, %0)
+  %5: f32[] = aten::dot(%1, %1)
+  return %3, %4, %5
+)"),
+            R"(product_1x9x30x1
+product_1x1x9x30
+product_1x1x30x1
+)");
+}
+
+TEST(BatchedProduct, OperandsThatLieAsNoMatrixAreCopiedWhereTheirNumbersAreUsedOften) {
+  EXPECT_EQ(
+      steps(
+          R"(graph(%0: f32[4,64,8]{1,32,4}, %1: f32[4,8,20], %2: f32[4,64,8]{1,32,4}, %3: f32[4,8,2]):
+  %4: f32[4,64,20] = aten::matmul(%0, %1)
+  %5: f32[4,64,2] = aten::matmul(%2, %3)
+  return %4, %5
+)"),
+      R"(single_matmul_f32
+product_4x64x8x20
+eager aten::matmul
+)");
+}
+
 }  // namespace
 }  // namespace torchweld::testing
