@@ -8,6 +8,7 @@
 #include "fusion/matrix_stack.h"
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
+#include "fusion/uses.h"
 
 namespace torchweld {
 namespace {
@@ -60,6 +61,42 @@ class Layer {
     const ValueId y = attend(a, x);
     if (y == kNone) return false;
     linear_into(node_.outputs[0], y, a.out);
+    return true;
+  }
+
+  /// The same, written out, since what softmax gives leaves as `weights`: of each head or,
+  /// averaged, of all.
+  bool attention_and_weights(const SelfAttention& a, ValueId weights, bool averages) {
+    const ValueId x = tensor_arg(node_, 0), out = fresh_like(x);
+    const std::vector<Arg> heads = heads_of(a, x);
+    const Sizes of_q = sizes(heads[0].tensor()->id);
+    const int64_t batch = of_q[0], time = of_q[2], width = a.heads * of_q[3];
+    const std::optional<Arg> mask = mask_of(a, batch, time);
+    const Sizes all{batch, a.heads, time, time}, averaged{batch, time, time};
+    if (!mask || sizes(weights) != (averages ? averaged : all) ||
+        graph_.value(weights).strides != contiguous_strides(sizes(weights)))
+      return false;
+    const DType dtype = graph_.value(x).dtype;
+    const double scale = 1 / std::sqrt(static_cast<double>(of_q[3]));
+    const ValueId q =
+        rewriter_.call("aten::mul.Scalar", {heads[0], {scale}}, rewriter_.fresh(dtype, of_q));
+    const ValueId k = rewriter_.transposed(heads[1].tensor()->id, 2, 3);
+    ValueId scores =
+        rewriter_.call("aten::matmul", {tensor(q), tensor(k)}, rewriter_.fresh(dtype, all));
+    if (!mask->is_none())
+      scores = rewriter_.like("aten::masked_fill.Scalar",
+                              {tensor(scores), *mask, {-std::numeric_limits<double>::infinity()}},
+                              scores);
+    const ValueId p = averages ? rewriter_.fresh(dtype, all) : weights;
+    rewriter_.call("aten::softmax.int", {tensor(scores), {int64_t{-1}}, Arg{}}, p);
+    rewriter_.call("aten::matmul", {tensor(p), heads[2]}, by_heads(out, of_q, width));
+    if (averages) {
+      const ValueId sum =
+          rewriter_.call("aten::sum.dim_IntList", {tensor(p), {Arg::Ints{1}}, {false}, Arg{}},
+                         rewriter_.fresh(dtype, averaged));
+      rewriter_.call("aten::div.Scalar", {tensor(sum), {a.heads}}, weights);
+    }
+    linear_into(node_.outputs[0], out, a.out);
     return true;
   }
 
@@ -120,21 +157,35 @@ class Layer {
   /// softmax(q k' / sqrt(head size) + mask) v of x [batch, time, width], as wide; kNone when the
   /// kernel doesn't take it.
   ValueId attend(const SelfAttention& a, ValueId x) {
+    const std::vector<Arg> heads = heads_of(a, x);
+    const ValueId out = fresh_like(x);
+    const ValueId made =
+        target_.attention != nullptr ? attend_by_kernel(a, heads, out) : ValueId{kNone};
+    return made == kNone && target_.hand_kernels ? attend_by_library(a, heads, out) : made;
+  }
+
+  /// q, k and v of x, [batch, heads, time, head size], views of one product.
+  std::vector<Arg> heads_of(const SelfAttention& a, ValueId x) {
     const Sizes of_x = sizes(x);
     const int64_t batch = of_x[0], time = of_x[1], width = of_x[2], head = width / a.heads;
     const ValueId qkv = linear(x, a.qkv);
-    const ValueId out = fresh_like(x);
-    const auto head_views = [&](int64_t index) {
+    std::vector<Arg> heads;
+    for (const int64_t index : {0, 1, 2}) {
       Value v = graph_.value(qkv);
       v.offset += index * width;
       v.sizes = {batch, a.heads, time, head};
       v.strides = {time * 3 * width, head, 3 * width, 1};
-      return tensor(graph_.add(std::move(v)));
-    };
-    const std::vector<Arg> heads{head_views(0), head_views(1), head_views(2)};
-    const ValueId made =
-        target_.attention != nullptr ? attend_by_kernel(a, heads, out) : ValueId{kNone};
-    return made == kNone && target_.hand_kernels ? attend_by_library(a, heads, out) : made;
+      heads.push_back(tensor(graph_.add(std::move(v))));
+    }
+    return heads;
+  }
+
+  /// `out` [batch, time, width] as [batch, heads, time, head size].
+  ValueId by_heads(ValueId out, const Sizes& of_q, int64_t width) {
+    Value seen = graph_.value(out);
+    seen.sizes = of_q;
+    seen.strides = {of_q[2] * width, of_q[3], width, 1};
+    return graph_.add(std::move(seen));
   }
 
   ValueId attend_by_kernel(const SelfAttention& a, const std::vector<Arg>& heads, ValueId out) {
@@ -164,14 +215,10 @@ class Layer {
   ValueId attend_by_library(const SelfAttention& a, const std::vector<Arg>& heads, ValueId out) {
     if (a.mask != kNone) return kNone;
     const Sizes of_q = sizes(heads[0].tensor()->id);
-    const int64_t time = of_q[2], head = of_q[3], width = a.heads * head;
-    Value seen = graph_.value(out);
-    seen.sizes = of_q;
-    seen.strides = {time * width, head, width, 1};
     std::vector<Arg> args = heads;
     args.insert(args.end(), {Arg{}, {0.0}, {false}, Arg{}, {false}});
     rewriter_.call("aten::scaled_dot_product_attention", std::move(args),
-                   graph_.add(std::move(seen)));
+                   by_heads(out, of_q, a.heads * of_q[3]));
     return out;
   }
 
@@ -223,7 +270,9 @@ bool is_plain(const Graph& graph, const Node& node, const Target& target) {
          made.strides == contiguous_strides(made.sizes) && in.elements() > 0;
 }
 
-std::optional<std::vector<Node>> parts_of(Graph* graph, const Node& node, const Target& target) {
+/// `weights`: of attention, kNone where nobody reads them.
+std::optional<std::vector<Node>> parts_of(Graph* graph, const Node& node, ValueId weights,
+                                          const Target& target) {
   const bool layer = node.op == "aten::_transformer_encoder_layer_fwd";
   if (!layer && node.op != "aten::_native_multi_head_attention") return std::nullopt;
   if (!is_plain(*graph, node, target)) return std::nullopt;
@@ -233,20 +282,30 @@ std::optional<std::vector<Node>> parts_of(Graph* graph, const Node& node, const 
   if (layer) return made.encoder_layer() ? std::optional(made.take()) : std::nullopt;
   const bool same =
       tensor_arg(node, 0) == tensor_arg(node, 1) && tensor_arg(node, 0) == tensor_arg(node, 2);
-  const bool weights_leave = node.outputs.size() > 1 && node.outputs[1] != kNone;
-  if (!same || weights_leave) return std::nullopt;
-  return made.attention(attention_at(node, 4, 5, 9, 12)) ? std::optional(made.take())
-                                                         : std::nullopt;
+  const bool writes_out = weights != kNone;
+  if (!same || (writes_out && (!target.hand_kernels || graph->value(weights).dtype != DType::kF32)))
+    return std::nullopt;
+  const SelfAttention a = attention_at(node, 4, 5, 9, 12);
+  const bool taken =
+      writes_out ? made.attention_and_weights(a, weights, flag_arg(node, 11)) : made.attention(a);
+  return taken ? std::optional(made.take()) : std::nullopt;
+}
+
+/// A node's second result, if someone reads it.
+ValueId read_weights(const Node& node, const Uses& uses) {
+  if (node.outputs.size() < 2 || node.outputs[1] == kNone) return kNone;
+  return uses.is_read(node.outputs[1]) ? node.outputs[1] : kNone;
 }
 
 }  // namespace
 
 void expand_transformers(Graph* graph, const Target& target) {
   if (target.attention == nullptr && !target.hand_kernels) return;
+  const Uses uses(*graph);
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
     const size_t values = graph->values.size(), storages = graph->storages.size();
-    auto parts = parts_of(graph, node, target);
+    auto parts = parts_of(graph, node, read_weights(node, uses), target);
     if (!parts) {
       graph->values.resize(values);
       graph->storages.resize(storages);

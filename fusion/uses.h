@@ -19,6 +19,9 @@ class Uses {
   /// move.
   bool is_written(ValueId id) const { return at(id).written; }
 
+  /// Whether anybody reads or writes the storage of `id`, or it leaves the block.
+  bool is_read(ValueId id) const { return at(id).reads > 0 || at(id).leaves || at(id).written; }
+
   /// The node that reads the storage of `id`, if it does so once and nobody else does, not even
   /// after the block; else kNone.
   NodeId only_reader(ValueId id) const;

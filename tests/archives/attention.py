@@ -287,6 +287,39 @@ def encoder_layer_with_padding():
     return traced(Wrap(forward), torch.randn(3, 5, 64), padding, *[w.detach() for w in weights])
 
 
+class AttendsWithWeights(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(64, 2, batch_first=True)
+
+    def forward(self, x, mask, padding):
+        averaged = self.attention(x, x, x)
+        masked = self.attention(x, x, x, attn_mask=mask)
+        padded = self.attention(x, x, x, key_padding_mask=padding, average_attn_weights=False)
+        return averaged, masked[0] + 1, masked[1] * 2, padded
+
+
+@archive
+def multi_head_attention_with_weights():
+    padding = torch.zeros(3, 9, dtype=torch.bool)
+    padding[1, 4:] = True
+    return traced(AttendsWithWeights(), torch.randn(3, 9, 64), torch.rand(9, 9) > 0.7, padding)
+
+
+@archive
+def multi_head_attention_with_unread_weights():
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention, self.norm = nn.MultiheadAttention(64, 2, batch_first=True), nn.LayerNorm(64)
+
+        def forward(self, x):
+            y, _ = self.attention(x, x, x)
+            return self.norm(x + y)
+
+    return traced(Attends(), torch.randn(2, 9, 64))
+
+
 @archive
 def multi_head_attention_alone():
     class Attends(nn.Module):

@@ -26,6 +26,8 @@ const std::map<std::string, int>& expected_kernels() {
       {"attention/heads_inside_channels", 1},
       {"attention/masked_fill_with_empty_rows", 1},
       {"attention/multi_head_attention_alone", 1},
+      {"attention/multi_head_attention_with_unread_weights", 1},
+      {"attention/multi_head_attention_with_weights", 0},
       {"attention/none_in_float64", 0},
       {"attention/none_of_empty_batches", 0},
       {"attention/none_of_odd_head_sizes", 0},

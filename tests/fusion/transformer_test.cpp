@@ -81,13 +81,28 @@ TEST(Transformer, HalvesOnTheHostAreTakenApart) {
             "aten::linear\nsingle_gelu_bf16\naten::linear\nfused_add_layer_norm_bf16\n");
 }
 
-TEST(Transformer, AttentionWhoseWeightsLeaveStaysLibTorchs) {
-  EXPECT_EQ(
-      names(R"(graph(%0: f32[2,5,64], %1: f32[192,64], %2: f32[192], %3: f32[64,64], %4: f32[64]):
+std::string attention_that_gives(const std::string& results) {
+  return R"(graph(%0: f32[2,5,64], %1: f32[192,64], %2: f32[192], %3: f32[64,64], %4: f32[64]):
   %5: f32[2,5,64], %6: f32[2,5,5] = aten::_native_multi_head_attention(%0, %0, %0, 64, 2, %1, %2, %3, %4, none, true, true, none)
-  return %5, %6
-)"),
-      "aten::_native_multi_head_attention\n");
+  return )" +
+         results + "\n";
+}
+
+TEST(Transformer, AttentionWhoseWeightsNobodyReadsIsTheKernels) {
+  EXPECT_EQ(names(attention_that_gives("%5")),
+            "matmul_10x64x192_f32\nattention_2x2x5x5x32_f32\nmatmul_10x64x64_f32\n");
+}
+
+TEST(Transformer, AttentionWhoseWeightsLeaveStaysLibTorchsOnCuda) {
+  EXPECT_EQ(names(attention_that_gives("%5, %6")), "aten::_native_multi_head_attention\n");
+}
+
+TEST(Transformer, AttentionWhoseWeightsLeaveIsWrittenOutOnTheHost) {
+  Target host = target();
+  host.float_rows = host.hand_kernels = true;
+  EXPECT_EQ(names(attention_that_gives("%5, %6"), host),
+            "aten::linear\nsingle_mul_f32\nproduct_4x5x32x5\nsingle_softmax_f32\n"
+            "product_4x5x5x32\nfused_sum_div_f32\naten::linear\n");
 }
 
 }  // namespace
