@@ -60,7 +60,7 @@ Plan plan(Graph graph, const Target& target) {
   drop_views(&graph);
   hide(target.whole, &graph);
   number_paddings(&graph);
-  respell(&graph);
+  respell(&graph, target);
   plain_operands(&graph);
   complex_parts(&graph);
   expand_transformers(&graph, target);

@@ -154,6 +154,47 @@ Nodes cross(Graph* graph, const Node& node) {
   return r.take();
 }
 
+/// x1' W y + bias with W [outputs, m, n]: W's rows by y first, for which one product is enough,
+/// then sums over m.
+Nodes bilinear(Graph* graph, const Node& node) {
+  const ValueId x = tensor_arg(node, 0), y = tensor_arg(node, 1), w = tensor_arg(node, 2);
+  const ValueId bias = tensor_arg(node, 3), out = node.outputs[0];
+  if (y == kNone || w == kNone) return std::nullopt;
+  const Value made = graph->value(out), weight = graph->value(w);
+  Value first = graph->value(x), rows = weight;
+  const size_t rank = made.sizes.size();
+  bool plain = made.dtype == DType::kF32 || made.dtype == DType::kF64;
+  for_each_input(node, [&](ValueId id) {
+    const Value& v = graph->value(id);
+    plain &= !v.opaque && v.dtype == made.dtype && v.elements() > 0;
+  });
+  if (!plain || rank == 0 || first.sizes.size() != rank || weight.sizes.size() != 3 ||
+      weight.strides != contiguous_strides(weight.sizes))
+    return std::nullopt;
+  rows.sizes = {weight.sizes[0] * weight.sizes[1], weight.sizes[2]};
+  rows.strides = {weight.sizes[2], 1};
+  std::vector<int64_t> sizes = made.sizes;
+  sizes.back() = rows.sizes[0];
+  Rewriter r(graph, node);
+  const ValueId of_y =
+      r.call("aten::linear", {tensor(y), tensor(graph->add(std::move(rows))), Arg{}},
+             r.fresh(made.dtype, sizes));
+  Value split = graph->value(of_y);
+  split.sizes.back() = weight.sizes[0];
+  split.sizes.push_back(weight.sizes[1]);
+  split.strides = contiguous_strides(split.sizes);
+  first.sizes.insert(first.sizes.end() - 1, 1);
+  first.strides.insert(first.strides.end() - 1, 0);
+  const ValueId products =
+      r.call("aten::mul.Tensor", {tensor(graph->add(split)), tensor(graph->add(std::move(first)))},
+             r.fresh(made.dtype, split.sizes));
+  const Arg::Ints last{static_cast<int64_t>(rank)};
+  const ValueId sums = bias == kNone ? out : r.fresh(made.dtype, made.sizes);
+  r.call("aten::sum.dim_IntList", {tensor(products), {last}, {false}, Arg{}}, sums);
+  if (bias != kNone) r.call("aten::add.Tensor", {tensor(sums), tensor(bias), {int64_t{1}}}, out);
+  return r.take();
+}
+
 using Respell = Nodes (*)(Graph*, const Node&);
 
 Respell find(const std::string& op) {
@@ -168,6 +209,7 @@ Respell find(const std::string& op) {
       {"aten::count_nonzero.dim_IntList", count_nonzero},
       {"aten::fft_fftshift", shift},
       {"aten::fft_ifftshift", shift},
+      {"aten::bilinear", bilinear},
       {"aten::cross", cross},
       {"aten::linalg_cross", cross},
   };
@@ -177,10 +219,14 @@ Respell find(const std::string& op) {
 
 }  // namespace
 
-void respell(Graph* graph) {
+void respell(Graph* graph, const Target& target) {
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
     const Respell rewrite = find(node.op);
+    if (rewrite == bilinear && target.rounding == Rounding::kExact) {
+      nodes.push_back(std::move(node));  // LibTorch sums in another order
+      continue;
+    }
     const bool plain = rewrite != nullptr && node.pure && node.outputs.size() == 1 &&
                        node.outputs[0] != kNone && tensor_arg(node, 0) != kNone;
     auto others = plain ? rewrite(graph, node) : std::nullopt;

@@ -1,14 +1,15 @@
 // Operators that are another's spelling.
 #pragma once
 
+#include "fusion/planner.h"
 #include "loader/graph.h"
 
 namespace torchweld {
 
 /// linalg_norm, and linalg_matrix_norm of Frobenius, become linalg_vector_norm; reshape_as becomes
 /// reshape, outer and ger a product that broadcasts, count_nonzero a sum of truth, fft_fftshift and
-/// its inverse rolls, cross products four rolls and their products' difference: what the passes
-/// behind know.
-void respell(Graph* graph);
+/// its inverse rolls, cross products four rolls and their products' difference, bilinear, but in
+/// exact numerics, a product and sums: what the passes behind know.
+void respell(Graph* graph, const Target& target);
 
 }  // namespace torchweld

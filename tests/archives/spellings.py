@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import nn
 
 from registry import archive, traced
 
@@ -68,6 +69,19 @@ def cross_products():
         )
 
     return traced(forward, torch.randn(6, 3, 8), torch.randn(6, 3, 8), torch.randn(10, 3))
+
+
+@archive
+def bilinear_layers():
+    class Pairs(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.biased, self.plain, self.one = nn.Bilinear(8, 9, 7), nn.Bilinear(9, 8, 5, bias=False), nn.Bilinear(8, 8, 1)
+
+        def forward(self, x, y):
+            return self.biased(x, y).relu(), self.plain(y, x), self.one(x, x), self.biased(x[0, 0], y[0, 0]), self.one(x.double().float()[:, ::2], x[:, 1::2])
+
+    return traced(Pairs(), torch.randn(3, 4, 8), torch.randn(3, 4, 9))
 
 
 @archive
