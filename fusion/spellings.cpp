@@ -223,11 +223,9 @@ void respell(Graph* graph, const Target& target) {
   std::vector<Node> nodes;
   for (Node& node : graph->nodes) {
     const Respell rewrite = find(node.op);
-    if (rewrite == bilinear && target.rounding == Rounding::kExact) {
-      nodes.push_back(std::move(node));  // LibTorch sums in another order
-      continue;
-    }
-    const bool plain = rewrite != nullptr && node.pure && node.outputs.size() == 1 &&
+    // LibTorch sums a bilinear layer in another order.
+    const bool stays = rewrite == bilinear && target.rounding == Rounding::kExact;
+    const bool plain = rewrite != nullptr && !stays && node.pure && node.outputs.size() == 1 &&
                        node.outputs[0] != kNone && tensor_arg(node, 0) != kNone;
     auto others = plain ? rewrite(graph, node) : std::nullopt;
     if (!others) {
