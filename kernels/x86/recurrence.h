@@ -60,7 +60,7 @@ bool are_batch_sizes(const RecurrenceShape& shape, const int64_t* batch_sizes);
 /// The layers of one shape with their weights. Immutable; runs from any thread.
 ///
 /// Memory   weights and biases are the caller's; `scratch` holds scratch_floats(). A run on one
-///          thread allocates nothing.
+///          thread allocates nothing, of packed sequences a few words where a batch shrinks.
 /// Threads  directions and rows of the batch are walked side by side where that pays, of packed
 ///          sequences directions alone; otherwise the products are split.
 /// Numerics products as matmul's, gates as recurrent_gates(). Rows of the batch don't meet.
