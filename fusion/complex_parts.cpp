@@ -200,8 +200,9 @@ class Pairs {
     std::string equation = *text;
     std::erase(equation, ' ');
     const size_t arrow = equation.find("->");
-    if (arrow == std::string::npos || equation.size() != arrow + 2 + dims_.size())
-      return std::nullopt;
+    const bool names_all = arrow != std::string::npos && equation.find('.') == std::string::npos &&
+                           equation.size() == arrow + 2 + dims_.size();
+    if (!names_all) return std::nullopt;
     const std::string labels = equation.substr(arrow + 2);
     for (size_t i = 0; i < dims_.size(); ++i) equation[arrow + 2 + i] = labels[dims_[i]];
     return equation;
