@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "fusion/einsum_equation.h"
 #include "fusion/node_args.h"
 #include "fusion/rewriter.h"
 
@@ -192,20 +193,13 @@ class Pairs {
     return op == "aten::matmul" || op == "aten::mm" || op == "aten::bmm" || op == "aten::einsum";
   }
 
-  /// An einsum's equation, with the result's labels in the order of its memory; nullopt where it
-  /// doesn't name each of them.
+  /// An einsum's equation, with the result's labels in the order of its memory.
   std::optional<std::string> equation_in_memory_order(const Node& node) const {
-    const auto* text = std::get_if<std::string>(&node.args[0].value);
-    if (text == nullptr) return std::nullopt;
-    std::string equation = *text;
-    std::erase(equation, ' ');
-    const size_t arrow = equation.find("->");
-    const bool names_all = arrow != std::string::npos && equation.find('.') == std::string::npos &&
-                           equation.size() == arrow + 2 + dims_.size();
-    if (!names_all) return std::nullopt;
-    const std::string labels = equation.substr(arrow + 2);
-    for (size_t i = 0; i < dims_.size(); ++i) equation[arrow + 2 + i] = labels[dims_[i]];
-    return equation;
+    auto equation = equation_of(graph_, node);
+    if (!equation) return std::nullopt;
+    const std::string labels = equation->result;
+    for (size_t i = 0; i < dims_.size(); ++i) equation->result[i] = labels[dims_[i]];
+    return equation->text();
   }
 
   /// Four products, or two where one operand is real.

@@ -5,55 +5,14 @@
 #include <string>
 
 #include "fusion/batched_product.h"
+#include "fusion/einsum_equation.h"
 #include "fusion/matmul.h"
 #include "fusion/rewriter.h"
 
 namespace torchweld {
 namespace {
 
-/// "bij,bjk->bik", its labels by operand.
-struct Equation {
-  std::string left, right, out;
-};
-
 bool has(const std::string& labels, char c) { return labels.find(c) != std::string::npos; }
-
-bool is_plain(const std::string& labels, size_t rank) {
-  std::string sorted = labels;
-  std::sort(sorted.begin(), sorted.end());
-  return labels.size() == rank &&
-         std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() &&
-         std::all_of(labels.begin(), labels.end(), [](char c) { return std::isalpha(c) != 0; });
-}
-
-/// Labels that stand in one operand alone, in ATen's order: capitals first.
-std::string implied(const Equation& e) {
-  std::string out;
-  for (const char c : e.left + e.right) {
-    if (has(e.left, c) != has(e.right, c)) out += c;
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-std::optional<Equation> equation_of(const Graph& graph, const Node& node) {
-  if (node.op != "aten::einsum" || node.outputs.size() != 1 || node.args.size() < 2)
-    return std::nullopt;
-  const auto* text = std::get_if<std::string>(&node.args[0].value);
-  const auto* list = node.args[1].tensor_list();
-  if (text == nullptr || list == nullptr || list->ids.size() != 2) return std::nullopt;
-  std::string dense = *text;
-  std::erase(dense, ' ');
-  const size_t arrow = dense.find("->"), comma = dense.find(',');
-  if (comma == std::string::npos) return std::nullopt;
-  Equation e{dense.substr(0, comma), dense.substr(comma + 1, arrow - comma - 1), ""};
-  e.out = arrow == std::string::npos ? implied(e) : dense.substr(arrow + 2);
-  const auto rank = [&](ValueId id) { return graph.value(id).sizes.size(); };
-  const bool plain = is_plain(e.left, rank(list->ids[0])) &&
-                     is_plain(e.right, rank(list->ids[1])) &&
-                     is_plain(e.out, rank(node.outputs[0]));
-  return plain ? std::optional(e) : std::nullopt;
-}
 
 /// A tensor whose dims have labels.
 struct Labelled {
@@ -183,53 +142,185 @@ class Product {
   std::string batch_, rows_, columns_, summed_;
 };
 
-/// Sizes agree without broadcasting, and no label is summed within one operand.
-bool is_product(const Graph& graph, const Labelled& a, const Labelled& b, const Labelled& out) {
-  std::map<char, int64_t> sizes;
-  for (const Labelled* t : {&a, &b, &out}) {
-    const Value& v = graph.value(t->id);
-    if (v.opaque || v.dtype != graph.value(out.id).dtype || v.elements() == 0) return false;
-    for (size_t d = 0; d < t->labels.size(); ++d) {
-      if (sizes.try_emplace(t->labels[d], v.sizes[d]).first->second != v.sizes[d]) return false;
-    }
-  }
-  const auto is_used = [&](const Labelled& t, const Labelled& other) {
-    return std::all_of(t.labels.begin(), t.labels.end(),
-                       [&](char c) { return has(other.labels, c) || has(out.labels, c); });
-  };
-  return is_used(a, b) && is_used(b, a);
-}
-
 bool sums_nothing(const Labelled& a, const Labelled& b, const Labelled& out) {
   const std::string all = a.labels + b.labels;
   return std::all_of(all.begin(), all.end(), [&](char c) { return has(out.labels, c); });
 }
 
+/// The operands one after the other, as LibTorch takes them: the product of the first two by the
+/// third, and so on. A label that the rest doesn't ask for is summed as soon as it may be.
+class Contraction {
+ public:
+  Contraction(Graph* graph, const Node& node, bool by_library)
+      : graph_(*graph), node_(node), by_library_(by_library) {}
+
+  std::optional<std::vector<Node>> nodes() {
+    const auto e = equation_of(graph_, node_);
+    if (!e || !read(*e)) return std::nullopt;
+    const Labelled out{node_.outputs[0], e->result};
+    if (operands_.size() == 1) {
+      if (operands_[0].labels.size() == e->result.size()) return std::nullopt;  // a view
+      sum(operands_[0], e->result, out.id);
+      return std::move(nodes_);
+    }
+    Labelled left = operands_[0];
+    for (size_t i = 1; i < operands_.size(); ++i) {
+      std::string asked = e->result;
+      for (size_t k = i + 1; k < operands_.size(); ++k) asked += operands_[k].labels;
+      Labelled right = operands_[i];
+      left = without_own_sums(left, right.labels + asked);
+      right = without_own_sums(right, left.labels + asked);
+      const auto product = times(left, right, i + 1 == operands_.size() ? out : Labelled{}, asked);
+      if (!product) return std::nullopt;
+      left = *product;
+    }
+    return std::move(nodes_);
+  }
+
+ private:
+  /// The operands as views with each label once: the diagonal of one that has it twice. Dims of
+  /// size 1 that are of another size elsewhere, or that the result lacks, are left out.
+  bool read(const EinsumEquation& e) {
+    const Value out = graph_.value(node_.outputs[0]);
+    const auto& ids = node_.args[1].tensor_list()->ids;
+    std::map<char, int64_t> sizes;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] == kNone) return false;
+      const Value& v = graph_.value(ids[i]);
+      if (v.opaque || v.dtype != out.dtype || v.elements() == 0) return false;
+      for (size_t d = 0; d < v.sizes.size(); ++d) {
+        int64_t& size = sizes.try_emplace(e.operands[i][d], 1).first->second;
+        if (size != 1 && v.sizes[d] != 1 && v.sizes[d] != size) return false;
+        size = std::max(size, v.sizes[d]);
+      }
+    }
+    for (size_t i = 0; i < ids.size(); ++i) operands_.push_back(view(ids[i], e, i, sizes));
+    for (size_t d = 0; d < e.result.size(); ++d) {
+      const auto size = sizes.find(e.result[d]);
+      if (size == sizes.end() || size->second != out.sizes[d]) return false;
+    }
+    // Integers have no kernel for products and sums of theirs.
+    return is_floating(out.dtype) ||
+           (operands_.size() == 2 &&
+            sums_nothing(operands_[0], operands_[1], {node_.outputs[0], e.result}));
+  }
+
+  Labelled view(ValueId id, const EinsumEquation& e, size_t operand,
+                const std::map<char, int64_t>& sizes) {
+    Value v = graph_.value(id);
+    const Value from = v;
+    Labelled t;
+    v.sizes.clear();
+    v.strides.clear();
+    for (size_t d = 0; d < from.sizes.size(); ++d) {
+      const char c = e.operands[operand][d];
+      if (from.sizes[d] == 1 && (sizes.at(c) != 1 || !has(e.result, c))) continue;
+      if (const size_t at = t.labels.find(c); at != std::string::npos) {
+        v.strides[at] += from.strides[d];
+        continue;
+      }
+      t.labels += c;
+      v.sizes.push_back(from.sizes[d]);
+      v.strides.push_back(from.strides[d]);
+    }
+    t.id = id;
+    if (v.sizes != from.sizes || v.strides != from.strides) {
+      v.has_scalar = false;
+      t.id = graph_.add(std::move(v));
+    }
+    return t;
+  }
+
+  /// Summed over the labels that aren't `kept`, into `out` whose dims are those of `kept`.
+  void sum(const Labelled& t, const std::string& kept, ValueId out) {
+    std::string order = kept;
+    Arg::Ints dims;
+    for (const char c : t.labels) {
+      if (has(kept, c)) continue;
+      dims.push_back(static_cast<int64_t>(order.size()));
+      order += c;
+    }
+    Rewriter r(&graph_, node_);
+    r.call("aten::sum.dim_IntList",
+           {tensor(permuted(&graph_, t, order)), {std::move(dims)}, {false}, Arg{}}, out);
+    append(r.take());
+  }
+
+  Labelled without_own_sums(const Labelled& t, const std::string& asked) {
+    std::string kept;
+    for (const char c : t.labels) {
+      if (has(asked, c)) kept += c;
+    }
+    if (kept == t.labels) return t;
+    const ValueId out = fresh(t, t, kept);
+    sum(t, kept, out);
+    return {out, kept};
+  }
+
+  /// Into `out`, or where that is nothing into a tensor of its own, as a product makes it.
+  std::optional<Labelled> times(const Labelled& a, const Labelled& b, Labelled out,
+                                const std::string& asked) {
+    if (out.id == kNone) {
+      std::string batch, rows, columns;
+      for (const char c : a.labels) {
+        if (has(asked, c)) (has(b.labels, c) ? batch : rows) += c;
+      }
+      for (const char c : b.labels) {
+        if (has(asked, c) && !has(a.labels, c)) columns += c;
+      }
+      out.labels = batch + rows + columns;
+      out.id = fresh(a, b, out.labels);
+    }
+    if (sums_nothing(a, b, out)) {
+      Rewriter r(&graph_, node_);
+      r.call("aten::mul.Tensor",
+             {tensor(permuted(&graph_, a, out.labels)), tensor(permuted(&graph_, b, out.labels))},
+             out.id);
+      append(r.take());
+      return out;
+    }
+    for (const bool copies_a : {false, true}) {
+      for (const bool copies_b : {false, true}) {
+        // The library writes rows; which operand's labels those are, the result's strides say.
+        auto made = Product(&graph_, node_, by_library_, a, b, out).with_copies(copies_a, copies_b);
+        if (!made)
+          made = Product(&graph_, node_, by_library_, b, a, out).with_copies(copies_b, copies_a);
+        if (!made) continue;
+        append(std::move(*made));
+        return out;
+      }
+    }
+    return std::nullopt;
+  }
+
+  ValueId fresh(const Labelled& a, const Labelled& b, const std::string& labels) {
+    std::vector<int64_t> sizes;
+    for (const char c : labels) {
+      const Labelled& t = has(a.labels, c) ? a : b;
+      sizes.push_back(graph_.value(t.id).sizes[t.labels.find(c)]);
+    }
+    return Rewriter(&graph_, node_).fresh(graph_.value(a.id).dtype, std::move(sizes));
+  }
+
+  void append(std::vector<Node> nodes) {
+    nodes_.insert(nodes_.end(), std::make_move_iterator(nodes.begin()),
+                  std::make_move_iterator(nodes.end()));
+  }
+
+  Graph& graph_;
+  const Node& node_;
+  bool by_library_;
+  std::vector<Labelled> operands_;
+  std::vector<Node> nodes_;
+};
+
 }  // namespace
 
 std::optional<std::vector<Node>> einsum_nodes(Graph* graph, const Node& node, bool by_library) {
-  const auto e = equation_of(*graph, node);
-  if (!e || !node.pure || graph->storage_of(node.outputs[0]).kind != Storage::Kind::kLocal)
+  if (node.op != "aten::einsum" || !node.pure ||
+      graph->storage_of(node.outputs[0]).kind != Storage::Kind::kLocal)
     return std::nullopt;
-  const auto& ids = node.args[1].tensor_list()->ids;
-  const Labelled a{ids[0], e->left}, b{ids[1], e->right}, out{node.outputs[0], e->out};
-  if (!is_product(*graph, a, b, out)) return std::nullopt;
-  if (sums_nothing(a, b, out)) {
-    Rewriter r(graph, node);
-    const ValueId x = permuted(graph, a, e->out), y = permuted(graph, b, e->out);
-    r.call("aten::mul.Tensor", {tensor(x), tensor(y)}, out.id);
-    return r.take();
-  }
-  for (const bool copies_a : {false, true}) {
-    for (const bool copies_b : {false, true}) {
-      // The library writes rows; which operand's labels those are, the result's strides say.
-      if (auto nodes = Product(graph, node, by_library, a, b, out).with_copies(copies_a, copies_b))
-        return nodes;
-      if (auto nodes = Product(graph, node, by_library, b, a, out).with_copies(copies_b, copies_a))
-        return nodes;
-    }
-  }
-  return std::nullopt;
+  return Contraction(graph, node, by_library).nodes();
 }
 
 }  // namespace torchweld

@@ -1,4 +1,4 @@
-"""einsum of two operands: a product of the device's library, or a pointwise one (tests/cuda_plans/moves_test.cpp)."""
+"""einsum: products of the device's library, pointwise ones and sums (tests/cuda_plans/moves_test.cpp)."""
 
 import torch
 
@@ -34,3 +34,34 @@ def products_without_sums():
         return a + (torch.einsum("ij,i->ij", x * 2, y) + 1, torch.einsum("i,i->i", z.to(torch.int64), z.to(torch.int64)))
 
     return traced(forward, torch.randn(4, 3), torch.randn(4), torch.randn(3) * 5)
+
+
+@archive
+def products_over_dots():
+    def forward(q, k, w, x):
+        scores = torch.einsum("...qhd,...khd->...hqk", q, k)
+        a = torch.einsum("...hqk,...khd->...qhd", scores.softmax(-1), k), torch.einsum("b...d,dc", x, w), torch.einsum("...d,dc->c...", x, w)
+        return a + (scores, torch.einsum("...d,...d", x, x[0]), torch.einsum("i...,i...->...", x, x[:, :1]), torch.einsum("...d,d->...d", x, w[:, 0]))
+
+    return traced(forward, torch.randn(2, 1, 9, 3, 8), torch.randn(2, 3, 12, 3, 8), torch.randn(8, 5), torch.randn(4, 6, 8))
+
+
+@archive
+def products_of_several():
+    def forward(x, experts, gate, w, v):
+        a = torch.einsum("beth,eho,bte->bto", x, experts, gate), torch.einsum("bn,anm,bm->ba", w, experts[:, :6, :6], w)
+        b = torch.einsum("i,j,k->ijk", v, v * 2, v + 1), torch.einsum("ab,bc,cd,de->ae", w, w.T, w, w.T), torch.einsum("bi,ij,bj->b", w, w.T @ w, w)
+        return a + b
+
+    shapes = (2, 5, 7, 6), (5, 6, 24), (2, 7, 5), (4, 6)
+    return traced(forward, *(torch.randn(s) for s in shapes), torch.randn(5))
+
+
+@archive
+def products_of_what_is_summed_first():
+    def forward(x, y, one):
+        a = torch.einsum("ii,ij->j", x, y), torch.einsum("ij,kj->j", x, y), torch.einsum("ij,jk->ik", one, y), torch.einsum("ij->", x)
+        b = torch.einsum("ii", x), torch.einsum("iij->j", x[:, None] * y[:, :, None]), torch.einsum("abc->ca", x[None] + y[:, None]), torch.einsum("ij,ik->", x, y)
+        return a + b + (torch.einsum("ij->ji", x) + 1, torch.einsum("ij,j->", x, one[:, 0]))
+
+    return traced(forward, torch.randn(6, 6), torch.randn(6, 6), torch.randn(6, 1))

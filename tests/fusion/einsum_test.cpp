@@ -1,4 +1,4 @@
-// einsum of two operands as products of the device's library.
+// einsum as products of the device's library, pointwise products and sums.
 #include <gtest/gtest.h>
 
 #include "tests/fusion/text_of.h"
@@ -68,15 +68,58 @@ TEST(Einsum, WithoutASumItIsPointwise) {
 )");
 }
 
-TEST(Einsum, TracesAndSumsWithinOneOperandStayWithLibTorch) {
-  EXPECT_EQ(steps(R"(graph(%0: f32[4,4], %1: f32[4,4], %2: f32[4,1]):
-  %3: f32[4] = aten::einsum("ii,ij->j", [%0, %1], none)
-  %4: f32[4] = aten::einsum("ij,kj->j", [%0, %1], none)
-  %5: f32[4,4] = aten::einsum("ij,jk->ik", [%2, %1], none)
-  %6: f32[4,4] = aten::einsum("...j,jk->...k", [%0, %1], none)
-  return %3, %4, %5, %6
+TEST(Einsum, DotsStandForDimsOfABatch) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,1,9,3,8], %1: f32[2,1,12,3,8], %2: f32[8,5], %3: f32[4,6,8]):
+  %4: f32[2,1,3,9,12] = aten::einsum("...qhd,...khd->...hqk", [%0, %1], none)
+  %5: f32[4,6,5] = aten::einsum("...d,dc", [%3, %2], none)
+  return %4, %5
 )"),
-            "aten::einsum\naten::einsum\naten::einsum\naten::einsum\n");
+            "matmul_9x8x12_f32\nmatmul_24x8x5_f32\n");
+}
+
+TEST(Einsum, ThreeOperandsAreTwoProducts) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[2,5,7,6]{210,6,30,1}, %1: f32[5,6,24], %2: f32[2,7,5]):
+  %3: f32[2,7,24] = aten::einsum("beth,eho,bte->bto", [%0, %1, %2], none)
+  return %3
+)"),
+            "matmul_14x6x24_f32\nmatmul_24x5x1_f32\n");
+}
+
+TEST(Einsum, WhatOneOperandAloneHasIsSummedFirst) {
+  EXPECT_EQ(steps(R"(graph(%0: f32[4,4], %1: f32[4,3], %2: f32[4,1]):
+  %3: f32[3] = aten::einsum("ii,ij->j", [%0, %1], none)
+  %4: f32[4] = aten::einsum("ij,jk->i", [%0, %1], none)
+  %5: f32[4,4] = aten::einsum("ij,jk->ik", [%2, %0], none)
+  return %3, %4, %5
+)"),
+            R"(matmul_1x4x3_f32
+kernel single_einsum_f32 rank 2 reduced 1
+  in0: f32[*1]
+  %0 = load f32 in0
+  %1 = sum f32 %0
+  out0: f32[10] = %1 a row
+matmul_4x4x1_f32
+kernel single_einsum_f32 rank 2 reduced 1
+  in0: f32[1*]
+  %0 = load f32 in0
+  %1 = sum f32 %0
+  out0: f32[10] = %1 a row
+kernel single_einsum_f32 rank 2
+  in0: f32[10]
+  in1: f32[01]
+  %0 = load f32 in0
+  %1 = load f32 in1
+  %2 = mul f32 %0 %1
+  out0: f32[*1] = %2
+)");
+}
+
+TEST(Einsum, SumsOfIntegersStayWithLibTorch) {
+  EXPECT_EQ(steps(R"(graph(%0: i64[4,4], %1: i64[4,4]):
+  %2: i64[4] = aten::einsum("ij,kj->j", [%0, %1], none)
+  return %2
+)"),
+            "aten::einsum\n");
 }
 
 }  // namespace
