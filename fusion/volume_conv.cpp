@@ -45,8 +45,8 @@ bool takes_volume(const Value& x, const Value& weight, const Value& y, const Con
   for (const size_t d : {1, 2}) floats *= x.sizes[d + 2] + 2 * args.padding[d];
   if (floats * weight.sizes[2] * args.dilation[0] >= kMostApart || extent_bytes(x) >= kMostApart)
     return false;
-  x86::ConvShape s = conv_shape(x, weight, y, args);
-  if (transposed) s = x86::windows_of_transposed(s);
+  const x86::ConvShape s = conv_shape(x, weight, y, args);
+  if (transposed) return x86::sees_slices(s);
   for (int64_t slice = 0; slice < s.out_depth; ++slice) {
     if (x86::seen_slices(s, slice).count == 0) return false;
   }

@@ -67,6 +67,8 @@ class Upsampled(nn.Module):
             nn.ConvTranspose1d(24, 40, 4, 2, 1, output_padding=1),
             nn.ConvTranspose1d(40, 33, 3, padding=2, bias=False),
             nn.ConvTranspose1d(33, 20, 5, 2, 1),
+            nn.ConvTranspose1d(20, 20, 7, 3, 2, output_padding=2),
+            nn.ConvTranspose1d(20, 20, 2, 3),
             nn.ConvTranspose1d(20, 16, 4, 2, groups=2),
             nn.ConvTranspose1d(16, 16, 4, 2, 4, dilation=2),
         ])
@@ -75,6 +77,8 @@ class Upsampled(nn.Module):
             nn.Sequential(nn.ConvTranspose2d(16, 32, 4, 1, 0, bias=False), nn.BatchNorm2d(32), nn.ReLU()),
             nn.Sequential(nn.ConvTranspose2d(32, 24, 4, 2, 1), nn.BatchNorm2d(24), nn.ReLU6()),
             nn.Sequential(nn.ConvTranspose2d(24, 16, (2, 3), (2, 3), output_padding=(1, 0)), nn.GELU()),
+            nn.Sequential(nn.ConvTranspose2d(16, 20, 3, 2, 1, output_padding=1), nn.BatchNorm2d(20), nn.ReLU()),
+            nn.Sequential(nn.ConvTranspose2d(20, 16, (5, 4), (2, 3), (0, 1), bias=False), nn.LeakyReLU(0.2)),
             nn.Sequential(nn.ConvTranspose2d(16, 3, (6, 2), (3, 1), (5, 0)), nn.Tanh()),
         ])
         self.skip = nn.Conv1d(16, 24, 1)

@@ -284,8 +284,8 @@ arena 35840 of 41216 bytes
 )");
 }
 
-/// A filter that its stride doesn't divide, a dilated one, one of groups, one that is an input,
-/// more padding than filter.
+/// A filter smaller than its stride, a dilated one, one of groups, one that is an input, more
+/// padding than filter.
 TEST(ImageConvStep, OtherTransposedConvolutionsStay) {
   const auto taken = [](const std::string& arguments) {
     const std::string text = planned(
@@ -297,8 +297,9 @@ TEST(ImageConvStep, OtherTransposedConvolutionsStay) {
     return text.find("torchweld::") != std::string::npos;
   };
   EXPECT_TRUE(taken("%2, none, [2], [1], [0], 1, [1]"));
+  EXPECT_TRUE(taken("%1, none, [2], [1], [0], 1, [1]"));
   for (const char* arguments :
-       {"%1, none, [2], [1], [0], 1, [1]", "%2, none, [2], [1], [0], 1, [2]",
+       {"%1, none, [4], [1], [0], 1, [1]", "%2, none, [2], [1], [0], 1, [2]",
         "%2, none, [2], [1], [0], 2, [1]", "%3, none, [2], [1], [0], 1, [1]",
         "%2, none, [2], [4], [0], 1, [1]"})
     EXPECT_FALSE(taken(arguments)) << arguments;

@@ -17,7 +17,13 @@ struct Window {
 };
 
 constexpr Window kWindows[] = {{2, 2, 0, 0}, {4, 2, 1, 0}, {6, 2, 2, 1}, {3, 3, 0, 0},
-                               {3, 1, 1, 0}, {8, 4, 2, 3}, {6, 3, 5, 2}, {5, 1, 4, 0}};
+                               {3, 1, 1, 0}, {8, 4, 2, 3}, {6, 3, 5, 2}, {5, 1, 4, 0},
+                               {3, 2, 1, 1}, {5, 2, 1, 0}, {7, 3, 2, 1}, {5, 4, 0, 2}, {3, 2, 0, 0}};
+
+/// The last tap that pixels of the result see which lie `phase` after a multiple of the stride.
+int64_t last_tap(int64_t kernel, int64_t stride, int64_t phase) {
+  return phase + (kernel - 1 - phase) / stride * stride;
+}
 
 std::vector<float> numbers(int64_t count, int64_t seed) {
   std::vector<float> out(static_cast<size_t>(count));
@@ -59,8 +65,10 @@ struct Case {
     std::vector<float> ordered;  // phases, their taps, channels in, channels out; from the last on
     for (int64_t fy = s.stride_height - 1; fy >= 0; --fy) {
       for (int64_t fx = s.stride_width - 1; fx >= 0; --fx) {
-        for (int64_t ky = s.kernel_height - s.stride_height + fy; ky >= 0; ky -= s.stride_height) {
-          for (int64_t kx = s.kernel_width - s.stride_width + fx; kx >= 0; kx -= s.stride_width) {
+        for (int64_t ky = last_tap(s.kernel_height, s.stride_height, fy); ky >= 0;
+             ky -= s.stride_height) {
+          for (int64_t kx = last_tap(s.kernel_width, s.stride_width, fx); kx >= 0;
+               kx -= s.stride_width) {
             for (int64_t c = 0; c < in; ++c) {
               for (int64_t o = 0; o < out; ++o) ordered.push_back(weight(c, o, ky, kx));
             }
@@ -166,20 +174,23 @@ TEST(TransposedConv, MatchesPlainLoops) {
 
 TEST(TransposedConv, NanStaysWhereItIsSeen) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
-  Case c(1, 1, 20, 8, 16, {4, 2, 1, 0});
-  c.x[7 * 8 + 3] = std::nanf("");  // pixel 7 reaches 13 to 16
-  std::vector<float> out(static_cast<size_t>(c.s.positions()) * 16),
-      scratch(static_cast<size_t>(image_conv_scratch_floats(c.s)));
-  ImageConvCall call;
-  call.shape = c.s;
-  call.x = c.x.data();
-  call.w = c.packed.data.get();
-  call.panel = c.packed.panel;
-  call.out = out.data();
-  call.scratch = scratch.data();
-  image_conv(call, {});
-  for (size_t at = 0; at < out.size(); ++at)
-    EXPECT_EQ(std::isnan(out[at]), at / 16 >= 13 && at / 16 <= 16) << at / 16;
+  for (const int64_t taps : {3, 4}) {
+    Case c(1, 1, 20, 8, 16, {taps, 2, 1, 0});
+    c.x[7 * 8 + 3] = std::nanf("");  // pixel 7 reaches 13 and what follows
+    std::vector<float> out(static_cast<size_t>(c.s.positions()) * 16),
+        scratch(static_cast<size_t>(image_conv_scratch_floats(c.s)));
+    ImageConvCall call;
+    call.shape = c.s;
+    call.x = c.x.data();
+    call.w = c.packed.data.get();
+    call.panel = c.packed.panel;
+    call.out = out.data();
+    call.scratch = scratch.data();
+    image_conv(call, {});
+    for (int64_t at = 0; at < std::ssize(out); ++at)
+      EXPECT_EQ(std::isnan(out[static_cast<size_t>(at)]), at / 16 >= 13 && at / 16 < 13 + taps)
+          << at / 16;
+  }
 }
 
 }  // namespace

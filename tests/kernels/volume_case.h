@@ -89,7 +89,7 @@ struct VolumeCase {
   void pack_phases() {
     std::vector<float> ordered;
     const auto each = [](int64_t stride, int64_t kernel, int64_t phase, const auto& f) {
-      for (int64_t k = kernel - stride + phase; k >= 0; k -= stride) f(k);
+      for (int64_t k = phase + (kernel - 1 - phase) / stride * stride; k >= 0; k -= stride) f(k);
     };
     for (int64_t fz = s.stride_depth - 1; fz >= 0; --fz) {
       for (int64_t fy = s.stride_height - 1; fy >= 0; --fy) {

@@ -114,7 +114,10 @@ TEST(VolumeConv, TransposedOnesMatchPlainLoops) {
                                   {.kernel = {3, 3, 3}, .pad = {1, 1, 1}},
                                   {.kernel = {2, 1, 1}, .stride = {2, 1, 1}},
                                   {.kernel = {1, 4, 2}, .stride = {1, 2, 2}, .pad = {0, 1, 0}},
-                                  {.kernel = {6, 2, 4}, .stride = {3, 1, 2}, .pad = {2, 0, 1}}};
+                                  {.kernel = {6, 2, 4}, .stride = {3, 1, 2}, .pad = {2, 0, 1}},
+                                  {.kernel = {3, 3, 3}, .stride = {2, 2, 2}, .pad = {1, 1, 1}},
+                                  {.kernel = {3, 5, 4}, .stride = {2, 3, 2}, .pad = {0, 1, 1}},
+                                  {.kernel = {5, 1, 3}, .stride = {2, 1, 2}, .pad = {2, 0, 0}}};
   int i = 0;
   for (const VolumeWindow& window : windows) {
     for (const int64_t filters : {1, 8, 16, 40, 100}) {
