@@ -15,6 +15,7 @@ struct Crosswise {
   int dim = 0;              ///< their elements lie side by side along it
   int lane = 0;             ///< what vectors lie along: not the innermost one where that is short
   int64_t bytes = 0;        ///< of one element of each of them
+  bool stores = false;      ///< some are written
   bool whole_rows = false;  ///< a tile has rows from end to end
 
   size_t dim_of(const Geometry& geometry) const {
