@@ -28,6 +28,7 @@
 #include "fusion/row_ops.h"
 #include "fusion/row_sum.h"
 #include "fusion/scatter.h"
+#include "fusion/short_rows.h"
 #include "fusion/small_conv.h"
 #include "fusion/sorted_search.h"
 #include "fusion/window_pool.h"
@@ -66,14 +67,15 @@ const std::vector<Reason> kReasons = {
 
 class Emitter {
  public:
-  Emitter(const Graph& graph, const Target& target)
-      : graph_(graph), target_(target), fuser_(graph, target) {}
+  Emitter(Graph* graph, const Target& target)
+      : graph_(*graph), target_(target), fuser_(*graph, target) {}
 
   void emit(const Group& group, std::vector<Step>* steps) {
     std::string why = group.reason;
     if (group.fuses) {
       Step fused;
       if (fuser_.fuse(group, &fused, &why)) {
+        unroll_short_rows(&graph_, target_, &fused);
         const auto first = target_.rows ? group.nodes.begin() : first_reduction(group);
         if (first != group.nodes.begin() && lies_both_ways(fused) && !is_turned(fused))
           return emit_in_two(group, first, steps);
@@ -364,15 +366,14 @@ class Emitter {
     step->makes.assign(made.begin(), made.end());
   }
 
-  const Graph& graph_;
+  Graph& graph_;
   const Target& target_;
   Fuser fuser_;
 };
 
 }  // namespace
 
-void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Target& target,
-                Plan* plan) {
+void emit_steps(Graph* graph, const std::vector<Group>& groups, const Target& target, Plan* plan) {
   Emitter emitter(graph, target);
   for (const Group& g : groups) emitter.emit(g, &plan->steps);
 }

@@ -46,8 +46,7 @@ void drop_dead(Graph* graph);
 std::vector<Group> group(const Graph& graph, const Target& target);
 
 /// Steps for the groups; fused ones with their kernel specs.
-void emit_steps(const Graph& graph, const std::vector<Group>& groups, const Target& target,
-                Plan* plan);
+void emit_steps(Graph* graph, const std::vector<Group>& groups, const Target& target, Plan* plan);
 
 /// Chooses each storage's buffer and lays the arena out by liveness.
 void place_buffers(Plan* plan, const Target& target);

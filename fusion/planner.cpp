@@ -78,7 +78,7 @@ Plan plan(Graph graph, const Target& target) {
   std::vector<Group> groups = group(graph, target);
   attach_epilogues(graph, target, &groups);
   show(target.whole, &graph);
-  emit_steps(graph, groups, target, &plan);
+  emit_steps(&graph, groups, target, &plan);
   plan.graph = std::move(graph);
   join_tails(&plan);
   place_buffers(&plan, target);

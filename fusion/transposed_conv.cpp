@@ -50,8 +50,7 @@ ValueId unequal_phases(ValueId flipped, const ConvArgs& args, const Graph& graph
   for (size_t d = 0; d < dims; ++d) order.push_back(static_cast<int64_t>(d) + 2);
   order.insert(order.end(), {0, 1});
   for (const int64_t d : order) sizes.push_back(filter.sizes[static_cast<size_t>(d)]);
-  const ValueId moved =
-      r->setup("aten::permute", {tensor(flipped), {order}}, filter.dtype, sizes);
+  const ValueId moved = r->setup("aten::permute", {tensor(flipped), {order}}, filter.dtype, sizes);
   Arg::TensorList phases;
   for (int64_t p = 0; p < phases_of(args); ++p) {
     ValueId phase = moved;
@@ -76,7 +75,8 @@ ValueId unequal_phases(ValueId flipped, const ConvArgs& args, const Graph& graph
   result.insert(result.end(), sizes.begin(), sizes.end());
   const Arg::Ints flat = {filter.elements() / (sizes[dims] * sizes[dims + 1]), sizes[dims],
                           sizes[dims + 1]};
-  const ValueId all = r->setup("aten::cat", {{std::move(phases)}, {int64_t{0}}}, filter.dtype, flat);
+  const ValueId all =
+      r->setup("aten::cat", {{std::move(phases)}, {int64_t{0}}}, filter.dtype, flat);
   return r->setup("aten::view", {tensor(all), {result}}, filter.dtype, result);
 }
 

@@ -17,8 +17,8 @@ std::optional<ConvArgs> transposed_args(const Graph& graph, const Node& node);
 bool takes_transposed_conv(const Value& weight, const ConvArgs& args);
 
 /// Setup nodes that order the weight as the kernel packs it: [phases of each dim, taps of a phase
-/// of each dim, in_channels, out_channels], from the filter's last on. Phases of unequal size follow
-/// each other in the same order, as [1..., taps of each dim, in_channels, out_channels].
+/// of each dim, in_channels, out_channels], from the filter's last on. Phases of unequal size
+/// follow each other in the same order, as [1..., taps of each dim, in_channels, out_channels].
 ValueId ordered_by_phase(ValueId weight, const ConvArgs& args, Graph* graph, Rewriter* r);
 
 /// A value of the sizes [in_channels, out_channels, pixels...] that a kTransposedConv's filter has.

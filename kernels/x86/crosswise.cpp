@@ -133,14 +133,14 @@ Tile Tile::of(const Crosswise& crosswise, const Geometry& geometry) {
   const int64_t room = many * (wide + kLine) * kFloat;  // bytes
   const int64_t of_few = room / (std::min(rows, many) * crosswise.bytes) - kLine;
   Tile tile;
-  tile.columns = crosswise.whole_rows
-                     ? columns
-                     : std::min(columns, std::max(round_up(of_few, kLine), wide));
+  tile.columns =
+      crosswise.whole_rows ? columns : std::min(columns, std::max(round_up(of_few, kLine), wide));
   // Rows that are a power of two apart would share few places of the cache.
   tile.pitch = round_up(tile.columns, kLine) + kLine;
   const int64_t row = tile.pitch * crosswise.bytes;
-  const int64_t fit = crosswise.whole_rows ? std::min(kTileRoom / row, 2 * kLine)
-                                           : std::clamp(room / row / kLine * kLine, kLine, kMostRows);
+  const int64_t fit = crosswise.whole_rows
+                          ? std::min(kTileRoom / row, 2 * kLine)
+                          : std::clamp(room / row / kLine * kLine, kLine, kMostRows);
   tile.rows = std::min(fit, rows);
   return tile;
 }

@@ -70,9 +70,7 @@ class Transposed {
     }
   }
 
-  int64_t products_of_position() const {
-    return image_.in_channels * image_.pixels() * product_.n;
-  }
+  int64_t products_of_position() const { return image_.in_channels * image_.pixels() * product_.n; }
 
   /// Pieces [piece, piece_end), columns [column, column_end).
   void run(const Pieces& pieces, int64_t piece, int64_t piece_end, int64_t column,
@@ -116,8 +114,8 @@ class Transposed {
     part.k = seen.count * rows * columns * s.in_channels;
     const int64_t of_earlier_phases =
         depth_.before(of_depth) * s.kernel_height * s.kernel_width +
-        depth_.taps_of(of_depth) * (height_.before(of_height) * s.kernel_width +
-                                    rows * width_.before(phase));
+        depth_.taps_of(of_depth) *
+            (height_.before(of_height) * s.kernel_width + rows * width_.before(phase));
     const int64_t first = (of_earlier_phases + seen.tap * rows * columns) * s.in_channels;
     part.w = c_.w + first * c_.panel + column / c_.panel * c_.panel * (s.taps() - part.k);
     const int64_t at = (row * s.out_width + begin) * s.out_channels;

@@ -92,3 +92,24 @@ def many_small_rows_between_kernels():
         return places + 1, best * 2, torch.where(at == 3, best, -best), mask.sum(-1, keepdim=True) - 1
 
     return traced(forward, torch.randn(6, 11, 5), torch.randint(0, 2, (6, 11)))
+
+
+@archive
+def short_sums_across():
+    """Sums of a few elements that lie apart, of images that lie otherwise than the result: branches of a block."""
+
+    def forward(x, gate, doubles, halves):
+        results = []
+        for branches in (2, 3, 4, 6):
+            y = x.permute(0, 3, 1, 2).reshape(2, branches, -1, 9, 8)
+            weights = gate[:, :branches, None, None, None].softmax(1)
+            results += [y.sum(1), (y * weights).sum(1).relu(), (y.exp() + 1).sum(1, keepdim=True) * 2, y.mean(1)]
+        turned = doubles.transpose(0, 2)
+        results += [turned.sum(1), halves.permute(0, 3, 1, 2).unflatten(1, (3, 8)).sum(1), torch.stack([x, -x]).sum(0).permute(0, 3, 1, 2).contiguous()]
+        return tuple(results)
+
+    x = torch.randn(2, 9, 8, 24)
+    x[0, 0, 0] = -0.0
+    x[0, 1, 0] = float("inf")
+    x[0, 1, 1, ::2] = float("nan")
+    return traced(forward, x, torch.randn(2, 6), torch.randn(20, 3, 30).double(), torch.randn(2, 5, 6, 24).half())

@@ -16,9 +16,9 @@ struct Window {
   int64_t kernel, stride, pad, more;  ///< `more`: output padding
 };
 
-constexpr Window kWindows[] = {{2, 2, 0, 0}, {4, 2, 1, 0}, {6, 2, 2, 1}, {3, 3, 0, 0},
-                               {3, 1, 1, 0}, {8, 4, 2, 3}, {6, 3, 5, 2}, {5, 1, 4, 0},
-                               {3, 2, 1, 1}, {5, 2, 1, 0}, {7, 3, 2, 1}, {5, 4, 0, 2}, {3, 2, 0, 0}};
+constexpr Window kWindows[] = {{2, 2, 0, 0}, {4, 2, 1, 0}, {6, 2, 2, 1}, {3, 3, 0, 0}, {3, 1, 1, 0},
+                               {8, 4, 2, 3}, {6, 3, 5, 2}, {5, 1, 4, 0}, {3, 2, 1, 1}, {5, 2, 1, 0},
+                               {7, 3, 2, 1}, {5, 4, 0, 2}, {3, 2, 0, 0}};
 
 /// The last tap that pixels of the result see which lie `phase` after a multiple of the stride.
 int64_t last_tap(int64_t kernel, int64_t stride, int64_t phase) {
