@@ -260,7 +260,8 @@ class Contraction {
   /// Into `out`, or where that is nothing into a tensor of its own, as a product makes it.
   std::optional<Labelled> times(const Labelled& a, const Labelled& b, Labelled out,
                                 const std::string& asked) {
-    if (out.id == kNone) {
+    const bool is_given = out.id != kNone;
+    if (!is_given) {
       std::string batch, rows, columns;
       for (const char c : a.labels) {
         if (has(asked, c)) (has(b.labels, c) ? batch : rows) += c;
@@ -290,7 +291,12 @@ class Contraction {
         return out;
       }
     }
-    return std::nullopt;
+    const auto dense = is_given ? times(a, b, {}, asked) : std::nullopt;
+    if (!dense) return std::nullopt;
+    Rewriter r(&graph_, node_);
+    r.call("aten::clone", {tensor(permuted(&graph_, *dense, out.labels)), {int64_t{0}}}, out.id);
+    append(r.take());
+    return out;
   }
 
   ValueId fresh(const Labelled& a, const Labelled& b, const std::string& labels) {

@@ -18,6 +18,7 @@
 #include "fusion/product_types.h"
 #include "fusion/spellings.h"
 #include "fusion/spread_concatenations.h"
+#include "fusion/sums_of_products.h"
 #include "fusion/tails.h"
 #include "fusion/transformer.h"
 #include "fusion/volume_conv.h"
@@ -66,6 +67,7 @@ Plan plan(Graph graph, const Target& target) {
   expand_transformers(&graph, target);
   retype_products(&graph, target);
   recognise_attention(&graph, target);
+  products_of_sums(&graph, target);
   pack_convolutions(&graph, target);
   use_volume_convolutions(&graph, target);
   use_cudnn(&graph, target);

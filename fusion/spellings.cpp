@@ -195,6 +195,30 @@ Nodes bilinear(Graph* graph, const Node& node) {
   return r.take();
 }
 
+/// A sum over dims of size 1, which makes 0 of -0.
+Nodes sum_of_one(Graph* graph, const Node& node) {
+  const Arg::Ints* dims = ints_arg(node, 1);
+  const ValueId x = tensor_arg(node, 0), out = node.outputs[0];
+  Value v = graph->value(x);
+  if (dims == nullptr || dims->empty() || v.opaque || v.dtype != graph->value(out).dtype)
+    return std::nullopt;
+  std::vector<bool> summed(v.sizes.size());
+  for (const int64_t dim : *dims) {
+    const size_t d = whole_dim(dim, v.sizes.size());
+    if (v.sizes[d] != 1) return std::nullopt;
+    summed[d] = true;
+  }
+  for (size_t d = v.sizes.size(); d-- > 0 && !flag_arg(node, 2);) {
+    if (!summed[d]) continue;
+    v.sizes.erase(v.sizes.begin() + static_cast<std::ptrdiff_t>(d));
+    v.strides.erase(v.strides.begin() + static_cast<std::ptrdiff_t>(d));
+  }
+  Rewriter r(graph, node);
+  const ValueId seen = flag_arg(node, 2) ? x : graph->add(std::move(v));
+  r.call("aten::add.Scalar", {tensor(seen), {int64_t{0}}, {int64_t{1}}}, out);
+  return r.take();
+}
+
 using Respell = Nodes (*)(Graph*, const Node&);
 
 Respell find(const std::string& op) {
@@ -210,6 +234,7 @@ Respell find(const std::string& op) {
       {"aten::fft_fftshift", shift},
       {"aten::fft_ifftshift", shift},
       {"aten::bilinear", bilinear},
+      {"aten::sum.dim_IntList", sum_of_one},
       {"aten::cross", cross},
       {"aten::linalg_cross", cross},
   };

@@ -1,0 +1,14 @@
+// (a * b).sum(dims) where both broadcast: a matrix product by hand.
+#pragma once
+
+#include "fusion/planner.h"
+
+namespace torchweld {
+
+/// Makes products of sums over products of two float32 tensors of which one has dims that the other
+/// broadcasts over, and the other way round: scores of queries and keys, the chunks of a state
+/// space model. An operand is read once a tile of the result then, not once an element. Not with
+/// exact rounding: products are added otherwise. What no kernel or library takes stays.
+void products_of_sums(Graph* graph, const Target& target);
+
+}  // namespace torchweld
