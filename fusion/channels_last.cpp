@@ -49,6 +49,11 @@ bool reads_any_layout(const Graph& graph, const Node& node) {
   return out.strides == contiguous_strides(out.sizes);
 }
 
+/// Rows of these are means and variances over pixels, of one channel or several.
+bool is_norm(const Node& node) {
+  return node.op == "aten::group_norm" || (node.op == "aten::instance_norm" && flag_arg(node, 5));
+}
+
 /// Filters of a channel, or of a group of them, read nothing but channels side by side.
 bool has_groups(const Node& convolution) {
   const auto groups = convolution.op == kImageConv ? int_arg(convolution, 6) : std::nullopt;
@@ -61,7 +66,8 @@ bool lies_the_same(const Value& image) {
 
 class Relayout {
  public:
-  Relayout(Graph* graph, bool cudnn) : graph_(*graph), cudnn_(cudnn) {}
+  Relayout(Graph* graph, bool cudnn, bool norms = false)
+      : graph_(*graph), cudnn_(cudnn), norms_(norms) {}
 
   int64_t run() {
     std::vector<Node> nodes = std::move(graph_.nodes);
@@ -253,7 +259,7 @@ class Relayout {
     const ValueId out = node.outputs[0];
     if (node.op == "aten::cat") return joins_channels(node) ? out : kNone;
     if (!cudnn_ && resizes_channels_last(graph_, node)) return follows_resize(node) ? out : kNone;
-    if (keeps_layout(graph_, node)) return image_of(tensor_arg(node, 0)) != nullptr ? out : kNone;
+    if (keeps_layout(graph_, node) || (norms_ && is_norm(node))) return image_of(tensor_arg(node, 0)) != nullptr ? out : kNone;
     if (gates_channels(node)) return out;
     if (!is_by_element(node)) return kNone;
     ValueId image = kNone;
@@ -360,7 +366,7 @@ class Relayout {
   }
 
   Graph& graph_;
-  bool cudnn_;
+  bool cudnn_, norms_;
   std::map<StorageId, Image> images_;  // by the recorded value's storage
   std::map<ValueId, ValueId> copies_, relaid_;
   std::set<StorageId> wanted_;
@@ -369,7 +375,7 @@ class Relayout {
 
 }  // namespace
 
-int64_t use_channels_last(Graph* graph) { return Relayout(graph, false).run(); }
+int64_t use_channels_last(Graph* graph, bool norms) { return Relayout(graph, false, norms).run(); }
 
 int64_t use_channels_last_around_cudnn(Graph* graph) { return Relayout(graph, true).run(); }
 

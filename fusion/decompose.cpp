@@ -10,6 +10,7 @@
 #include "fusion/diagonals.h"
 #include "fusion/einsum.h"
 #include "fusion/gated_unit.h"
+#include "fusion/group_norm.h"
 #include "fusion/host_matmul.h"
 #include "fusion/host_resize.h"
 #include "fusion/indexed.h"
@@ -167,7 +168,8 @@ std::optional<std::vector<Node>> nodes_for_rows(const Target& target, Graph* gra
   }
   if (!target.float_rows) return std::nullopt;
   if (auto nodes = diagonal_nodes(graph, node, target)) return nodes;
-  auto nodes = row_nodes(graph, node);
+  auto nodes = group_norm_by_channel(graph, node);
+  if (!nodes) nodes = row_nodes(graph, node);
   if (!nodes) nodes = composite_nodes(graph, node);
   if (!nodes) nodes = class_loss_nodes(graph, node, target);
   if (!nodes) nodes = maximum_of_image(graph, node);

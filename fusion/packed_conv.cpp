@@ -246,7 +246,9 @@ void pack_convolutions(Graph* graph, const Target& target) {
   if (!target.packed_convolutions && !target.hand_kernels) return;
   Graph packed = *graph;
   const int64_t products = Packer(&packed, target).run();
-  if (products > 0 && products >= kProductsPerCopy * use_channels_last(&packed))
+  const bool norms =
+      target.hand_kernels && target.float_rows && target.rounding != Rounding::kExact;
+  if (products > 0 && products >= kProductsPerCopy * use_channels_last(&packed, norms))
     *graph = std::move(packed);
 }
 

@@ -128,3 +128,39 @@ def upsampled_not_a_number():
     x = torch.randn(2, 16, 11)
     x[0, 3, 2], x[1, 0, 8], x[1, 5, 1] = float("nan"), float("inf"), -float("inf")
     return traced(with_random_statistics(Upsampled()), x)
+
+
+@archive
+def norms_of_groups_between_convolutions():
+    """Group and instance norms of signals, images and volumes whose channels are innermost, of one group, of several, a channel each,
+    with and without weights, of numbers far from 0, and one whose result leaves."""
+
+    class Normed(nn.Module):
+        def __init__(self, conv, norms):
+            super().__init__()
+            self.first = conv(3, 24, 3, padding=1)
+            self.norms = nn.ModuleList(norms)
+            self.convs = nn.ModuleList([conv(24, 24, 3, padding=1) for _ in norms])
+
+        def forward(self, x):
+            y, results = self.first(x), []
+            for norm, conv in zip(self.norms, self.convs):
+                z = norm(y)
+                results.append(z.flatten(1).mean(1))
+                y = y + conv(F.silu(z)) + 0.5
+            return y, norm(y * 5), results
+
+    def norms(instance):
+        return [nn.GroupNorm(4, 24), nn.GroupNorm(8, 24), nn.GroupNorm(1, 24), nn.GroupNorm(24, 24), nn.GroupNorm(6, 24, affine=False), instance(24), instance(24, affine=True), nn.GroupNorm(3, 24, eps=0.1)]
+
+    class All(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.signal = Normed(nn.Conv1d, norms(nn.InstanceNorm1d))
+            self.image = Normed(nn.Conv2d, norms(nn.InstanceNorm2d))
+            self.volume = Normed(nn.Conv3d, norms(nn.InstanceNorm3d))
+
+        def forward(self, a, b, c):
+            return self.signal(a), self.image(b), self.volume(c)
+
+    return traced(with_random_statistics(All()), torch.randn(2, 3, 37), torch.randn(2, 3, 9, 14), torch.randn(1, 3, 5, 6, 7))

@@ -36,6 +36,31 @@ TEST(FloatRows, MayBeOfSeveralDimsWithWeightsThatChangeInTheRow) {
             "single_group_norm_f32\nsingle_sum_f32\n");
 }
 
+TEST(FloatRows, GroupsOfImagesWhoseChannelsAreInnermostAreSummedByChannel) {
+  const std::string_view text = R"(graph(%0: f32[2,24,5,5]):
+  %1: f32[24] = constant(0)
+  %2: f32[24,24,3,3] = constant(1)
+  %3: f32[2,24,5,5] = aten::conv2d(%0, %2, none, [1, 1], [1, 1], [1, 1], 1)
+  %4: f32[2,24,5,5] = aten::group_norm(%3, 4, %1, %1, 1e-05, true)
+  %5: f32[2,24,5,5] = aten::silu(%4)
+  %6: f32[2,24,5,5] = aten::conv2d(%5, %2, none, [1, 1], [1, 1], [1, 1], 1)
+  %7: f32[2,24,5,5] = aten::instance_norm(%6, %1, %1, none, none, true, 0.1, 1e-05, true)
+  %8: f32[2,24,5,5] = aten::relu(%7)
+  %9: f32[2,24,5,5] = aten::conv2d(%8, %2, none, [1, 1], [1, 1], [1, 1], 1)
+  return %9
+)";
+  EXPECT_EQ(testing::names(text, float_rows(true)),
+            "single_copy_f32\nconv_50x216x24\nsingle_group_norm_f32\nsingle_group_norm_f32\n"
+            "fused_group_norm_silu_f32\nconv_50x216x24\nfused_instance_norm_relu_f32\n"
+            "conv_50x216x24\nsingle_copy_f32\n");
+  Target exact = float_rows(true);
+  exact.rounding = Rounding::kExact;
+  EXPECT_EQ(testing::names(text, exact),
+            "single_copy_f32\nconv_50x216x24\nsingle_copy_f32\nsingle_group_norm_f32\n"
+            "fused_silu_copy_f32\nconv_50x216x24\nfused_copy_instance_norm_relu_copy_f32\n"
+            "conv_50x216x24\nsingle_copy_f32\n");
+}
+
 TEST(FloatRows, PlacesAndIntegersStayWithLibTorch) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: i64[4,30]):
   %2: i64[4] = aten::argmax(%0, 1, false)
