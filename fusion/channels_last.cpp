@@ -259,7 +259,8 @@ class Relayout {
     const ValueId out = node.outputs[0];
     if (node.op == "aten::cat") return joins_channels(node) ? out : kNone;
     if (!cudnn_ && resizes_channels_last(graph_, node)) return follows_resize(node) ? out : kNone;
-    if (keeps_layout(graph_, node) || (norms_ && is_norm(node))) return image_of(tensor_arg(node, 0)) != nullptr ? out : kNone;
+    if (keeps_layout(graph_, node) || (norms_ && is_norm(node)))
+      return image_of(tensor_arg(node, 0)) != nullptr ? out : kNone;
     if (gates_channels(node)) return out;
     if (!is_by_element(node)) return kNone;
     ValueId image = kNone;

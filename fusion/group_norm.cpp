@@ -33,8 +33,8 @@ class GroupNorm {
         "aten::rsqrt",
         {tensor(r_.like("aten::add.Scalar", {tensor(variance), {eps}, {int64_t{1}}}, variance))},
         variance);
-    const ValueId factor =
-        r_.like("aten::mul.Tensor", {tensor(weights(tensor_arg(node, 2))), tensor(deviation)}, means);
+    const ValueId factor = r_.like(
+        "aten::mul.Tensor", {tensor(weights(tensor_arg(node, 2))), tensor(deviation)}, means);
     const ValueId about = r_.like("aten::clone", {tensor(repeated(of_group)), {int64_t{0}}}, means);
     const ValueId distances = like_result(node), product = like_result(node);
     r_.call("aten::sub.Tensor", {tensor(x_), tensor(by_channel(about)), {int64_t{1}}}, distances);
@@ -55,9 +55,7 @@ class GroupNorm {
   ValueId divided(ValueId v, double by) {
     return r_.like("aten::div.Scalar", {tensor(v), {by}}, v);
   }
-  ValueId scaled(ValueId v, double by) {
-    return r_.like("aten::mul.Scalar", {tensor(v), {by}}, v);
-  }
+  ValueId scaled(ValueId v, double by) { return r_.like("aten::mul.Scalar", {tensor(v), {by}}, v); }
   ValueId times(ValueId a, ValueId b) {
     return r_.like("aten::mul.Tensor", {tensor(a), tensor(b)}, a);
   }

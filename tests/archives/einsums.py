@@ -65,3 +65,22 @@ def products_of_what_is_summed_first():
         return a + b + (torch.einsum("ij->ji", x) + 1, torch.einsum("ij,j->", x, one[:, 0]))
 
     return traced(forward, torch.randn(6, 6), torch.randn(6, 6), torch.randn(6, 1))
+
+
+@archive
+def sums_over_what_both_repeat():
+    """Products by hand: (a * b).sum() where each has dims that the other lacks; and sums that are none."""
+
+    def forward(q, k, c, b, x):
+        scores = (q[:, :, None] * k[:, None]).sum(-1)
+        chunks = (c[:, :, None] * b[:, None]).sum(dim=-1) * 0.5
+        results = [scores, chunks, (q.unsqueeze(2) * k.unsqueeze(1)).sum((3,), keepdim=True).relu(), (chunks[..., None] * x[:, None]).sum(dim=2)]
+        results += [(q[:, :, None].expand(-1, -1, 7, -1) * k[:, None]).sum([1, -1]), (q[..., None] * k[0].t()).sum(2), (c[:, :, None] * b[:, None]).sum((0, 4))]
+        products = q[:, :, None] * k[:, None]
+        results += [products.sum(-1), products.exp(), (q * q).sum(-1), (q[:, :, None] * k[:, None, :2]).sum(-1), (q[:, :, None] * k[:, None]).sum(-1).sum(1)]
+        before = k[:, None] * q[:, :, None]
+        k.mul_(2)
+        return results + [before.sum(-1), k, (q[:, :, None] * 2.0).sum(2), (q[:, None, :, None] * k[:, None, None]).sum(4).sum(1)]
+
+    sizes = (2, 5, 8), (2, 7, 8), (2, 9, 3, 4), (2, 6, 3, 4), (2, 6, 3, 10)
+    return traced(forward, *(torch.randn(s) for s in sizes))

@@ -43,6 +43,15 @@ TEST(Spellings, ACrossProductThatBroadcastsIsOneKernel) {
             "single_linalg_cross_f32\n");
 }
 
+TEST(Spellings, ASumOverOneElementIsPointwise) {
+  EXPECT_EQ(names(R"(graph(%0: f32[4,1,6], %1: f32[4,6]):
+  %2: f32[4,6] = aten::sum.dim_IntList(%0, [1], false, none)
+  %3: f32[4,6] = aten::mul.Tensor(%2, %1)
+  return %3
+)"),
+            "fused_sum_mul_f32\n");
+}
+
 TEST(Spellings, OfOtherTypesACrossProductStaysLibTorchs) {
   EXPECT_EQ(names(R"(graph(%0: f32[10,3], %1: i64[10,3]):
   %2: f32[10,3] = aten::linalg_cross(%0, %1, -1)
