@@ -195,12 +195,13 @@ Nodes bilinear(Graph* graph, const Node& node) {
   return r.take();
 }
 
-/// A sum over dims of size 1, which makes 0 of -0.
+/// A sum over dims of size 1.
 Nodes sum_of_one(Graph* graph, const Node& node) {
   const Arg::Ints* dims = ints_arg(node, 1);
   const ValueId x = tensor_arg(node, 0), out = node.outputs[0];
   Value v = graph->value(x);
-  if (dims == nullptr || dims->empty() || v.opaque || v.dtype != graph->value(out).dtype)
+  if (dims == nullptr || dims->empty() || v.sizes.empty() || v.opaque ||
+      v.dtype != graph->value(out).dtype)
     return std::nullopt;
   std::vector<bool> summed(v.sizes.size());
   for (const int64_t dim : *dims) {

@@ -42,6 +42,7 @@ class Finder {
     const Node* mul = multiplied(sum);
     if (mul == nullptr) return std::nullopt;
     const Value whole = graph_.value(mul->outputs[0]);
+    if (whole.sizes.size() < 3) return std::nullopt;  // a row, a column and what is summed
     const Value a = once(graph_.value(tensor_arg(*mul, 0))),
                 b = once(graph_.value(tensor_arg(*mul, 1)));
     std::string labels;

@@ -80,6 +80,7 @@ def sums_over_what_both_repeat():
         results += [products.sum(-1), products.exp(), (q * q).sum(-1), (q[:, :, None] * k[:, None, :2]).sum(-1), (q[:, :, None] * k[:, None]).sum(-1).sum(1)]
         before = k[:, None] * q[:, :, None]
         k.mul_(2)
+        results += [(q[0, 0, 0] * k[0, 0, 0]).sum(-1), (q[0, 0] * 2)[:1].sum(0), q[:1].sum((0,), keepdim=True)]
         return results + [before.sum(-1), k, (q[:, :, None] * 2.0).sum(2), (q[:, None, :, None] * k[:, None, None]).sum(4).sum(1)]
 
     sizes = (2, 5, 8), (2, 7, 8), (2, 9, 3, 4), (2, 6, 3, 4), (2, 6, 3, 10)

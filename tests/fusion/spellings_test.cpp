@@ -49,7 +49,7 @@ TEST(Spellings, ASumOverOneElementIsPointwise) {
   %3: f32[4,6] = aten::mul.Tensor(%2, %1)
   return %3
 )"),
-            "fused_sum_mul_f32\n");
+            "single_mul_f32\n");
 }
 
 TEST(Spellings, OfOtherTypesACrossProductStaysLibTorchs) {
