@@ -93,6 +93,10 @@ ImageConvCall padded(const ImageConvCall& call, const SplitWork& parallel) {
   share_out(s.batch * s.in_depth * height, row_floats / 4, parallel, std::ref(copy));
   ImageConvCall out = call;
   out.x = call.scratch;
+  out.zeros_above = s.pad_height;
+  out.zeros_below = std::max<int64_t>(0, height - s.pad_height - s.in_height);
+  out.zeros_left = s.pad_width;
+  out.zeros_right = std::max<int64_t>(0, padded_width(s) - s.pad_width - s.in_width);
   out.shape.in_height = height;
   out.shape.in_width = padded_width(s);
   out.shape.pad_height = out.shape.pad_width = 0;
@@ -207,6 +211,54 @@ void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCa
   m->m = std::min(pieces.width, s.out_width - begin);
 }
 
+/// The taps of a filter from place `first` on, `apart` each, that see more of a side of `size` than
+/// the zeros at its ends.
+MatmulCall::Seen seen_taps(int64_t taps, int64_t first, int64_t apart, int64_t size, int64_t before,
+                           int64_t after) {
+  const int64_t missed = std::max<int64_t>(0, before - first), left = size - after - first;
+  MatmulCall::Seen seen;
+  seen.begin = std::min(taps, (missed + apart - 1) / apart);
+  seen.end = std::clamp((left + apart - 1) / apart, seen.begin, taps);
+  return seen;
+}
+
+/// Whether zeros are worth leaving out: many products of each tap, and taps so far apart that many
+/// rows see no more of some.
+bool leaves_out_zeros(const ImageConvCall& c, const MatmulCall& m) {
+  constexpr int64_t kFewChannels = 32, kFewRows = 4;
+  const ConvShape& s = c.shape;
+  const bool as_mkl = m.offsets != nullptr && m.order.split == SummationOrder::Split::kMkl;
+  return s.dilation_height * s.dilation_width > 1 && m.outer * m.inner > 1 && !as_mkl &&
+         s.kernel_depth == 1 && !keeps_planes(s) && s.in_channels / s.groups >= kFewChannels &&
+         (c.zeros_above + c.zeros_below) * kFewRows >= s.out_height * s.stride_height;
+}
+
+/// A piece in parts whose taps see the same columns, where taps lie apart.
+template <class Run>
+void by_seen_taps(const ImageConvCall& c, int64_t row, int64_t column, MatmulCall part,
+                  const Run& run) {
+  const ConvShape& s = c.shape;
+  part.seen_outer = seen_taps(s.kernel_height, row * s.stride_height, s.dilation_height,
+                              s.in_height, c.zeros_above, c.zeros_below);
+  part.seen_inner = {0, part.inner};
+  part.sees_all = false;
+  if (s.dilation_width == 1 || part.inner == 1) return run(part);
+  const auto seen_at = [&](int64_t i) {
+    return seen_taps(s.kernel_width, (column + i) * s.stride_width, s.dilation_width, s.in_width,
+                     c.zeros_left, c.zeros_right);
+  };
+  MatmulCall some = part;
+  for (int64_t i = 0; i < part.m; i += some.m) {
+    some.seen_inner = seen_at(i);
+    some.m = 1;
+    while (i + some.m < part.m && seen_at(i + some.m) == some.seen_inner) ++some.m;
+    some.x = part.x + i * part.x_row_stride;
+    some.out = part.out + i * part.out_row_stride;
+    if (part.summand != nullptr) some.summand = part.summand + i * part.summand_row_stride;
+    run(some);
+  }
+}
+
 /// How many pieces go by all panels before the next ones do: what they read of a volume stays in
 /// the second cache, and panels come from the next one.
 int64_t pieces_of_block(const ConvShape& s, const Pieces& pieces) {
@@ -236,6 +288,7 @@ void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
   // All pieces of a block by one panel of the weights, which stays in the cache, then by the next.
   const Pieces pieces = pieces_of(s, static_cast<bool>(after));
   const int64_t group_columns = s.out_channels / s.groups, seen = s.in_channels / s.groups;
+  const bool skips = leaves_out_zeros(c, product);
   const auto run_block = [&](int64_t piece, int64_t piece_end, int64_t column, int64_t column_end) {
     while (column < column_end) {
       const int64_t group = column / group_columns;
@@ -248,7 +301,11 @@ void dense(const ImageConvCall& c, int32_t* offsets, const SplitWork& parallel,
           part.ahead = c.w + column / kPanel * kPanel * product.k;
         place(c, pieces, p, &part);
         part.x += group * seen * s.x_channel_stride;
-        matmul(part);
+        if (skips)
+          by_seen_taps(c, pieces.row(p) % s.out_height, pieces.begin(p), part,
+                       [](const MatmulCall& some) { matmul(some); });
+        else
+          matmul(part);
       }
     }
   };

@@ -30,6 +30,8 @@ struct ImageConvCall {
   Clamp clamp;
   float* out = nullptr;
   float* scratch = nullptr;
+  /// Rows and columns of the image that are zeros, on either side: padding in memory.
+  int64_t zeros_above = 0, zeros_below = 0, zeros_left = 0, zeros_right = 0;
 };
 
 /// With `after`, if that isn't empty, for all positions, which are rows of out_channels.

@@ -66,6 +66,14 @@ struct MatmulCall {
   int64_t outer = 1, outer_stride = 0, inner = 1, inner_stride = 0;  ///< of packed weights only
   SummationOrder order;                                              ///< of packed weights only
   const int32_t* offsets = nullptr;  ///< [k], of a row's elements from its first one
+  /// Which stretches of the grid are more than zeros, where not all are: the others are left out.
+  /// Of sums that aren't split as MKL's.
+  struct Seen {
+    int64_t begin = 0, end = 0;
+    bool operator==(const Seen&) const = default;
+  };
+  Seen seen_outer, seen_inner;
+  bool sees_all = true;
   const float* w = nullptr;
   int64_t k = 0, n = 0;
   int64_t panel = 0;             ///< of a packed matrix

@@ -174,8 +174,8 @@ inline int64_t mkl_partial_sum(int64_t k) {
 }
 
 /// How a tile goes over the rows of w: in one go by neighbours in x, in stretches and partial sums,
-/// or by c.offsets.
-enum class Walk : uint8_t { kOnce, kStretches, kOffsets };
+/// or by c.offsets, or in those stretches that are seen.
+enum class Walk : uint8_t { kOnce, kStretches, kOffsets, kSeen };
 
 /// kRows rows by kVectors vectors of columns, of which the first `columns` exist. `ahead`: how far
 /// from each row of w a line lies that is wanted soon.
@@ -247,6 +247,20 @@ void matmul_tile(const MatmulCall& c, int64_t row, int64_t column, const float* 
   const int64_t joins = as_mkl ? kMklJoins : 0;
   if constexpr (kWalk == Walk::kOnce) {
     add(c.k, [x](int64_t i) { return x + i; });
+  } else if constexpr (kWalk == Walk::kSeen) {
+    const float* const weights = w;
+    const int64_t stretch = c.k / stretches, piece = c.order.piece == 0 ? stretch : c.order.piece;
+    for (int64_t first = 0; first < stretch; first += piece) {
+      if (first > 0 && splits) end_partial_sum();
+      const int64_t count = std::min(piece, stretch - first);
+      for (int64_t o = c.seen_outer.begin; o < c.seen_outer.end; ++o) {
+        const int64_t at = first * stretches + (o * c.inner + c.seen_inner.begin) * count;
+        const float* from = x + first + o * c.outer_stride + c.seen_inner.begin * c.inner_stride;
+        w = weights + at * kPanel;
+        for (int64_t i = c.seen_inner.begin; i < c.seen_inner.end; ++i, from += c.inner_stride)
+          add(count, [from](int64_t j) { return from + j; });
+      }
+    }
   } else if constexpr (kByOffsets) {
     const int64_t piece = as_mkl ? mkl_partial_sum(c.k) : splits ? c.order.piece * stretches : c.k;
     for (int64_t k = 0; k < c.k;) {
@@ -367,7 +381,9 @@ inline bool is_one_sum(const MatmulCall& c) {
 
 template <class Isa, int kPanel, int kVectors, int kRows>
 void matmul_blocks(const MatmulCall& c) {
-  if (c.offsets != nullptr) {
+  if (!c.sees_all) {
+    matmul_blocks<Isa, kPanel, kVectors, kRows, Walk::kSeen>(c);
+  } else if (c.offsets != nullptr) {
     matmul_blocks<Isa, kPanel, kVectors, kRows, Walk::kOffsets>(c);
   } else if (is_one_sum(c)) {
     matmul_blocks<Isa, kPanel, kVectors, kRows, Walk::kOnce>(c);

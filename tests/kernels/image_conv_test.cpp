@@ -297,6 +297,39 @@ TEST(ImageConv, NanStaysWhereItIsSeen) {
   }
 }
 
+/// Filters wider than what they see, rows and columns of which are padding.
+TEST(ImageConv, ZerosAroundAnImageAreLeftOut) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  constexpr Window kWide[] = {{3, 1, 6, 6}, {3, 1, 12, 12}, {3, 1, 1, 1},
+                              {3, 2, 4, 4}, {5, 1, 6, 3},   {3, 1, 9, 4}};
+  int i = 0;
+  for (const Window& window : kWide) {
+    for (const int64_t channels : {32, 40, 72}) {
+      for (const SummationOrder& order : {kOrders[2], kOrders[3], kOrders[4]}) {
+        ConvShape s = shape_of(ImageOp::kConvolution, 1 + i % 2, 7 + i % 3, 9, channels,
+                               i % 2 == 0 ? 40 : 300, window);
+        s.order = order;
+        Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3], i % 4 < 2}, i % 5 == 0);
+        expect_both(&c);
+        if (HasFatalFailure()) return;
+        ++i;
+
+        if (window.dilation == 1) continue;  // few zeros are multiplied
+        Case infinite(s, {});
+        infinite.w[0] = kInf;  // the first tap of the first filter
+        infinite.packed = pack(infinite.w.data(), {s.taps(), s.out_channels, 1, s.taps(), channels,
+                                                   s.pixels(), s.order.piece});
+        image_conv(infinite.call(), {});
+        for (int64_t p = 0; p < s.positions(); ++p) {
+          const int64_t y = p / s.out_width % s.out_height, x = p % s.out_width;
+          const auto [sum, size] = infinite.expected(p / s.out_width / s.out_height, y, x, 0);
+          EXPECT_EQ(std::isfinite(infinite.out[p * s.out_channels]), std::isfinite(sum)) << p;
+        }
+      }
+    }
+  }
+}
+
 TEST(ImageConv, InfinitiesAreClamped) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   Case c(shape_of(ImageOp::kMaxPool, 1, 4, 4, 16, 16, {2, 2, 0, 1}), {false, false, {-1, 6}});
