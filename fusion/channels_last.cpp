@@ -24,13 +24,16 @@ namespace {
 // Below, the convolution reads the image as it lies: a copy costs more than what it saves.
 constexpr int64_t kFewestCopiedChannels = 8;
 
-/// LibTorch's results of these have the layout of the image that they read; or the own kernel's.
-bool keeps_layout(const Graph& graph, const Node& node) {
+/// LibTorch's results of these have the layout of the image that they read; or the own kernel's, of
+/// which the host's takes all poolings of volumes.
+bool keeps_layout(const Graph& graph, const Node& node, bool by_host) {
   static const std::set<std::string> names = {
-      "aten::max_pool2d",          "aten::avg_pool2d",          "aten::adaptive_avg_pool2d",
-      "aten::upsample_nearest2d",  "aten::upsample_bilinear2d", "aten::upsample_nearest3d",
-      "aten::upsample_trilinear3d"};
+      "aten::max_pool2d",           "aten::avg_pool2d",          "aten::adaptive_avg_pool2d",
+      "aten::upsample_nearest2d",   "aten::upsample_bilinear2d", "aten::upsample_nearest3d",
+      "aten::upsample_trilinear3d", "aten::max_pool3d"};
   if (names.contains(node.op.substr(0, node.op.find('.')))) return true;
+  if (by_host && (node.op == "aten::avg_pool3d" || node.op == "aten::adaptive_avg_pool3d"))
+    return true;
   static const std::set<std::string> pads = {"aten::constant_pad_nd", "aten::pad"};
   if (pads.contains(node.op) && indexed_domain(graph, node)) return true;
   const auto pooling = pooling_of(graph, node);
@@ -259,7 +262,7 @@ class Relayout {
     const ValueId out = node.outputs[0];
     if (node.op == "aten::cat") return joins_channels(node) ? out : kNone;
     if (!cudnn_ && resizes_channels_last(graph_, node)) return follows_resize(node) ? out : kNone;
-    if (keeps_layout(graph_, node) || (norms_ && is_norm(node)))
+    if (keeps_layout(graph_, node, !cudnn_) || (norms_ && is_norm(node)))
       return image_of(tensor_arg(node, 0)) != nullptr ? out : kNone;
     if (gates_channels(node)) return out;
     if (!is_by_element(node)) return kNone;

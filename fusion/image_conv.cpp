@@ -99,6 +99,10 @@ bool make_pooling(const Graph& graph, const Node& node, ImageConv* out) {
   if (!is_channels_last(x) || !is_channels_last(y) || pooling->steps.size() + 2 != x.sizes.size() ||
       x.sizes[0] * x.sizes[1] == x.elements())  // of one pixel: any layout is both
     return false;
+  // One channel fills no vector; pixels side by side do (window_pool.h).
+  const auto& spreads = pooling->spreads;
+  if (x.sizes[1] == 1 && std::count(spreads.begin(), spreads.end(), 1) == std::ssize(spreads))
+    return false;
   ConvArgs args;
   args.stride = pooling->steps;
   args.padding = pooling->before;

@@ -181,7 +181,7 @@ struct SortedSearchCall {
   Location bounds, values, places;
 };
 
-/// Poolings of images as they lie, float32: see kernels/x86/windows.h.
+/// Poolings of images and volumes as they lie, float32: see kernels/x86/windows.h.
 struct WindowPoolCall {
   x86::WindowPool pool;
   ValueId x_value = kNone, out_value = kNone, place_value = kNone;  ///< kNone: not wanted

@@ -9,7 +9,7 @@
 
 namespace torchweld {
 
-/// Average and maximum pooling in one or two dims, with ceil_mode, count_include_pad and
+/// Average and maximum pooling in one to three dims, with ceil_mode, count_include_pad and
 /// divisor_override, and adaptive ones. False for other nodes and layouts, and for windows of all
 /// of the image, which are rows.
 bool make_window_pool(const Graph& graph, const Node& node, WindowPoolCall* out);

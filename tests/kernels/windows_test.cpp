@@ -30,14 +30,19 @@ std::vector<Window> windows(const Dim& d) {
   return all;
 }
 
-WindowPool pool_of(int64_t channels, const Dim& rows, const Dim& columns) {
+WindowPool pool_of(int64_t channels, const Dim& planes, const Dim& rows, const Dim& columns) {
   WindowPool p;
   p.images = 1;
   p.channels = channels;
+  p.depth = planes.in;
   p.height = rows.in;
   p.width = columns.in;
-  p.x = {channels * rows.in * columns.in, rows.in * columns.in, columns.in, 1};
-  p.out = {channels * rows.out() * columns.out(), rows.out() * columns.out(), columns.out(), 1};
+  const auto lay = [&](WindowPool::Strides* s, int64_t depth, int64_t height, int64_t width) {
+    *s = {channels * depth * height * width, depth * height * width, height * width, width, 1};
+  };
+  lay(&p.x, planes.in, rows.in, columns.in);
+  lay(&p.out, planes.out(), rows.out(), columns.out());
+  p.planes = windows(planes);
   p.rows = windows(rows);
   p.columns = windows(columns);
   for (const Window& w : p.columns) p.column_divisors.push_back(static_cast<float>(w.divisor));
@@ -50,23 +55,57 @@ WindowPool pool_of(int64_t channels, const Dim& rows, const Dim& columns) {
 
 /// With its channels innermost.
 void turn(WindowPool* p) {
-  const auto lay = [&](WindowPool::Plane* plane, int64_t columns) {
-    *plane = {plane->images, 1, columns * p->channels, p->channels};
-  };
-  lay(&p->x, p->width);
-  lay(&p->out, static_cast<int64_t>(p->columns.size()));
+  for (WindowPool::Strides* s : {&p->x, &p->out}) {
+    s->channels = 1;
+    s->planes *= p->channels;
+    s->rows *= p->channels;
+    s->columns = p->channels;
+  }
 }
 
-at::Tensor by_aten(bool averages, const at::Tensor& x, const Dim& rows, const Dim& columns) {
-  const std::vector<int64_t> window = {rows.window, columns.window},
-                             step = {rows.step, columns.step},
-                             before = {rows.before, columns.before};
-  return averages ? at::avg_pool2d(x, window, step, before, false, false)
-                  : at::max_pool2d(x, window, step, before);
+at::Tensor by_aten(bool averages, const at::Tensor& x, const Dim& planes, const Dim& rows,
+                   const Dim& columns) {
+  const std::vector<int64_t> window = {planes.window, rows.window, columns.window},
+                             step = {planes.step, rows.step, columns.step},
+                             before = {planes.before, rows.before, columns.before};
+  return averages ? at::avg_pool3d(x, window, step, before, false, false)
+                  : at::max_pool3d(x, window, step, before);
 }
 
+constexpr Dim kFlat{1, 1, 1, 0};
 const std::vector<Dim> kDims = {{7, 3, 1, 1},  {9, 2, 2, 0},  {31, 5, 3, 2}, {16, 16, 1, 0},
                                 {23, 4, 9, 1}, {64, 3, 2, 1}, {5, 1, 1, 0},  {300, 40, 20, 20}};
+
+/// Bit by bit but for which NaN it is.
+bool are_equal(const at::Tensor& a, const at::Tensor& b) {
+  return at::allclose(a, b, 0, 0, true) &&
+         at::equal(at::signbit(a.nan_to_num()), at::signbit(b.nan_to_num()));
+}
+
+void expect_agreement(WindowPool pool, const Dim& planes, const Dim& rows, const Dim& columns) {
+  for (const bool last : {false, true}) {
+    if (last) turn(&pool);
+    at::Tensor image = at::randn({1, pool.channels, planes.in, rows.in, columns.in});
+    image.view(-1)[image.numel() / 2] = NAN;
+    if (last) image = image.contiguous(at::MemoryFormat::ChannelsLast3d);
+    const auto bytes = static_cast<size_t>(image.numel()) * sizeof(float);
+    for (const bool averages : {true, false}) {
+      const at::Tensor expected =
+          by_aten(averages, image, planes, rows, columns).contiguous(image.suggest_memory_format());
+      const auto out_bytes = static_cast<size_t>(expected.numel()) * sizeof(float);
+      const testing::Guarded x(bytes), out(out_bytes);
+      std::memcpy(x.data(), image.data_ptr(), bytes);
+      pool.averages = averages;
+      run_window_pool(pool, reinterpret_cast<const float*>(x.data()),
+                      reinterpret_cast<float*>(out.data()), nullptr, {});
+      const at::Tensor made = at::empty_like(expected);
+      std::memcpy(made.data_ptr(), out.data(), out_bytes);
+      EXPECT_TRUE(are_equal(expected, made))
+          << pool.channels << " of " << planes.in << "x" << rows.in << "x" << columns.in << " last "
+          << last << " averages " << averages;
+    }
+  }
+}
 
 TEST(WindowPool, AgreesWithATenInsideOfItsMemory) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
@@ -74,27 +113,20 @@ TEST(WindowPool, AgreesWithATenInsideOfItsMemory) {
     for (const Dim& columns : kDims) {
       for (const int64_t channels : {3, 45}) {
         if (channels > 3 && rows.in * columns.in > 2000) continue;
-        WindowPool pool = pool_of(channels, rows, columns);
-        for (const bool last : {false, true}) {
-          if (last) turn(&pool);
-          at::Tensor image = at::randn({1, channels, rows.in, columns.in});
-          image.view(-1)[image.numel() / 2] = NAN;
-          if (last) image = image.contiguous(at::MemoryFormat::ChannelsLast);
-          const auto bytes = static_cast<size_t>(image.numel()) * sizeof(float);
-          for (const bool averages : {true, false}) {
-            const at::Tensor expected = by_aten(averages, image, rows, columns);
-            const auto out_bytes = static_cast<size_t>(expected.numel()) * sizeof(float);
-            const testing::Guarded x(bytes), out(out_bytes);
-            std::memcpy(x.data(), image.data_ptr(), bytes);
-            pool.averages = averages;
-            run_window_pool(pool, reinterpret_cast<const float*>(x.data()),
-                            reinterpret_cast<float*>(out.data()), nullptr, {});
-            const at::Tensor made = at::empty_like(expected);
-            std::memcpy(made.data_ptr(), out.data(), out_bytes);
-            EXPECT_TRUE(at::allclose(expected, made, 1e-6, 1e-6, true))
-                << rows.in << "x" << columns.in << " last " << last << " averages " << averages;
-          }
-        }
+        expect_agreement(pool_of(channels, kFlat, rows, columns), kFlat, rows, columns);
+      }
+    }
+  }
+}
+
+TEST(WindowPool, AgreesWithATenOnVolumes) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  const std::vector<Dim> dims = {{7, 3, 1, 1}, {9, 2, 2, 0}, {12, 5, 3, 2}, {23, 3, 2, 1}};
+  for (const Dim& planes : dims) {
+    for (const Dim& rows : dims) {
+      for (const Dim& columns : dims) {
+        for (const int64_t channels : {2, 5, 13})
+          expect_agreement(pool_of(channels, planes, rows, columns), planes, rows, columns);
       }
     }
   }
@@ -103,7 +135,7 @@ TEST(WindowPool, AgreesWithATenInsideOfItsMemory) {
 TEST(WindowPool, PartsAreTheWhole) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   const Dim dim{64, 3, 2, 1};
-  WindowPool pool = pool_of(20, dim, dim);
+  WindowPool pool = pool_of(20, kFlat, dim, dim);
   const at::Tensor x = at::randn({1, 20, 64, 64});
   int parts = 0;
   const ParallelFor in_parts = [&](int64_t count, int64_t grain,
