@@ -16,6 +16,9 @@ namespace {
 constexpr size_t kMostMembers =
     48;  // bodies past this spill registers on every target we generate for
 
+constexpr int64_t kLineElements = 16;  // float32 of a cache line
+constexpr int64_t kFirstCacheLines = 512;
+
 /// A set of group numbers.
 class GroupSet {
  public:
@@ -85,6 +88,7 @@ class Grouper {
     const Group& y = at(b);
     if (!x.fuses || !y.fuses || x.nodes.size() + y.nodes.size() > kMostMembers) return false;
     if (!may_write(x, y) || !may_write(y, x)) return false;
+    if (spreads_rows(x, y) || spreads_rows(y, x)) return false;
     const auto domain = common_domain(x.domain, y.domain);
     // Coordinates are those of the node's own domain.
     if (domain && x.indexed && domain->sizes != x.domain.sizes) return false;
@@ -92,6 +96,25 @@ class Grouper {
     if (!domain || reads_moved(y, x, *domain) || reads_moved(x, y, *domain)) return false;
     return !is_between(a, b) && !is_between(b, a) &&
            operands(x, y) <= static_cast<size_t>(kMaxOperands);
+  }
+
+  /// Whether a copy among `copies` writes elements of rows that `rows` reduces far apart: each is a
+  /// cache line's only one, and the line is gone from the first cache when the next row writes its
+  /// neighbour. A kernel without rows goes along both.
+  bool spreads_rows(const Group& copies, const Group& rows) const {
+    if (!target_.float_rows || target_.rows || !rows.domain.has_rows()) return false;
+    return std::any_of(copies.nodes.begin(), copies.nodes.end(), [&](NodeId n) {
+      if (node(n).op != "aten::copy_" || node(n).writes.size() != 1) return false;
+      const Value& to = graph_.value(node(n).writes[0]);
+      const auto& [sizes, reduced] = rows.domain;
+      int64_t row = 1, stride = 0;
+      for (size_t d = 1; d <= sizes.size() && d <= to.sizes.size(); ++d) {
+        if (!reduced[sizes.size() - d] || sizes[sizes.size() - d] == 1) continue;
+        if (row == 1) stride = to.strides[to.sizes.size() - d];
+        row *= sizes[sizes.size() - d];
+      }
+      return stride >= kLineElements && row > kFirstCacheLines;
+    });
   }
 
   /// Whether what `writer` writes in place is nothing that a member of `other` reads or makes:

@@ -115,5 +115,23 @@ TEST(FloatRows, GatherNothing) {
             "eager aten::embedding\n");
 }
 
+TEST(FloatRows, LongRowsAreCopiedApartByAnotherKernel) {
+  EXPECT_EQ(
+      steps(
+          R"(graph(%0: f32[1,8,3072], %1: f32[1,16,3072]{49152,1,16}, %2: f32[1,8,300], %3: f32[1,16,300]{4800,1,16}):
+  %4: f32[1,8,3072] = aten::softmax.int(%0, -1, none)
+  %5: f32[1,24,3072]{73728,1,24} = aten::cat([%4, %1], 1)
+  %6: f32[1,8,300] = aten::softmax.int(%2, -1, none)
+  %7: f32[1,24,300]{7200,1,24} = aten::cat([%6, %3], 1)
+  return %5, %7
+)"),
+      R"(single_softmax_f32
+single_cat_f32
+single_cat_f32
+fused_softmax_cat_f32
+single_cat_f32
+)");
+}
+
 }  // namespace
 }  // namespace torchweld::testing
