@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 #include "fusion/image_conv.h"
@@ -160,6 +161,9 @@ bool fill(const Graph& graph, const Node& node, const Kind& kind, x86::WindowPoo
   return true;
 }
 
+// Places are counted in 32 bits.
+constexpr int64_t kMostPixels = std::numeric_limits<int32_t>::max();
+
 /// Where LibTorch's place of a window of nothing but -inf is its first element: with channels
 /// innermost it is that of the first plane for channels that fill none of its vectors, which are of
 /// 8 or 16 (ATen/native/cpu/MaxPoolKernel.cpp).
@@ -189,6 +193,7 @@ bool make_window_pool(const Graph& graph, const Node& node, WindowPoolCall* out)
   if (call.place_value == kNone && sees_all(call.pool)) return false;
   if (call.place_value != kNone &&
       (!numbers_places_alike(call.pool, *kind) ||
+       call.pool.depth * call.pool.height * call.pool.width > kMostPixels ||
        graph.value(call.place_value).strides != graph.value(call.out_value).strides))
     return false;
   *out = std::move(call);
