@@ -90,6 +90,43 @@ std::optional<std::vector<Node>> channels(Graph* graph, const Node& node) {
   return copy(graph, node, std::move(*views));
 }
 
+std::optional<std::vector<Node>> interleaved(Graph* graph, const Node& node) {
+  const auto repeats = int_arg(node, 1);
+  auto views = views_of(*graph, node);
+  if (!views || !repeats || views->from.sizes.empty()) return std::nullopt;
+  const auto dim = dim_arg(node, 2, views->from.sizes.size());
+  if (!dim) return std::nullopt;
+  const auto behind = static_cast<std::ptrdiff_t>(*dim) + 1;
+  split(&views->to, *dim, views->from.sizes[*dim], *repeats);
+  views->from.sizes.insert(views->from.sizes.begin() + behind, *repeats);
+  views->from.strides.insert(views->from.strides.begin() + behind, 0);
+  return copy(graph, node, std::move(*views));
+}
+
+/// repeat and tile: a dim of one element is the result's, others become two.
+std::optional<std::vector<Node>> repeated(Graph* graph, const Node& node) {
+  const Arg::Ints* repeats = ints_arg(node, 1);
+  auto views = views_of(*graph, node);
+  if (!views || repeats == nullptr) return std::nullopt;
+  Value &from = views->from, &to = views->to;
+  const size_t missing = to.sizes.size() - from.sizes.size();
+  from.sizes.insert(from.sizes.begin(), missing, 1);
+  from.strides.insert(from.strides.begin(), missing, 0);
+  for (size_t d = from.sizes.size(); d-- > 0;) {
+    const int64_t each = from.sizes[d], times = to.sizes[d] / each;
+    if (times == 1) continue;
+    if (each == 1) {
+      from.sizes[d] = times;
+      from.strides[d] = 0;
+      continue;
+    }
+    split(&to, d, times, each);
+    from.sizes.insert(from.sizes.begin() + static_cast<std::ptrdiff_t>(d), times);
+    from.strides.insert(from.strides.begin() + static_cast<std::ptrdiff_t>(d), 0);
+  }
+  return copy(graph, node, std::move(*views));
+}
+
 }  // namespace
 
 std::optional<std::vector<Node>> shuffle_nodes(Graph* graph, const Node& node) {
@@ -101,17 +138,9 @@ std::optional<std::vector<Node>> shuffle_nodes(Graph* graph, const Node& node) {
 }
 
 std::optional<std::vector<Node>> repeat_nodes(Graph* graph, const Node& node) {
-  if (node.op != "aten::repeat_interleave.self_int") return std::nullopt;
-  const auto repeats = int_arg(node, 1);
-  auto views = views_of(*graph, node);
-  if (!views || !repeats || views->from.sizes.empty()) return std::nullopt;
-  const auto dim = dim_arg(node, 2, views->from.sizes.size());
-  if (!dim) return std::nullopt;
-  const auto behind = static_cast<std::ptrdiff_t>(*dim) + 1;
-  split(&views->to, *dim, views->from.sizes[*dim], *repeats);
-  views->from.sizes.insert(views->from.sizes.begin() + behind, *repeats);
-  views->from.strides.insert(views->from.strides.begin() + behind, 0);
-  return copy(graph, node, std::move(*views));
+  if (node.op == "aten::repeat_interleave.self_int") return interleaved(graph, node);
+  if (node.op == "aten::repeat" || node.op == "aten::tile") return repeated(graph, node);
+  return std::nullopt;
 }
 
 }  // namespace torchweld

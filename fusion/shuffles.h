@@ -12,9 +12,9 @@ namespace torchweld {
 /// that don't fill their memory.
 std::optional<std::vector<Node>> shuffle_nodes(Graph* graph, const Node& node);
 
-/// repeat_interleave of a dim by a number. A kernel of its own, which walks memory as it lies;
-/// where kernels take places in their stride, one that is part of its neighbours' (moves.h) does
-/// better.
+/// repeat, tile, and repeat_interleave of a dim by a number. A kernel of its own, unless dims of
+/// one element are repeated, which walks memory as it lies; where kernels take places in their
+/// stride, one that is part of its neighbours' (moves.h) does better.
 std::optional<std::vector<Node>> repeat_nodes(Graph* graph, const Node& node);
 
 }  // namespace torchweld
