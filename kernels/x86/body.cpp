@@ -53,6 +53,7 @@ Body::Body(const Lanes& lanes, const Program& program)
       cc_(lanes.cc),
       held_(lanes),
       math_(lanes, &held_),
+      math64_(lanes, &held_),
       program_(program),
       hoisted_(program.steps.size(), 0) {
   for (std::vector<Reg>& values : values_) values.resize(program.steps.size());
@@ -275,7 +276,7 @@ Reg Body::unary(const Inst& inst) {
     default:
       break;
   }
-  if (inst.type == DType::kF32 && Math::covers(inst.prim)) return math_.apply(inst.prim, a);
+  if (const auto value = approximate(inst)) return *value;
   const InstId id = v_.instruction(inst.prim, inst.type);
   if (id == 0) return scalar_loop(inst);
   const Vec to = v_.vec(bytes);
@@ -295,12 +296,23 @@ Reg Body::bool_prim(const Inst& inst) {
   return v_.logic(inst.prim, a, inst.args[1] >= 0 ? reg(inst.args[1]) : a);
 }
 
+std::optional<Reg> Body::approximate(const Inst& inst) {
+  const Vec x = vec(inst.args[0]);
+  if (inst.type == DType::kF32 && Math::covers(inst.prim)) return math_.apply(inst.prim, x);
+  if (inst.type == DType::kF64 && Math64::covers(inst.prim)) return math64_.apply(inst.prim, x);
+  return std::nullopt;
+}
+
 // Arguments too large for the reduction take the scalar loop, all lanes together; they are rare.
 Reg Body::trig(const Inst& inst) {
-  if (inst.type != DType::kF32) return scalar_loop(inst);
-  const Vec x = vec(inst.args[0]), to = v_.vec(4);
-  const Vec size = v_.op(ins::kIdVandps, x, v_.bits32(0x7fffffffu), 4);
-  const Reg huge = v_.compare(Prim::kLt, DType::kF32, v_.splat(v_.f32(Math::kTrigLimit), 4), size);
+  const bool is64 = inst.type == DType::kF64;
+  const int bytes = is64 ? 8 : 4;
+  const Vec x = vec(inst.args[0]), to = v_.vec(bytes);
+  const Vec size = is64 ? v_.op(ins::kIdVandpd, x, v_.bits64(~uint64_t{0} >> 1), bytes)
+                        : v_.op(ins::kIdVandps, x, v_.bits32(0x7fffffffu), bytes);
+  const double limit = is64 ? Math64::kTrigLimit : Math::kTrigLimit;
+  const Reg huge =
+      v_.compare(Prim::kLt, inst.type, v_.splat(v_.number(inst.type, limit), bytes), size);
   const asmjit::Label fast = cc_.newLabel(), done = cc_.newLabel();
   if (v_.wide()) {
     cc_.kortestw(huge.as<aj::KReg>(), huge.as<aj::KReg>());
@@ -313,7 +325,7 @@ Reg Body::trig(const Inst& inst) {
   cc_.vmovaps(to, scalar_loop(inst).as<Vec>());
   cc_.jmp(done);
   cc_.bind(fast);
-  cc_.vmovaps(to, math_.apply(inst.prim, x));
+  cc_.vmovaps(to, approximate(inst)->as<Vec>());
   cc_.bind(done);
   return to;
 }

@@ -9,6 +9,7 @@
 #include "kernels/x86/lanes.h"
 #include "kernels/x86/lower.h"
 #include "kernels/x86/math.h"
+#include "kernels/x86/math64.h"
 
 namespace torchweld::x86 {
 
@@ -59,6 +60,8 @@ class Body {
   Reg min_max(const Inst& inst);
   Reg fma(int index, const Step& step);
   Reg unary(const Inst& inst);
+  /// By an approximation; none where the function has none of its type.
+  std::optional<Reg> approximate(const Inst& inst);
   Reg cast(const Inst& inst);
   Reg trig(const Inst& inst);
   Reg bool_prim(const Inst& inst);
@@ -76,6 +79,7 @@ class Body {
   aj::Compiler& cc_;
   HeldConstants held_;
   Math math_;
+  Math64 math64_;
   const Program& program_;
   static constexpr size_t kMaxTimes = 4;
   std::array<std::vector<Reg>, kMaxTimes> values_;

@@ -310,14 +310,15 @@ class Generator {
 
   aj::Mem room(int vector) {
     const aj::Gp room = cc_.newIntPtr();
+    const int bytes = program_.kept_bytes();
     cc_.mov(room, operands_.field(offsetof(LaunchArgs, kept)));
-    return aj::ptr(room, spot_.index, 2, 4 * vector * lanes_.count);
+    return aj::ptr(room, spot_.index, bytes == 8 ? 3 : 2, bytes * vector * lanes_.count);
   }
 
   /// The value of an earlier pass, which put it aside.
   std::optional<Reg> kept(int vector, int step) {
     if (step != program_.kept || !phase_->takes_kept) return std::nullopt;
-    const aj::Vec value = lanes_.vec(4);
+    const aj::Vec value = lanes_.vec(program_.kept_bytes());
     cc_.emit(ins::kIdVmovups, value, room(vector));
     return value;
   }
@@ -353,9 +354,8 @@ class Generator {
   const bool cascades_;
   const Phase* phase_ = nullptr;  // the one that is being emitted
   bool is_last_ = true;           // and whether elements are stored in it
-  aj::Gp args_;
+  aj::Gp args_, rows_, left_;
   Operands operands_;
-  aj::Gp rows_, left_;
   std::array<aj::Gp, kMaxRank> loops_;  // within a row: at which element
   Spot spot_;                           // of the vectors that are being emitted
 };

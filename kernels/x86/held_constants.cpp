@@ -9,6 +9,7 @@ void HeldConstants::begin(int room) {
   room_ = v_.wide() ? room : 0;
   front_ = v_.cc.cursor();
   words_.clear();
+  long_words_.clear();
   rows_.clear();
 }
 
@@ -36,6 +37,13 @@ Operand HeldConstants::word(uint32_t bits) {
   const aj::Mem memory = v_.bits32(bits);
   if (room_ <= 0) return memory;
   return words_[bits] = hold([&] { return v_.splat(memory, 4); });
+}
+
+Operand HeldConstants::word(uint64_t bits) {
+  if (const auto held = long_words_.find(bits); held != long_words_.end()) return held->second;
+  const aj::Mem memory = v_.bits64(bits);
+  if (room_ <= 0) return memory;
+  return long_words_[bits] = hold([&] { return v_.splat(memory, 8); });
 }
 
 Operand HeldConstants::row(const float (&lanes)[16]) {

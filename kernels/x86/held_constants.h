@@ -18,8 +18,9 @@ class HeldConstants {
   /// constants are in memory.
   void begin(int room);
 
-  /// A 32-bit constant in every lane, to be read only.
+  /// A constant in every lane, of 32 or 64 bits, to be read only.
   asmjit::Operand word(uint32_t bits);
+  asmjit::Operand word(uint64_t bits);
   /// 16 floats, a lane each.
   asmjit::Operand row(const float (&lanes)[16]);
 
@@ -31,6 +32,7 @@ class HeldConstants {
   int room_ = 0;
   asmjit::BaseNode* front_ = nullptr;
   std::map<uint32_t, aj::Vec> words_;
+  std::map<uint64_t, aj::Vec> long_words_;
   std::map<const float*, aj::Vec> rows_;
 };
 

@@ -66,7 +66,7 @@ struct Launcher::Run {
 
   void rows(int64_t begin, int64_t end, int64_t column, int64_t columns) const {
     if (!launcher.code_.keeps) return rows(begin, end, column, columns, nullptr);
-    alignas(64) char kept[4 * kMostKept + 64];
+    alignas(64) char kept[8 * kMostKept + 64];
     rows(begin, end, column, columns, kept);
   }
 
@@ -140,7 +140,7 @@ struct Launcher::Tiles {
 
   void run(int64_t begin, int64_t end) const {
     if (!launcher.code_.keeps) return run(begin, end, nullptr);
-    alignas(64) char kept[4 * kMostKept + 64];
+    alignas(64) char kept[8 * kMostKept + 64];
     run(begin, end, kept);
   }
 

@@ -14,7 +14,7 @@ struct LaunchArgs {
   int64_t inner;                      ///< elements of the lane dim, at least 1
   int64_t outer;                      ///< rows, at least 1
   int64_t stream;  ///< nonzero: store past the caches; stores are then 64-byte aligned in every row
-  char* kept;      ///< room for one float an element of a row, and for a vector more
+  char* kept;      ///< room for one double an element of a row, and for a vector more
   int64_t nest[kMaxRank];  ///< loops within a row: how often, and the way from one time to the next
   int64_t nest_bytes[kMaxRank][kMaxOperands];
   int64_t coords[kMaxRank];  ///< of the block's first element, but for loops within a row

@@ -8,6 +8,7 @@
 #include "kernels/phases.h"
 #include "kernels/x86/arithmetic.h"
 #include "kernels/x86/math.h"
+#include "kernels/x86/math64.h"
 #include "kernels/x86/places.h"
 #include "kernels/x86/walk.h"
 
@@ -232,7 +233,7 @@ class Lowering {
     }
     for (size_t i = passes.size(); i-- > 0;) {
       const Step& step = program_.steps[i];
-      if (passes[i] > 1 && step.inst.type == DType::kF32 && weight_of(step) >= kCostly)
+      if (passes[i] > 1 && is_floating(step.inst.type) && weight_of(step) >= kCostly)
         return static_cast<int>(i);
     }
     return -1;
@@ -276,6 +277,7 @@ class Lowering {
     if (inst.prim == Prim::kLoad) return inst.args[0] < 0 && inst.args[1] < 0 ? 2 : 12;
     const bool periodic = inst.prim == Prim::kSin || inst.prim == Prim::kCos;
     if (inst.type == DType::kF32 && Math::covers(inst.prim)) return periodic ? 40 : 20;
+    if (inst.type == DType::kF64 && Math64::covers(inst.prim)) return Math64::weight_of(inst.prim);
     if (inst.prim == Prim::kSqrt || inst.prim == Prim::kDiv) return step.large_divisor ? 4 : 16;
     if (inst.prim == Prim::kRsqrt) return 32;
     return Math::covers(inst.prim) || inst.prim == Prim::kPow || inst.prim == Prim::kErfc ? 300 : 1;

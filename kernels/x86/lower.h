@@ -43,7 +43,12 @@ struct Program {
   bool has_64bit = false;
   int weight = 0;      ///< rough cost in cycles a vector
   int most_alive = 0;  ///< values of one vector that are needed at once, constants aside
-  int kept = -1;       ///< a step of f32 that one pass puts aside for later ones; -1: none
+  int kept = -1;       ///< a step of f32 or f64 that one pass puts aside for later ones; -1: none
+
+  /// An element of it.
+  int kept_bytes() const {
+    return static_cast<int>(size_of(steps[static_cast<size_t>(kept)].inst.type));
+  }
 };
 
 /// `keeps`: a value that costs much and is needed in several passes may be computed once.

@@ -49,27 +49,22 @@ Vec Math::apply(Prim prim, const Vec& x) const {
   }
 }
 
-// The instructions give their second source when either is NaN; x stands there, so NaN passes.
-Vec Math::clamp(const Vec& x, float low, float high) const {
-  return emit(ins::kIdVmaxps, set(low), emit(ins::kIdVminps, set(high), x));
-}
-
 Vec Math::bound(const Vec& x, float limit) const {
   if (!v_.wide()) return clamp(x, -limit, limit);
   const Vec to = v_.vec(4);
-  cc_.emit(ins::kIdVrangeps, to, x, f32(limit), Imm(2));
+  cc_.emit(ins::kIdVrangeps, to, x, number(limit), Imm(2));
   return to;
 }
 
 void Math::restore_nan(const Vec& result, const Vec& x) const {
-  if (v_.wide()) cc_.emit(ins::kIdVfixupimmps, result, x, bits32(0x22), Imm(0));
+  if (v_.wide()) cc_.emit(ins::kIdVfixupimmps, result, x, word(0x22), Imm(0));
 }
 
 Vec Math::divide_by_bounded(const Vec& n, const Vec& d) const {
   if (!v_.wide()) return emit(ins::kIdVdivps, n, d);
   const Vec r = v_.vec(4), error = v_.copy(DType::kF32, d).as<Vec>();
   cc_.emit(ins::kIdVrcp14ps, r, d);
-  cc_.emit(ins::kIdVfnmadd213ps, error, r, f32(1));
+  cc_.emit(ins::kIdVfnmadd213ps, error, r, number(1));
   cc_.emit(ins::kIdVfmadd231ps, r, r, error);
   return mul(n, r);
 }
@@ -78,10 +73,10 @@ Vec Math::divide_by_large(const Vec& n, const Vec& d, bool reciprocal) const {
   if (!v_.wide()) return emit(ins::kIdVdivps, n, d);
   const Vec r = v_.vec(4), error = v_.copy(DType::kF32, d).as<Vec>();
   cc_.emit(ins::kIdVrcp14ps, r, d);
-  cc_.emit(ins::kIdVfnmadd213ps, error, r, f32(1));
+  cc_.emit(ins::kIdVfnmadd213ps, error, r, number(1));
   // The step would make NaN of 1 / inf, and needs the estimate's 0 kept.
   const aj::KReg finite = cc_.newKw();
-  cc_.emit(ins::kIdVcmpps, finite, d, f32(0x1p126f), Imm(17));
+  cc_.emit(ins::kIdVcmpps, finite, d, number(0x1p126f), Imm(17));
   cc_.k(finite).emit(ins::kIdVfmadd231ps, r, r, error);
   if (reciprocal) return r;
   // What the product of two rounded numbers misses, where that isn't NaN for an infinity.
@@ -94,9 +89,9 @@ Vec Math::divide_by_large(const Vec& n, const Vec& d, bool reciprocal) const {
 }
 
 Math::Reduced Math::reduce_exp(const Vec& r) const {
-  const Vec n = v_.round_whole(DType::kF32, mul(r, f32(1.44269504f)), 0);
-  cc_.emit(ins::kIdVfnmadd231ps, r, n, f32(0x1.62e400p-1f));
-  cc_.emit(ins::kIdVfnmadd231ps, r, n, f32(0x1.7f7d1cp-20f));
+  const Vec n = v_.round_whole(DType::kF32, mul(r, number(1.44269504f)), 0);
+  cc_.emit(ins::kIdVfnmadd231ps, r, n, number(0x1.62e400p-1f));
+  cc_.emit(ins::kIdVfnmadd231ps, r, n, number(0x1.7f7d1cp-20f));
   return {r, n};
 }
 
@@ -110,7 +105,7 @@ Vec Math::exp_poly(const Vec& r) const {
 
 Vec Math::power_of_two(const Vec& whole, int bias) const {
   const Vec bits = v_.vec(4);
-  cc_.emit(ins::kIdVpaddd, bits, whole, bits32(static_cast<uint32_t>(bias)));
+  cc_.emit(ins::kIdVpaddd, bits, whole, word(static_cast<uint32_t>(bias)));
   cc_.emit(ins::kIdVpslld, bits, bits, Imm(23));
   return bits;
 }
@@ -121,13 +116,11 @@ Vec Math::exp(const Vec& x) const {
   return y;
 }
 
-Vec Math::exp_below_zero(const Vec& x) const {
-  return exp_of_bounded(emit(ins::kIdVmaxps, set(-104), x));
-}
+Vec Math::exp_below_zero(const Vec& x) const { return exp_of_bounded(at_least(-104, x)); }
 
 Vec Math::exp_of_bounded(const Vec& x) const {
   const auto [r, n] = reduce_exp(x);
-  const Vec p = add(exp_poly(r), f32(1));
+  const Vec p = add(exp_poly(r), number(1));
   if (v_.wide()) return emit(ins::kIdVscalefps, p, n);
   // Two factors, so that the product rounds once into the denormals and overflows only at the end.
   const Vec whole = v_.vec(4), half = v_.vec(4), rest = v_.vec(4);
@@ -144,7 +137,7 @@ Vec Math::expm1(const Vec& x) const {
   cc_.emit(ins::kIdVcvtps2dq, whole, n);
   const Vec scale = power_of_two(whole, 126);
   const Vec p = exp_poly(r);
-  fma_in_place(p, scale, sub(scale, f32(0.5f)));
+  fma_in_place(p, scale, sub(scale, number(0.5f)));
   return v_.copysign(DType::kF32, add(p, p), x);
 }
 
@@ -154,22 +147,22 @@ Math::Split Math::split_wide(const Vec& x) const {
   cc_.emit(ins::kIdVgetmantps, m, x, Imm(4));
   cc_.emit(ins::kIdVgetexpps, e, x);
   const aj::KReg upper = cc_.newKw();
-  cc_.emit(ins::kIdVcmpps, upper, m, f32(1.41421356f), Imm(29));
-  cc_.k(upper).emit(ins::kIdVmulps, m, m, f32(0.5f));
-  cc_.k(upper).emit(ins::kIdVaddps, e, e, f32(1));
+  cc_.emit(ins::kIdVcmpps, upper, m, number(1.41421356f), Imm(29));
+  cc_.k(upper).emit(ins::kIdVmulps, m, m, number(0.5f));
+  cc_.k(upper).emit(ins::kIdVaddps, e, e, number(1));
   return {m, e};
 }
 
 Math::Split Math::split_narrow(const Vec& x) const {
   constexpr uint32_t kRootHalf = 0x3f3504f3u;
-  const Reg tiny = v_.compare(Prim::kLt, DType::kF32, x, f32(0x1p-126f));
-  const Vec normal = v_.select(DType::kF32, tiny, mul(x, f32(0x1p25f)), x);
-  const Vec lowered = emit(ins::kIdVandps, tiny.as<Vec>(), f32(25));
-  const Vec bits = emit(ins::kIdVpaddd, normal, bits32(0x3f800000u - kRootHalf));
-  const Vec m = emit(ins::kIdVpand, bits, bits32(0x7fffffu));
-  cc_.emit(ins::kIdVpaddd, m, m, bits32(kRootHalf));
+  const Reg tiny = v_.compare(Prim::kLt, DType::kF32, x, number(0x1p-126f));
+  const Vec normal = v_.select(DType::kF32, tiny, mul(x, number(0x1p25f)), x);
+  const Vec lowered = emit(ins::kIdVandps, tiny.as<Vec>(), number(25));
+  const Vec bits = emit(ins::kIdVpaddd, normal, word(0x3f800000u - kRootHalf));
+  const Vec m = emit(ins::kIdVpand, bits, word(0x7fffffu));
+  cc_.emit(ins::kIdVpaddd, m, m, word(kRootHalf));
   cc_.emit(ins::kIdVpsrad, bits, bits, Imm(23));
-  cc_.emit(ins::kIdVpsubd, bits, bits, bits32(127));
+  cc_.emit(ins::kIdVpsubd, bits, bits, word(127));
   cc_.emit(ins::kIdVcvtdq2ps, bits, bits);
   return {m, sub(bits, lowered)};
 }
@@ -177,7 +170,7 @@ Math::Split Math::split_narrow(const Vec& x) const {
 // -inf at 0, NaN below, inf at inf.
 Vec Math::log_specials(const Vec& x, const Vec& result) const {
   if (v_.wide()) {
-    cc_.emit(ins::kIdVfixupimmps, result, x, bits32(0x03530400u), Imm(0));
+    cc_.emit(ins::kIdVfixupimmps, result, x, word(0x03530400u), Imm(0));
     return result;
   }
   const Vec inf = set(__builtin_inff()), zero = set(0);
@@ -192,23 +185,23 @@ Vec Math::log_specials(const Vec& x, const Vec& result) const {
 
 Vec Math::log(const Vec& x) const {
   const auto [m, e] = v_.wide() ? split_wide(x) : split_narrow(x);
-  const Vec f = sub(m, f32(1));
+  const Vec f = sub(m, number(1));
   const Vec square = mul(f, f);
   const Vec p = poly(f, {7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f,
                          1.4249322787e-1f, -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f,
                          3.3333331174e-1f});
   Vec y = mul(mul(p, f), square);
-  cc_.emit(ins::kIdVfmadd231ps, y, e, f32(-2.12194440e-4f));
-  cc_.emit(ins::kIdVfnmadd231ps, y, square, f32(0.5f));
+  cc_.emit(ins::kIdVfmadd231ps, y, e, number(-2.12194440e-4f));
+  cc_.emit(ins::kIdVfnmadd231ps, y, square, number(0.5f));
   y = add(y, f);
-  cc_.emit(ins::kIdVfmadd231ps, y, e, f32(0.693359375f));
+  cc_.emit(ins::kIdVfmadd231ps, y, e, number(0.693359375f));
   return log_specials(x, y);
 }
 
 // log(u) with u = 1 + x, and what the addition lost put back to first order.
 Vec Math::log1p(const Vec& x) const {
-  const Vec u = add(x, f32(1));
-  const Vec lost = sub(x, sub(u, f32(1)));
+  const Vec u = add(x, number(1));
+  const Vec lost = sub(x, sub(u, number(1)));
   const Vec correction = emit(ins::kIdVdivps, lost, u);
   const Vec y = log(u);
   const Reg number = v_.compare(Prim::kEq, DType::kF32, correction, correction);
@@ -221,13 +214,13 @@ template <int kTerms>
 Vec Math::piecewise(const Pieces<kTerms>& f, const Vec& x) const {
   const auto row = [&](int i) { return held_.row(f.rows[i]); };
   const Vec a = v_.vec(4);
-  cc_.emit(ins::kIdVrangeps, a, x, f32(f.limit), Imm(10));  // min(|x|, limit)
+  cc_.emit(ins::kIdVrangeps, a, x, number(f.limit), Imm(10));  // min(|x|, limit)
   // The sum's low bits are the piece, and permutations look at no others.
   const Vec piece = v_.copy(DType::kF32, a).as<Vec>();
-  fma_in_place(piece, set(f.pieces_per_unit), f32(0x1p23f));
+  fma_in_place(piece, set(f.pieces_per_unit), number(0x1p23f));
   const Vec t = sub(a, emit(ins::kIdVpermps, piece, row(0)));
   const aj::KReg beyond_first = cc_.newKw();
-  cc_.emit(ins::kIdVptestmd, beyond_first, piece, bits32(15));
+  cc_.emit(ins::kIdVptestmd, beyond_first, piece, word(15));
   cc_.k(beyond_first).emit(ins::kIdVpermps, a, piece, row(1));
   const Vec q = emit(ins::kIdVpermps, piece, row(kTerms + 1));
   for (int i = kTerms; i >= 2; --i) fma_in_place(q, t, emit(ins::kIdVpermps, piece, row(i)));
@@ -239,18 +232,19 @@ Vec Math::piecewise(const Pieces<kTerms>& f, const Vec& x) const {
 
 // x (1/2 + N(|x|)) with N of x's sign, whose error need only be absolute.
 Vec Math::gelu(const Vec& x) const {
-  if (!has_pieces()) return mul(mul(x, f32(0.5f)), add(erf(mul(x, f32(0.707106781f))), f32(1)));
+  if (!has_pieces())
+    return mul(mul(x, number(0.5f)), add(erf(mul(x, number(0.707106781f))), number(1)));
   const auto& f = kNormalPieces;
   const Vec t = v_.vec(4);
-  cc_.emit(ins::kIdVrangeps, t, x, f32(f.limit), Imm(10));  // min(|x|, limit)
+  cc_.emit(ins::kIdVrangeps, t, x, number(f.limit), Imm(10));  // min(|x|, limit)
   const Vec piece = v_.copy(DType::kF32, t).as<Vec>(), per_unit = set(f.pieces_per_unit);
-  fma_in_place(piece, per_unit, f32(0x1p23f));
-  cc_.emit(ins::kIdVfmsub213ps, t, per_unit, sub(piece, f32(0x1p23f)));
+  fma_in_place(piece, per_unit, number(0x1p23f));
+  cc_.emit(ins::kIdVfmsub213ps, t, per_unit, sub(piece, number(0x1p23f)));
   const auto row = [&](int i) { return emit(ins::kIdVpermps, piece, held_.row(f.rows[i])); };
   constexpr int kHighest = std::size(kNormalPieces.rows) - 1;
   const Vec q = row(kHighest);
   for (int i = kHighest; i-- > 0;) fma_in_place(q, t, row(i));
-  return mul(add(v_.copysign(DType::kF32, q, x), f32(0.5f)), x);
+  return mul(add(v_.copysign(DType::kF32, q, x), number(0.5f)), x);
 }
 
 Vec Math::tanh(const Vec& x) const {
@@ -287,18 +281,18 @@ Vec Math::erf(const Vec& x) const {
 // third.
 Vec Math::trig(const Vec& x, int quadrant) const {
   // Adding 0 makes 0 of -0: with it, and the parts of pi / 2 all positive, an r of -0 survives.
-  const Vec n = add(v_.round_whole(DType::kF32, mul(x, f32(0.636619772f)), 0), f32(0));
+  const Vec n = add(v_.round_whole(DType::kF32, mul(x, number(0.636619772f)), 0), number(0));
   const Vec exact = v_.copy(DType::kF32, x).as<Vec>();
-  cc_.emit(ins::kIdVfnmadd231ps, exact, n, f32(0x1.921fb4p+0f));
-  const Vec product = mul(n, f32(0x1.4442d0p-24f));
+  cc_.emit(ins::kIdVfnmadd231ps, exact, n, number(0x1.921fb4p+0f));
+  const Vec product = mul(n, number(0x1.4442d0p-24f));
   const Vec r = sub(exact, product);
   const Vec lost = add(sub(r, exact), product);
-  cc_.emit(ins::kIdVfmsub231ps, product, n, f32(0x1.4442d0p-24f));
-  cc_.emit(ins::kIdVfmadd231ps, product, n, f32(0x1.846988p-48f));
+  cc_.emit(ins::kIdVfmsub231ps, product, n, number(0x1.4442d0p-24f));
+  cc_.emit(ins::kIdVfmadd231ps, product, n, number(0x1.846988p-48f));
   cc_.emit(ins::kIdVaddps, lost, lost, product);
   const Vec q = v_.vec(4), bit = v_.vec(4), sign = v_.vec(4);
   cc_.emit(ins::kIdVcvtps2dq, q, n);
-  if (quadrant != 0) cc_.emit(ins::kIdVpaddd, q, q, bits32(1));
+  if (quadrant != 0) cc_.emit(ins::kIdVpaddd, q, q, word(1));
   cc_.emit(ins::kIdVpslld, bit, q, Imm(31));
   cc_.emit(ins::kIdVpsrld, sign, q, Imm(1));
   cc_.emit(ins::kIdVpslld, sign, sign, Imm(31));
@@ -318,7 +312,7 @@ Vec Math::sine(const Vec& r, const Vec& s, const Vec& lost) const {
 
 // h + ((1 - h - s / 2) + s^2 Q(s) + r lost) with h = 1 - s / 2 rounded.
 Vec Math::cosine(const Vec& r, const Vec& s, const Vec& lost) const {
-  const Vec one = set(1), half = mul(s, f32(0.5f));
+  const Vec one = set(1), half = mul(s, number(0.5f));
   const Vec h = sub(one, half);
   const Vec rest = sub(sub(one, h), half);
   const Vec q = poly(s, {2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f});
