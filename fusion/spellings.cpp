@@ -195,19 +195,19 @@ Nodes bilinear(Graph* graph, const Node& node) {
   return r.take();
 }
 
-/// A sum over dims of size 1.
+/// A sum over dims of size 1, or of a scalar.
 Nodes sum_of_one(Graph* graph, const Node& node) {
   const Arg::Ints* dims = ints_arg(node, 1);
   const ValueId x = tensor_arg(node, 0), out = node.outputs[0];
   Value v = graph->value(x);
-  if (dims == nullptr || dims->empty() || v.sizes.empty() || v.opaque ||
-      v.dtype != graph->value(out).dtype)
+  if (dims == nullptr || dims->empty() || v.opaque || v.dtype != graph->value(out).dtype)
     return std::nullopt;
   std::vector<bool> summed(v.sizes.size());
-  for (const int64_t dim : *dims) {
-    const size_t d = whole_dim(dim, v.sizes.size());
-    if (v.sizes[d] != 1) return std::nullopt;
-    summed[d] = true;
+  if (!v.sizes.empty()) {  // a scalar takes a dim, too
+    for (const int64_t dim : *dims) summed[whole_dim(dim, v.sizes.size())] = true;
+  }
+  for (size_t d = 0; d < v.sizes.size(); ++d) {
+    if (summed[d] && v.sizes[d] != 1) return std::nullopt;
   }
   for (size_t d = v.sizes.size(); d-- > 0 && !flag_arg(node, 2);) {
     if (!summed[d]) continue;
