@@ -25,7 +25,7 @@ Value once(Value v) {
 
 class Finder {
  public:
-  Finder(Graph* graph, const Target& target) : graph_(*graph), target_(target), uses_(*graph) {}
+  explicit Finder(Graph* graph) : graph_(*graph), uses_(*graph) {}
 
   void run() {
     std::vector<Node> nodes;
@@ -82,7 +82,7 @@ class Finder {
                    {Arg::TensorList{{graph_.add(a), graph_.add(b)}}},
                    {}};
     einsum.outputs = {out};
-    auto nodes = einsum_nodes(&graph_, einsum, !target_.hand_kernels);
+    auto nodes = einsum_nodes(&graph_, einsum, false);
     if (!nodes) return std::nullopt;
     for (Node& node : *nodes) node.part_of = sum.op;
     return nodes;
@@ -116,15 +116,13 @@ class Finder {
   }
 
   Graph& graph_;
-  const Target& target_;
   Uses uses_;
 };
 
 }  // namespace
 
 void products_of_sums(Graph* graph, const Target& target) {
-  if (target.rounding == Rounding::kExact || !(target.hand_kernels || target.blas)) return;
-  Finder(graph, target).run();
+  if (target.rounding != Rounding::kExact && target.hand_kernels) Finder(graph).run();
 }
 
 }  // namespace torchweld
