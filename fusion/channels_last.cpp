@@ -15,8 +15,10 @@
 #include "fusion/passes.h"
 #include "fusion/pointwise.h"
 #include "fusion/pooling.h"
+#include "fusion/reduction.h"
 #include "fusion/relaid_view.h"
 #include "fusion/rewriter.h"
+#include "fusion/window_pool.h"
 
 namespace torchweld {
 namespace {
@@ -32,8 +34,9 @@ bool keeps_layout(const Graph& graph, const Node& node, bool by_host) {
       "aten::upsample_nearest2d",   "aten::upsample_bilinear2d", "aten::upsample_nearest3d",
       "aten::upsample_trilinear3d", "aten::max_pool3d"};
   if (names.contains(node.op.substr(0, node.op.find('.')))) return true;
-  if (by_host && (node.op == "aten::avg_pool3d" || node.op == "aten::adaptive_avg_pool3d"))
-    return true;
+  WindowPoolCall call;
+  const bool averages = node.op == "aten::avg_pool3d" || node.op == "aten::adaptive_avg_pool3d";
+  if (by_host && averages && make_window_pool(graph, node, &call)) return true;
   static const std::set<std::string> pads = {"aten::constant_pad_nd", "aten::pad"};
   if (pads.contains(node.op) && indexed_domain(graph, node)) return true;
   const auto pooling = pooling_of(graph, node);
@@ -52,9 +55,15 @@ bool reads_any_layout(const Graph& graph, const Node& node) {
   return out.strides == contiguous_strides(out.sizes);
 }
 
-/// Rows of these are means and variances over pixels, of one channel or several.
-bool is_norm(const Node& node) {
-  return node.op == "aten::group_norm" || (node.op == "aten::instance_norm" && flag_arg(node, 5));
+/// A norm whose rows, of the pixels of one channel or of all, a kernel takes: LibTorch's own result
+/// would lie otherwise.
+bool is_norm(const Graph& graph, const Node& node) {
+  const bool by_group = node.op == "aten::group_norm";
+  if (!by_group && (node.op != "aten::instance_norm" || !flag_arg(node, 5) || !is_none(node, 3)))
+    return false;
+  const Value& x = graph.value(tensor_arg(node, 0));
+  const int64_t pixels = x.elements() / (x.sizes[0] * x.sizes[1]);
+  return x.elements() > 0 && (by_group ? pixels * x.sizes[1] : pixels) <= kMostRowElements;
 }
 
 /// Filters of a channel, or of a group of them, read nothing but channels side by side.
@@ -262,7 +271,7 @@ class Relayout {
     const ValueId out = node.outputs[0];
     if (node.op == "aten::cat") return joins_channels(node) ? out : kNone;
     if (!cudnn_ && resizes_channels_last(graph_, node)) return follows_resize(node) ? out : kNone;
-    if (keeps_layout(graph_, node, !cudnn_) || (norms_ && is_norm(node)))
+    if (keeps_layout(graph_, node, !cudnn_) || (norms_ && is_norm(graph_, node)))
       return image_of(tensor_arg(node, 0)) != nullptr ? out : kNone;
     if (gates_channels(node)) return out;
     if (!is_by_element(node)) return kNone;

@@ -94,7 +94,6 @@ std::optional<Reduction> as_reduction(const Graph& graph, const Node& node) {
 }
 
 bool is_of_floats(const Graph& graph, const Reduction& reduction) {
-  constexpr int64_t kMostColumns = 1 << 20;
   const Prim prim = reduction.prim;
   if (prim != Prim::kSum && prim != Prim::kProduct && prim != Prim::kLargest &&
       prim != Prim::kSmallest)
@@ -104,7 +103,7 @@ bool is_of_floats(const Graph& graph, const Reduction& reduction) {
   int64_t columns = 1;
   for (size_t d = 0; d < x.sizes.size(); ++d)
     columns *= reduction.domain.reduced[d] ? x.sizes[d] : 1;
-  return x.elements() > 0 && columns <= kMostColumns;
+  return x.elements() > 0 && columns <= kMostRowElements;
 }
 
 int16_t emit_reduction(BodyBuilder& body, const Reduction& reduction, int16_t value) {

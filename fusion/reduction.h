@@ -25,9 +25,11 @@ struct Reduction {
 /// Numerics as ATen: NaN passes, halves are summed in f32, integers in i64.
 std::optional<Reduction> as_reduction(const Graph& graph, const Node& node);
 
+inline constexpr int64_t kMostRowElements = 1 << 20;
+
 /// Whether its rows are what Target::float_rows speaks of, wherever their elements lie. Of at most
-/// 2^20 elements: sums are of blocks, but those of one level, where LibTorch's cascade has several;
-/// and a row is never split over threads.
+/// kMostRowElements: sums are of blocks, but those of one level, where LibTorch's cascade has
+/// several; and a row is never split over threads.
 bool is_of_floats(const Graph& graph, const Reduction& reduction);
 
 /// The reduction of `value`, of the operand's compute type.

@@ -13,7 +13,8 @@ namespace torchweld {
 std::optional<ConvArgs> transposed_args(const Graph& graph, const Node& node);
 
 /// Whether the kernel takes it: one group, no dilation, a filter [in_channels, out_channels,
-/// pixels...] that is no smaller than its stride, and padding that is less than the filter.
+/// pixels...] that is no smaller than its stride, and padding that is less than the filter. Where
+/// the stride doesn't divide the filter, of not too many phases.
 bool takes_transposed_conv(const Value& weight, const ConvArgs& args);
 
 /// Setup nodes that order the weight as the kernel packs it: [phases of each dim, taps of a phase

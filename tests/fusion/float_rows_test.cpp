@@ -61,6 +61,32 @@ TEST(FloatRows, GroupsOfImagesWhoseChannelsAreInnermostAreSummedByChannel) {
             "conv_50x216x24\nsingle_copy_f32\n");
 }
 
+/// Its result lies as recorded: no image with its channels innermost goes in or comes out.
+TEST(FloatRows, ANormThatIsLibTorchsKeepsItsLayout) {
+  const auto plan_of = [](const char* sizes, const char* statistics) {
+    const std::string image = std::string("f32[1,24,") + sizes + "]";
+    return testing::names("graph(%0: " + image + R"():
+  %1: f32[24] = constant(0)
+  %2: f32[24,24,3,3] = constant(1)
+  %3: )" + image + R"( = aten::conv2d(%0, %2, none, [1, 1], [1, 1], [1, 1], 1)
+  %4: )" + image + " = aten::instance_norm(%3, %1, %1, " +
+                              statistics + R"(, true, 0.1, 1e-05, true)
+  %5: )" + image + R"( = aten::conv2d(%4, %2, none, [1, 1], [1, 1], [1, 1], 1)
+  return %5
+)",
+                          float_rows(true));
+  };
+  EXPECT_EQ(plan_of("8,9", "none, none"),
+            "single_copy_f32\nconv_72x216x24\nsingle_instance_norm_f32\nconv_72x216x24\n"
+            "single_copy_f32\n");
+  EXPECT_EQ(plan_of("8,9", "%1, %1"),
+            "single_copy_f32\nconv_72x216x24\nsingle_copy_f32\neager aten::instance_norm\n"
+            "single_copy_f32\nconv_72x216x24\nsingle_copy_f32\n");
+  EXPECT_EQ(plan_of("1024,1025", "none, none"),  // of rows too long for a kernel
+            "single_copy_f32\nconv_1049600x216x24\nsingle_copy_f32\neager aten::instance_norm\n"
+            "single_copy_f32\nconv_1049600x216x24\nsingle_copy_f32\n");
+}
+
 TEST(FloatRows, PlacesAndIntegersStayWithLibTorch) {
   EXPECT_EQ(steps(R"(graph(%0: f32[4,30], %1: i64[4,30]):
   %2: i64[4] = aten::argmax(%0, 1, false)
