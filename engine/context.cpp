@@ -2,6 +2,7 @@
 #include "engine/context.h"
 
 #include <ATen/TensorUtils.h>
+#include <ATen/ops/empty_strided.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -33,6 +34,15 @@ bool lies_as(const at::Tensor& tensor, const Value& recorded) {
 }
 
 }  // namespace
+
+/// Whether `id`, made by `node`, is all that its storage holds.
+bool Context::is_alone(const Node& node, ValueId id) const {
+  const Value& made = plan_.graph.value(id);
+  if (plan_.buffers[static_cast<size_t>(made.storage)].kind != Buffer::Kind::kEager) return false;
+  return made.offset == 0 && std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId o) {
+           return o == kNone || o == id || plan_.graph.value(o).storage != made.storage;
+         });
+}
 
 Context::Context(const BoundPlan& bound) : bound_(bound), plan_(bound.plan()) {
   const Graph& graph = plan_.graph;
@@ -310,23 +320,25 @@ void Context::run_eager(size_t index) {
 }
 
 /// Binds what an eager step made. Its shapes must be those of the recording, or everything after
-/// would read wrongly.
+/// would read wrongly; a tensor of its own that lies otherwise is copied.
 void Context::take_results(const Step& step, const Node& node) {
   size_t at = 0;
-  const auto take = [&](const at::Tensor& tensor) {
+  const auto take = [&](at::Tensor tensor) {
     const ValueId id = at < node.outputs.size() ? node.outputs[at] : kNone;
     ++at;
     if (id == kNone || !tensor.defined()) return;
     const Value& v = plan_.graph.value(id);
     const size_t s = static_cast<size_t>(v.storage);
-    const bool lies = lies_as(tensor, v);
-    if (!lies) {
-      const bool may_differ =
-          plan_.graph.ending.kind == Ending::Kind::kDynamicShape && &step == &plan_.steps.back();
-      if (!may_differ)
+    const bool may_differ =
+        plan_.graph.ending.kind == Ending::Kind::kDynamicShape && &step == &plan_.steps.back();
+    bool lies = lies_as(tensor, v);
+    if (!lies && !may_differ) {
+      if (tensor.sizes() != c10::IntArrayRef(v.sizes) || !is_alone(node, id))
         throw ShapeChanged(fmt::format("{} at {} gave {} where the recording has {}", node.op,
                                        node.source, describe(tensor),
                                        torchweld::describe(plan_.graph, id)));
+      tensor = at::empty_strided(v.sizes, v.strides, tensor.options()).copy_(tensor);
+      lies = true;
     }
     // With the recorded strides of single elements too: operators after it choose layouts by them.
     const int64_t start = (tensor.storage_offset() - v.offset) * size_of(v.dtype);

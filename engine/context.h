@@ -100,6 +100,7 @@ class Context {
   }
   void run_eager(size_t index);
   void take_results(const Step& step, const Node& node);
+  bool is_alone(const Node& node, ValueId id) const;
   at::Tensor holder(StorageId storage) const;
   char* address(const Location& where) const {
     return bases_[static_cast<size_t>(where.buffer)] + where.byte_offset;

@@ -228,7 +228,7 @@ bool EngineState::run_plan(UnitPlan* plan, const std::vector<const at::Tensor*>&
   try {
     context->run(leaves, walk->trace != nullptr ? walk->trace->after_step() : nullptr);
   } catch (const ShapeChanged& change) {
-    plan->retired = true;
+    walk->unit->retire(plan, change.what());
     if (!recording.written_inputs.empty())
       throw Error(ErrorCode::kInternal,
                   fmt::format("{}, after inputs were written", change.what()));

@@ -135,6 +135,7 @@ void Unit::give_up(int ticket, const std::string& why, bool transient) {
   --plans_;
   recorded_.erase(ticket);
   if (why.empty()) return;
+  last_failure_ = why;
   if (!transient || ++failures_ > kMostFailures) why_ = why;
 }
 
@@ -145,9 +146,18 @@ void Unit::add(int ticket, std::unique_ptr<UnitPlan> plan) {
   newest_.store(plan.release(), std::memory_order_release);
 }
 
+void Unit::retire(UnitPlan* plan, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  plan->retired.store(true, std::memory_order_relaxed);
+  last_failure_ = fmt::format("plan retired: {}", why);
+}
+
 std::string Unit::why() const {
   const std::lock_guard lock(mutex_);
-  return why_.empty() ? why_not_yet_ : why_;
+  for (const std::string* known : {&why_, &why_not_yet_}) {
+    if (!known->empty()) return *known;
+  }
+  return last_failure_;
 }
 
 }  // namespace torchweld

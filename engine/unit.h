@@ -62,7 +62,11 @@ class Unit {
 
   void add(int ticket, std::unique_ptr<UnitPlan> plan);
 
-  /// Why calls are interpreted here; empty while they need not be.
+  /// `plan` is not found any more. `why`: what turned out otherwise than recorded.
+  void retire(UnitPlan* plan, const std::string& why);
+
+  /// Why calls are interpreted here: for good, until signatures come back, or what became of the
+  /// last recording that is not used. Empty when nothing is known to be in the way.
   std::string why() const;
 
  private:
@@ -91,7 +95,7 @@ class Unit {
       recorded_;  // by ticket; those that became plans stay, so that a retired one isn't made again
   ReturningSignatures seen_;
   int next_ticket_ = 0;
-  std::string why_, why_not_yet_;
+  std::string why_, why_not_yet_, last_failure_;
   bool complained_ = false;
   int plans_ = 0, failures_ = 0;
 };

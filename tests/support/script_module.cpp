@@ -1,12 +1,26 @@
 #include "tests/support/script_module.h"
 
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/frontend/resolver.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <sstream>
 
 namespace torchweld::testing {
+namespace {
+
+/// torch.relu is aten::relu, and test.relu an operator that a test registers as test::relu.
+class WithTestOperators : public torch::jit::NativeResolver {
+  std::shared_ptr<torch::jit::SugaredValue> resolveValue(
+      const std::string& name, torch::jit::GraphFunction& function,
+      const torch::jit::SourceRange& place) override {
+    if (name == "test") return std::make_shared<torch::jit::BuiltinModule>(name);
+    return NativeResolver::resolveValue(name, function, place);
+  }
+};
+
+}  // namespace
 
 ScriptModule::ScriptModule(const std::string& source, const Attributes& attributes) {
   torch::jit::Module module("Written");
@@ -17,7 +31,7 @@ ScriptModule::ScriptModule(const std::string& source, const Attributes& attribut
       module.register_attribute(name, value.type(), value);
     }
   }
-  module.define(source);
+  module.define(source, std::make_shared<WithTestOperators>());
   module.eval();
   std::ostringstream out;
   module.save(out);

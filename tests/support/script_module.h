@@ -16,6 +16,7 @@ class ScriptModule {
   using Attributes = std::vector<std::pair<std::string, c10::IValue>>;
 
   /// `source`: methods, "def forward(self, x): ..."; tensors among the attributes become buffers.
+  /// test.name is the operator test::name, which the test registers.
   explicit ScriptModule(const std::string& source, const Attributes& attributes = {});
 
   /// The engine's view of the archive that LibTorch saves.
