@@ -20,7 +20,9 @@ class GroupNorm {
   }
 
   std::vector<Node> nodes(const Node& node) {
-    const ValueId mean = divided(sum(x_, pixels_), count_), left = minus(x_, mean);
+    const ValueId mean = divided(sum(x_, pixels_), count_);
+    const ValueId left = r_.call("aten::sub.Tensor", {tensor(x_), tensor(mean), {int64_t{1}}},
+                                 r_.fresh(DType::kF32, graph_.value(x_).sizes));
     const ValueId squares = sum(times(left, left), pixels_);
     // By group: those of a channel about their own mean, and what that lies off the group's.
     const auto each = static_cast<double>(each_);
@@ -39,9 +41,12 @@ class GroupNorm {
     const ValueId distances = like_result(node), product = like_result(node);
     r_.call("aten::sub.Tensor", {tensor(x_), tensor(by_channel(about)), {int64_t{1}}}, distances);
     r_.call("aten::mul.Tensor", {tensor(distances), tensor(by_channel(factor))}, product);
+    const ValueId out = node.outputs[0];
+    const bool rounds = graph_.value(out).dtype != DType::kF32;
+    const ValueId result = rounds ? like_result(node) : out;
     r_.call("aten::add.Tensor",
-            {tensor(product), tensor(over_pixels(tensor_arg(node, 3))), {int64_t{1}}},
-            node.outputs[0]);
+            {tensor(product), tensor(over_pixels(tensor_arg(node, 3))), {int64_t{1}}}, result);
+    if (rounds) r_.cast(result, out);
     return r_.take();
   }
 
@@ -49,7 +54,8 @@ class GroupNorm {
   ValueId sum(ValueId v, Arg::Ints dims) {
     std::vector<int64_t> sizes = graph_.value(v).sizes;
     for (const int64_t d : dims) sizes[static_cast<size_t>(d)] = 1;
-    return r_.call("aten::sum.dim_IntList", {tensor(v), {std::move(dims)}, {true}, Arg{}},
+    const auto number = scalar_type_number(DType::kF32);
+    return r_.call("aten::sum.dim_IntList", {tensor(v), {std::move(dims)}, {true}, {number}},
                    r_.fresh(DType::kF32, std::move(sizes)));
   }
   ValueId divided(ValueId v, double by) {
@@ -130,7 +136,8 @@ std::optional<std::vector<Node>> group_norm_by_channel(Graph* graph, const Node&
   const ValueId x = tensor_arg(node, 0);
   const auto groups = int_arg(node, 1);
   for (const ValueId id : {x, tensor_arg(node, 2), tensor_arg(node, 3), node.outputs[0]}) {
-    if (id == kNone || graph->value(id).opaque || graph->value(id).dtype != DType::kF32)
+    if (id == kNone || graph->value(id).opaque ||
+        compute_type(graph->value(id).dtype) != DType::kF32)
       return std::nullopt;
   }
   for (const ValueId id : {x, node.outputs[0]}) {

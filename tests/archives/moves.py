@@ -204,6 +204,8 @@ def rows_across_memory():
         b = F.group_norm(image, 3, weight, weight), F.instance_norm(image, None, None, weight, weight)
         nhwc = image.contiguous(memory_format=torch.channels_last)
         c = F.group_norm(nhwc, 2, weight, weight), nhwc.mean((2, 3)), F.layer_norm(nhwc.permute(0, 2, 3, 1), (6,), weight)
+        for half in (torch.bfloat16, torch.float16):
+            c += (F.group_norm(nhwc.to(half), 3, weight.to(half), weight.to(half)),)
         return a + b + c + (F.avg_pool2d(image, 3, 1, 1, count_include_pad=False), image.mean(1, keepdim=True))
 
     x = torch.randn(4, 300, 5)

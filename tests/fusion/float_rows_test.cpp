@@ -61,6 +61,15 @@ TEST(FloatRows, GroupsOfImagesWhoseChannelsAreInnermostAreSummedByChannel) {
             "conv_50x216x24\nsingle_copy_f32\n");
 }
 
+TEST(FloatRows, GroupsOfHalvesWhoseChannelsAreInnermostAreSummedByChannelInFloat32) {
+  constexpr std::string_view kText = R"(graph(%0: bf16[2,24,5,5]{600,1,120,24}, %1: bf16[24]):
+  %2: bf16[2,24,5,5]{600,1,120,24} = aten::group_norm(%0, 4, %1, %1, 1e-05, true)
+  return %2
+)";
+  EXPECT_EQ(testing::names(kText, float_rows(true)),
+            "single_group_norm_f32\nsingle_group_norm_f32\nsingle_group_norm_bf16\n");
+}
+
 /// Its result lies as recorded: no image with its channels innermost goes in or comes out.
 TEST(FloatRows, ANormThatIsLibTorchsKeepsItsLayout) {
   const auto plan_of = [](const char* sizes, const char* statistics) {
