@@ -29,7 +29,7 @@ x86::PackedMatrix SetupResults::find_or_pack(const float* weight, const x86::Mat
   const auto key = std::pair(weight, layout);
   if (const auto it = packed_.find(key); it != packed_.end()) {
     if (auto alive = it->second.lock())
-      return {std::move(alive), layout.k, layout.n, x86::PackedMatrix::panel_of(layout.n)};
+      return {std::move(alive), layout.k, layout.n, layout.columns_of_panel()};
   }
   x86::PackedMatrix made = x86::pack(weight, layout);
   std::erase_if(packed_, [](const auto& entry) { return entry.second.expired(); });

@@ -32,6 +32,20 @@ std::optional<int64_t> tap_stride(const Value& weight) {
   return stride;
 }
 
+/// Whether filters of `taps` are so few that channels fill vectors better: the longer a filter, the
+/// less it is to add up the lanes of its sum.
+bool are_few(int64_t filters, int64_t taps, int64_t channels) {
+  constexpr int64_t kFewestChannels = 8, kTapsOfSum = 8;
+  return filters <= x86::kMostFewColumns && channels >= kFewestChannels &&
+         taps >= kTapsOfSum * (filters + 1);
+}
+
+bool has_few_filters(const x86::ConvShape& s, const ConvArgs& args) {
+  const bool image = s.in_depth == 1 && s.out_depth == 1 && s.kernel_depth == 1;
+  return image && args.groups == 1 && s.x_channel_stride == 1 &&
+         are_few(s.out_channels, s.taps(), s.in_channels);
+}
+
 bool make_convolution(const Graph& graph, const Node& node, const Target& target, ImageConv* out) {
   if (node.op != kImageConv) return false;
   const auto args = conv_args(node, graph.value(tensor_arg(node, 0)).sizes.size() - 2);
@@ -44,8 +58,11 @@ bool make_convolution(const Graph& graph, const Node& node, const Target& target
   x86::ConvShape& s = out->shape;
   s = conv_shape(graph.value(out->x_value), w, graph.value(node.outputs[0]), *args);
   const bool depthwise = args->groups != 1 && w.sizes[1] == 1;
+  const bool few = target.rounding != Rounding::kExact && has_few_filters(s, *args);
   if (depthwise) {
     s.op = x86::ImageOp::kDepthwise;
+  } else if (few) {
+    s.op = x86::ImageOp::kFewFilters;
   } else {
     s.groups = args->groups;
   }
@@ -57,14 +74,15 @@ bool make_convolution(const Graph& graph, const Node& node, const Target& target
                    : x86::libtorch_order(s, target.threads);
     out->weight_layout.inner = w.sizes[1];
     out->weight_layout.stride_inner = w.strides[1];
-    out->weight_layout.piece = deep ? 0 : s.order.piece;
+    out->weight_layout.piece = deep || few ? 0 : s.order.piece;
+    if (few) out->weight_layout.panel = 1;
     if (target.reassociates && x86::is_winograd_faster(s, target.threads))
       out->winograd_pieces = x86::winograd_pieces(s, target.threads);
   }
   return true;
 }
 
-bool make_transposed(const Graph& graph, const Node& node, ImageConv* out) {
+bool make_transposed(const Graph& graph, const Node& node, const Target& target, ImageConv* out) {
   const auto args = transposed_args(graph, node);
   if (node.op != kTransposedConv || !args) return false;
   out->x_value = tensor_arg(node, 0);
@@ -76,6 +94,10 @@ bool make_transposed(const Graph& graph, const Node& node, ImageConv* out) {
                  *args);
   s.op = x86::ImageOp::kTransposed;
   out->weight_layout = {s.taps(), s.out_channels, s.out_channels, 1};
+  const int64_t phases = s.stride_depth * s.stride_height * s.stride_width;
+  if (target.rounding != Rounding::kExact &&
+      are_few(s.out_channels, s.taps() / phases, s.in_channels))
+    out->weight_layout.panel = 1;
   return true;
 }
 
@@ -145,7 +167,7 @@ bool make_image_conv(const Graph& graph, const std::vector<NodeId>& nodes, const
   const Node& node = at(nodes[0]);
   if (!target.hand_kernels || !node.pure || node.outputs.size() != 1 || node.outputs[0] == kNone)
     return false;
-  if (!make_convolution(graph, node, target, out) && !make_transposed(graph, node, out) &&
+  if (!make_convolution(graph, node, target, out) && !make_transposed(graph, node, target, out) &&
       !make_pooling(graph, node, out))
     return false;
   out->out_value = node.outputs[0];

@@ -10,6 +10,7 @@ enum class ImageOp : uint8_t {
   kDepthwise,    ///< one filter a channel
   kMaxPool,      ///< over the taps that lie within the image
   kAveragePool,  ///< over these too, unless `counts_padding`
+  kFewFilters,   ///< at most kMostFewColumns that see all channels, which are contiguous
   kTransposed,   ///< each pixel adds a multiple of each filter, stride apart, to the result
 };
 
@@ -50,7 +51,8 @@ struct ConvShape {
   int64_t positions() const { return slices() * out_height * out_width; }
   int64_t pixels() const { return kernel_depth * kernel_height * kernel_width; }
   int64_t taps() const {
-    const bool sees_all = op == ImageOp::kConvolution || op == ImageOp::kTransposed;
+    const bool sees_all =
+        op == ImageOp::kConvolution || op == ImageOp::kFewFilters || op == ImageOp::kTransposed;
     return (sees_all ? in_channels / groups : 1) * pixels();
   }
 };

@@ -125,6 +125,14 @@ MatmulCall row_product(const ImageConvCall& c) {
   m.x_row_stride = s.stride_width * s.x_width_stride;
   m.summand_row_stride = m.out_row_stride = s.out_channels;
   m.order = s.order;
+  if (s.op == ImageOp::kFewFilters) {
+    m.w_row_stride = s.taps();
+    m.outer = s.kernel_height;
+    m.outer_stride = s.dilation_height * s.x_height_stride;
+    m.inner = s.kernel_width;
+    m.inner_stride = s.dilation_width * s.x_width_stride;
+    return m;
+  }
   if (s.kernel_depth > 1) {  // by offsets
     if (m.order.piece == 0) m.order.piece = m.k;
     return m;
@@ -188,8 +196,8 @@ void find_volume_offsets(const ConvShape& s, int64_t stride, int32_t* to) {
 
 /// Every pixel is a row of one product.
 bool is_matrix(const ConvShape& s) {
-  return s.pixels() == 1 && s.groups == 1 && s.in_depth == 1 && s.out_depth == 1 &&
-         s.stride_height == 1 && s.stride_width == 1 &&
+  return s.pixels() == 1 && s.groups == 1 && s.pad_height == 0 && s.pad_width == 0 &&
+         s.in_depth == 1 && s.out_depth == 1 && s.stride_height == 1 && s.stride_width == 1 &&
          s.x_height_stride == s.in_width * s.x_width_stride &&
          (s.batch == 1 || s.x_batch_stride == s.in_height * s.x_height_stride);
 }
@@ -199,8 +207,9 @@ void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCa
   const int64_t row = pieces.row(piece), begin = pieces.begin(piece);
   const int64_t at = pieces.position(piece, s.out_width) * s.out_channels;
   const SeenSlices seen = seen_slices(s, row / s.out_height);
-  m->x = c.x + seen.offset + row % s.out_height * s.stride_height * s.x_height_stride +
-         begin * m->x_row_stride;
+  m->x = c.x + seen.offset +
+         (row % s.out_height * s.stride_height - s.pad_height) * s.x_height_stride +
+         (begin * s.stride_width - s.pad_width) * s.x_width_stride;
   if (s.kernel_depth > 1) {  // a panel has the rows of all slices; the product expects those seen
     const int64_t of_slice = s.taps() / s.kernel_depth;
     m->k = seen.count * of_slice;
@@ -225,6 +234,7 @@ MatmulCall::Seen seen_taps(int64_t taps, int64_t first, int64_t apart, int64_t s
 /// Whether zeros are worth leaving out: many products of each tap, and taps so far apart that many
 /// rows see no more of some.
 bool leaves_out_zeros(const ImageConvCall& c, const MatmulCall& m) {
+  if (c.shape.op == ImageOp::kFewFilters) return true;  // their padding isn't in memory
   constexpr int64_t kFewChannels = 32, kFewRows = 4;
   const ConvShape& s = c.shape;
   const bool as_mkl = m.offsets != nullptr && m.order.split == SummationOrder::Split::kMkl;
@@ -238,19 +248,27 @@ template <class Run>
 void by_seen_taps(const ImageConvCall& c, int64_t row, int64_t column, MatmulCall part,
                   const Run& run) {
   const ConvShape& s = c.shape;
-  part.seen_outer = seen_taps(s.kernel_height, row * s.stride_height, s.dilation_height,
-                              s.in_height, c.zeros_above, c.zeros_below);
+  part.seen_outer = seen_taps(s.kernel_height, row * s.stride_height - s.pad_height,
+                              s.dilation_height, s.in_height, c.zeros_above, c.zeros_below);
   part.seen_inner = {0, part.inner};
   part.sees_all = false;
-  if (s.dilation_width == 1 || part.inner == 1) return run(part);
+  const bool padded = s.op != ImageOp::kFewFilters;
+  if (padded && (s.dilation_width == 1 || part.inner == 1)) return run(part);
+  const auto first = [&](int64_t i) { return (column + i) * s.stride_width - s.pad_width; };
   const auto seen_at = [&](int64_t i) {
-    return seen_taps(s.kernel_width, (column + i) * s.stride_width, s.dilation_width, s.in_width,
-                     c.zeros_left, c.zeros_right);
+    return seen_taps(s.kernel_width, first(i), s.dilation_width, s.in_width, c.zeros_left,
+                     c.zeros_right);
   };
+  const MatmulCall::Seen whole = part.seen_inner;
   MatmulCall some = part;
   for (int64_t i = 0; i < part.m; i += some.m) {
     some.seen_inner = seen_at(i);
     some.m = 1;
+    if (some.seen_inner == whole) {
+      const int64_t last = first(i) + (s.kernel_width - 1) * s.dilation_width;
+      const int64_t room = s.in_width - c.zeros_right - 1 - last;
+      some.m = std::min(room / s.stride_width + 1, part.m - i);
+    }
     while (i + some.m < part.m && seen_at(i + some.m) == some.seen_inner) ++some.m;
     some.x = part.x + i * part.x_row_stride;
     some.out = part.out + i * part.out_row_stride;
@@ -371,7 +389,8 @@ void image_conv(const ImageConvCall& call, const SplitWork& parallel, const Afte
     if (needs_copy(image.shape)) image = padded(image, parallel);
     return transposed(call, image, parallel, after);
   }
-  if (call.shape.op != ImageOp::kConvolution) return by_channel(call, parallel, after);
+  if (call.shape.op != ImageOp::kConvolution && call.shape.op != ImageOp::kFewFilters)
+    return by_channel(call, parallel, after);
   int32_t* const offsets = reinterpret_cast<int32_t*>(call.scratch + padded_floats(call.shape));
   dense(needs_copy(call.shape) ? padded(call, parallel) : call, offsets, parallel, after);
 }

@@ -26,7 +26,7 @@ int64_t place_of(const MatrixLayout& m, int64_t i) {
 
 void pack_into(const float* w, const MatrixLayout& layout, int64_t panel, float* to) {
   const int64_t k = layout.k, n = layout.n;
-  if (layout.inner == 1 && layout.stride_k == 1)
+  if (layout.inner == 1 && layout.stride_k == 1 && panel >= 8)
     return pack_transposed_avx2(w, layout.stride_n, n, k, panel, to);
   for (int64_t column = 0; column < n; column += panel) {
     const int64_t count = std::min(panel, n - column);
@@ -47,7 +47,7 @@ PackedMatrix pack(const float* w, const MatrixLayout& layout) {
   PackedMatrix packed;
   packed.k = k;
   packed.n = n;
-  packed.panel = PackedMatrix::panel_of(n);
+  packed.panel = layout.columns_of_panel();
   const int64_t panels = (n + packed.panel - 1) / packed.panel;
   const int64_t floats = panels * k * packed.panel;
   // The widest vector of the last row of a narrow panel ends past it.
@@ -62,10 +62,14 @@ PackedMatrix pack(const float* w, const MatrixLayout& layout) {
 }
 
 void matmul(const MatmulCall& call) {
+  constexpr int64_t kFewestRows = 4;  // a tile's
   static const bool wide = host_isa() == Isa::kAvx512, amd = is_amd();
   const bool as_mkl = call.order.split == SummationOrder::Split::kMkl &&
                       call.outer * call.inner == 1 && call.offsets == nullptr;
-  if (call.panel == 0) {
+  const bool few = call.n <= kMostFewColumns && call.m >= kFewestRows;
+  if (call.panel == 1 || (call.panel == 0 && few)) {
+    wide ? few_columns_avx512(call) : few_columns_avx2(call);
+  } else if (call.panel == 0) {
     dot_avx2(call);
   } else if (call.order.rounds_products && amd) {
     wide ? rounded_avx512(call) : rounded_avx2(call);

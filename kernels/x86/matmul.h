@@ -12,10 +12,13 @@
 
 namespace torchweld::x86 {
 
+/// Of a matrix whose columns may be panels of their own.
+inline constexpr int64_t kMostFewColumns = 4;
+
 /// A right-hand matrix of a product, rearranged once.
 ///
 /// Shapes   [ceil(n / panel)][k][panel], zeros past column n; `panel` is 8 for n up to 8, 16 up to
-/// 16 and 32 otherwise. Memory   64-byte aligned, owned; copies share it.
+/// 16 and 32 otherwise, unless the layout says. Memory   64-byte aligned, owned; copies share it.
 struct PackedMatrix {
   std::shared_ptr<const float> data;
   int64_t k = 0, n = 0;
@@ -32,7 +35,9 @@ struct MatrixLayout {
   int64_t stride_k = 0, stride_n = 0;
   int64_t inner = 1, stride_inner = 0;
   int64_t piece = 0;  ///< 0: the inner dim whole
+  int64_t panel = 0;  ///< columns of a panel, 0: PackedMatrix's choice
   auto operator<=>(const MatrixLayout&) const = default;
+  int64_t columns_of_panel() const { return panel != 0 ? panel : PackedMatrix::panel_of(n); }
 };
 
 /// Packs w, whose element (i, j) is at w[i / inner * stride_k + i % inner * stride_inner + j *
@@ -59,7 +64,9 @@ struct Clamp {
 ///          `inner`. `offsets`, of packed weights, says the same element by element, for stretches
 ///          so short that a loop over each would wait for the guess of its end.
 /// Memory   no alignment asked; `summand` may be `out`, nothing else may overlap it.
-/// Numerics f32 products and sums by fma, of packed weights in the order asked for.
+/// Numerics f32 products and sums by fma, of packed weights in the order asked for, but in panels
+/// of
+///          one column, whose sums go by lanes.
 struct MatmulCall {
   const float* x = nullptr;
   int64_t m = 0, x_row_stride = 0;
@@ -67,7 +74,7 @@ struct MatmulCall {
   SummationOrder order;                                              ///< of packed weights only
   const int32_t* offsets = nullptr;  ///< [k], of a row's elements from its first one
   /// Which stretches of the grid are more than zeros, where not all are: the others are left out.
-  /// Of sums that aren't split as MKL's.
+  /// Of sums that aren't split as MKL's. x may then begin outside of what may be read.
   struct Seen {
     int64_t begin = 0, end = 0;
     bool operator==(const Seen&) const = default;
@@ -77,7 +84,7 @@ struct MatmulCall {
   const float* w = nullptr;
   int64_t k = 0, n = 0;
   int64_t panel = 0;             ///< of a packed matrix
-  int64_t w_row_stride = 0;      ///< of one that isn't
+  int64_t w_row_stride = 0;      ///< of one that isn't, or of panels of one column
   const float* scale = nullptr;  ///< of packed weights only
   const float* bias = nullptr;
   const float* summand = nullptr;

@@ -12,6 +12,7 @@
 #pragma GCC target("avx2,fma")
 #include "kernels/x86/channel_tile.h"
 #include "kernels/x86/dot_tile.h"
+#include "kernels/x86/few_columns_tile.h"
 #include "kernels/x86/matmul_tile.h"
 #include "kernels/x86/resize_tile.h"
 #include "kernels/x86/row_tile.h"
@@ -158,6 +159,8 @@ void row_avx2(const MatmulCall& call) {
 }
 
 void dot_avx2(const MatmulCall& call) { dot_product<Avx2>(call); }
+
+void few_columns_avx2(const MatmulCall& call) { few_columns<Avx2>(call); }
 
 void weigh_avx2(const WeightRows& w) { weigh<Avx2>(w); }
 

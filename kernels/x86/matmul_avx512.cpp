@@ -11,6 +11,7 @@
 #pragma GCC optimize("O3")
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
 #include "kernels/x86/channel_tile.h"
+#include "kernels/x86/few_columns_tile.h"
 #include "kernels/x86/matmul_tile.h"
 #include "kernels/x86/resize_tile.h"
 #include "kernels/x86/row_tile.h"
@@ -64,11 +65,17 @@ struct Avx512 {
   static __m256 half(V a) {
     return _mm512_maskz_extractf32x8_ps(0xff, a, kHalf);
   }
+  static __m256 by_halves(V a) { return _mm256_add_ps(half<0>(a), half<1>(a)); }
   static float sum(V a) {
-    const __m256 eight = _mm256_add_ps(half<0>(a), half<1>(a));
+    const __m256 eight = by_halves(a);
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  static __m128 sums_of(V a, V b, V c, V d) {
+    const __m256 sums = _mm256_hadd_ps(_mm256_hadd_ps(by_halves(a), by_halves(b)),
+                                       _mm256_hadd_ps(by_halves(c), by_halves(d)));
+    return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
   }
   static float largest(V a) {
     const __m256 eight = _mm256_max_ps(half<0>(a), half<1>(a));
@@ -141,6 +148,8 @@ void row_avx512(const MatmulCall& call) {
     row_columns<Avx512, 32, 2>(call);
   }
 }
+
+void few_columns_avx512(const MatmulCall& call) { few_columns<Avx512>(call); }
 
 void weigh_avx512(const WeightRows& w) { weigh<Avx512>(w); }
 

@@ -56,6 +56,7 @@ class Transposed {
         width_{call.shape.kernel_width, call.shape.stride_width, call.shape.pad_width} {
     const ConvShape& s = call.shape;
     product_.panel = c_.panel;
+    product_.w_row_stride = s.taps();
     product_.n = s.out_channels;
     product_.scale = c_.scale;
     product_.bias = c_.bias;

@@ -17,6 +17,10 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
+bool sees_all_channels(ImageOp op) {
+  return op == ImageOp::kConvolution || op == ImageOp::kFewFilters;
+}
+
 /// An image operation, its operands and what plain loops make of them.
 struct Case {
   Case(const ConvShape& shape, Extras with, bool channels_first = false)
@@ -31,10 +35,11 @@ struct Case {
         scratch(image_conv_scratch_floats(s)) {
     // The weight is [out_channels, in_channels, height, width], as archives have it.
     MatrixLayout layout{s.taps(), s.out_channels, 1, s.taps()};
-    if (s.op == ImageOp::kConvolution) {
+    if (sees_all_channels(s.op)) {
       layout.inner = s.in_channels / s.groups;
       layout.stride_inner = s.pixels();
-      layout.piece = s.order.piece;
+      if (s.op == ImageOp::kConvolution) layout.piece = s.order.piece;
+      if (s.op == ImageOp::kFewFilters) layout.panel = 1;
     }
     packed = pack(w.data(), layout);
   }
@@ -68,7 +73,7 @@ struct Case {
 
   /// Of one element, in float64, and the sum of absolute values.
   std::pair<double, double> expected(int64_t b, int64_t y, int64_t i, int64_t channel) const {
-    const bool dense = s.op == ImageOp::kConvolution, largest = s.op == ImageOp::kMaxPool;
+    const bool dense = sees_all_channels(s.op), largest = s.op == ImageOp::kMaxPool;
     double sum = largest ? -kInf : 0, size = 2;
     int64_t inside = 0;
     const int64_t seen = s.in_channels / s.groups;
@@ -226,6 +231,23 @@ TEST(ImageConv, FiltersAndWindowsByChannelMatchPlainLoops) {
   }
 }
 
+TEST(ImageConv, FewFiltersMatchPlainLoops) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  int i = 0;
+  for (const Window& window : kWindows) {
+    for (const int64_t channels : {8, 13, 16, 37, 64}) {
+      for (int64_t filters = 1; filters <= kMostFewColumns; ++filters) {
+        const ConvShape s =
+            shape_of(ImageOp::kFewFilters, 1 + i % 2, 8, 4 + i % 14, channels, filters, window);
+        Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3], i % 4 < 2});
+        expect_both(&c);
+        if (HasFatalFailure()) return;
+        ++i;
+      }
+    }
+  }
+}
+
 TEST(ImageConv, GroupsSeeTheirChannels) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   int i = 0;
@@ -249,11 +271,12 @@ TEST(ImageConv, GroupsSeeTheirChannels) {
 TEST(ImageConv, ImagesOfOneRowMatchPlainLoops) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   int i = 0;
-  for (const ImageOp op :
-       {ImageOp::kConvolution, ImageOp::kDepthwise, ImageOp::kMaxPool, ImageOp::kAveragePool}) {
+  for (const ImageOp op : {ImageOp::kConvolution, ImageOp::kFewFilters, ImageOp::kDepthwise,
+                           ImageOp::kMaxPool, ImageOp::kAveragePool}) {
     for (const Window& window : kWindows) {
-      for (const int64_t channels : {8, 40, 300}) {
-        const int64_t in = op == ImageOp::kConvolution ? 1 + i % 20 : channels;
+      for (const int64_t many : {8, 40, 300}) {
+        const int64_t channels = op == ImageOp::kFewFilters ? 1 + i % kMostFewColumns : many;
+        const int64_t in = op == ImageOp::kConvolution ? 1 + i % 20 : many;
         ConvShape s = shape_of(op, 1 + i % 2, 16, 401, in, channels, window);
         s.in_height = s.out_height = s.kernel_height = s.stride_height = s.dilation_height = 1;
         s.pad_height = 0;

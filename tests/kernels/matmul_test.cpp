@@ -42,7 +42,11 @@ struct Sizes {
   int64_t m, k, n;
 };
 
-enum class Kernel { kAvx2, kAvx512, kInPlace };
+enum class Kernel { kAvx2, kAvx512, kInPlace, kFewAvx2, kFewAvx512 };
+
+bool is_of_few_columns(Kernel kernel) {
+  return kernel == Kernel::kFewAvx2 || kernel == Kernel::kFewAvx512;
+}
 
 struct Extras {
   bool bias, summand;
@@ -53,6 +57,8 @@ struct Extras {
 void run(Kernel kernel, const MatmulCall& call) {
   if (kernel == Kernel::kInPlace) {
     dot_avx2(call);
+  } else if (is_of_few_columns(kernel)) {
+    (kernel == Kernel::kFewAvx512 ? few_columns_avx512 : few_columns_avx2)(call);
   } else {
     (kernel == Kernel::kAvx512 ? matmul_avx512 : matmul_avx2)(call);
   }
@@ -69,7 +75,11 @@ struct Product {
         bias(1, s.n, s.n, 5),
         summand(s.m, s.n, s.n + 2, 3),
         out(s.m, s.n, s.n + 5, 0),
-        packed(pack(w.data(), {s.k, s.n, 1, s.k + 1})) {
+        packed(pack(w.data(), {.k = s.k,
+                               .n = s.n,
+                               .stride_k = 1,
+                               .stride_n = s.k + 1,
+                               .panel = is_of_few_columns(kernel) ? 1 : 0})) {
     std::fill(out.data(), out.data() + out.floats(), kUntouched);
     if (kernel == Kernel::kInPlace) {
       call.w = w.data();
@@ -78,6 +88,7 @@ struct Product {
       call.n = call.end = s.n;
     } else {
       call.set(packed);
+      call.w_row_stride = s.k;
     }
     call.x = x.data();
     call.m = s.m;
@@ -142,6 +153,40 @@ TEST(Matmul, MatchesFloat64) {
           product.expect_float64();
           if (m != 1) continue;
           (kernel == Kernel::kAvx512 ? row_avx512 : row_avx2)(product.call);
+          product.expect_float64();
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, FewColumnsMatchFloat64) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  const Clamp clamps[] = {{}, Clamp::relu(), {-0.5f, 0.75f}};
+  for (const Kernel kernel : {Kernel::kFewAvx2, Kernel::kFewAvx512}) {
+    if (kernel == Kernel::kFewAvx512 && host_isa() != Isa::kAvx512) continue;
+    for (const int64_t m : {1, 2, 3, 4, 5, 7, 8, 13}) {
+      for (const int64_t k : {0, 1, 7, 8, 15, 16, 33, 101, 300}) {
+        for (int64_t n = 1; n <= kMostFewColumns; ++n) {
+          Product product({m, k, n}, kernel,
+                          {n % 2 == 0, m % 3 == 0, clamps[k % 3], (m + k) % 4 < 2});
+          run(kernel, product.call);
+          product.expect_float64();
+          if (k == 0 || k % 3 != 0) continue;
+          // The same row as a grid of three stretches, the first and last of which are zeros there:
+          // x begins before what may be read.
+          for (int64_t i = 0; i < m; ++i) {
+            for (int64_t p = 0; p < k; ++p) {
+              if (p < k / 3 || p >= k / 3 * 2) product.x.at(i, p) = 0;
+            }
+          }
+          MatmulCall grid = product.call;
+          grid.inner = 3;
+          grid.inner_stride = k / 3;
+          grid.sees_all = false;
+          grid.seen_outer = {0, 1};
+          grid.seen_inner = {1, 2};
+          run(kernel, grid);
           product.expect_float64();
         }
       }
