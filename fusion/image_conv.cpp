@@ -8,6 +8,7 @@
 #include "fusion/node_args.h"
 #include "fusion/pooling.h"
 #include "fusion/transposed_conv.h"
+#include "kernels/x86/few_filters.h"
 #include "kernels/x86/summation_order.h"
 #include "kernels/x86/winograd.h"
 
@@ -32,18 +33,16 @@ std::optional<int64_t> tap_stride(const Value& weight) {
   return stride;
 }
 
-/// Whether filters of `taps` are so few that channels fill vectors better: the longer a filter, the
-/// less it is to add up the lanes of its sum.
-bool are_few(int64_t filters, int64_t taps, int64_t channels) {
-  constexpr int64_t kFewestChannels = 8, kTapsOfSum = 8;
-  return filters <= x86::kMostFewColumns && channels >= kFewestChannels &&
-         taps >= kTapsOfSum * (filters + 1);
+/// Exact sums have LibTorch's order.
+bool are_few(int64_t filters, int64_t taps, int64_t channels, const Target& target) {
+  return target.rounding != Rounding::kExact &&
+         x86::are_few_filters(filters, taps, channels, target.reassociates);
 }
 
-bool has_few_filters(const x86::ConvShape& s, const ConvArgs& args) {
+bool has_few_filters(const x86::ConvShape& s, const ConvArgs& args, const Target& target) {
   const bool image = s.in_depth == 1 && s.out_depth == 1 && s.kernel_depth == 1;
   return image && args.groups == 1 && s.x_channel_stride == 1 &&
-         are_few(s.out_channels, s.taps(), s.in_channels);
+         are_few(s.out_channels, s.taps(), s.in_channels, target);
 }
 
 bool make_convolution(const Graph& graph, const Node& node, const Target& target, ImageConv* out) {
@@ -58,7 +57,7 @@ bool make_convolution(const Graph& graph, const Node& node, const Target& target
   x86::ConvShape& s = out->shape;
   s = conv_shape(graph.value(out->x_value), w, graph.value(node.outputs[0]), *args);
   const bool depthwise = args->groups != 1 && w.sizes[1] == 1;
-  const bool few = target.rounding != Rounding::kExact && has_few_filters(s, *args);
+  const bool few = has_few_filters(s, *args, target);
   if (depthwise) {
     s.op = x86::ImageOp::kDepthwise;
   } else if (few) {
@@ -95,8 +94,7 @@ bool make_transposed(const Graph& graph, const Node& node, const Target& target,
   s.op = x86::ImageOp::kTransposed;
   out->weight_layout = {s.taps(), s.out_channels, s.out_channels, 1};
   const int64_t phases = s.stride_depth * s.stride_height * s.stride_width;
-  if (target.rounding != Rounding::kExact &&
-      are_few(s.out_channels, s.taps() / phases, s.in_channels))
+  if (are_few(s.out_channels, s.taps() / phases, s.in_channels, target))
     out->weight_layout.panel = 1;
   return true;
 }

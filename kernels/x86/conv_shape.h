@@ -10,7 +10,7 @@ enum class ImageOp : uint8_t {
   kDepthwise,    ///< one filter a channel
   kMaxPool,      ///< over the taps that lie within the image
   kAveragePool,  ///< over these too, unless `counts_padding`
-  kFewFilters,   ///< at most kMostFewColumns that see all channels, which are contiguous
+  kFewFilters,   ///< few that see all channels, which are contiguous (few_filters.h)
   kTransposed,   ///< each pixel adds a multiple of each filter, stride apart, to the result
 };
 

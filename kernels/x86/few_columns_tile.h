@@ -87,7 +87,9 @@ template <class Isa, int kColumns, int kRows>
     }
     if (c.clamps)  // the second operand where one of them is NaN
       total = _mm_min_ps(_mm_set1_ps(c.clamp.high), _mm_max_ps(_mm_set1_ps(c.clamp.low), total));
-    if (count == 4 && c.out_row_stride == kColumns) {
+    if (kColumns == 4) {
+      _mm_storeu_ps(out + i / 4 * c.out_row_stride, total);
+    } else if (count == 4 && c.out_row_stride == kColumns) {
       _mm_storeu_ps(out + i, total);
     } else {
       alignas(16) float four[4];
@@ -112,17 +114,33 @@ void few_columns_rows(const MatmulCall& c) {
   for (; row < c.m; ++row) few_columns_tile<Isa, kColumns, 1>(c, s, bias, scale, row);
 }
 
+/// Columns [begin, begin + kColumns).
+template <class Isa, int kColumns>
+void few_columns_from(MatmulCall c, int64_t begin) {
+  c.w += begin * c.w_row_stride;
+  c.out += begin;
+  if (c.bias != nullptr) c.bias += begin;
+  if (c.scale != nullptr) c.scale += begin;
+  if (c.summand != nullptr) c.summand += begin;
+  few_columns_rows<Isa, kColumns>(c);
+}
+
+/// In as few groups of columns as there can be, as even as they can be.
 template <class Isa>
 void few_columns(const MatmulCall& c) {
   static_assert(kMostFewColumns == 4);
-  if (c.n == 1) {
-    few_columns_rows<Isa, 1>(c);
-  } else if (c.n == 2) {
-    few_columns_rows<Isa, 2>(c);
-  } else if (c.n == 3) {
-    few_columns_rows<Isa, 3>(c);
-  } else {
-    few_columns_rows<Isa, 4>(c);
+  for (int64_t begin = 0; begin < c.n;) {
+    const int64_t left = c.n - begin, groups = (left + 3) / 4, count = (left + groups - 1) / groups;
+    if (count == 1) {
+      few_columns_from<Isa, 1>(c, begin);
+    } else if (count == 2) {
+      few_columns_from<Isa, 2>(c, begin);
+    } else if (count == 3) {
+      few_columns_from<Isa, 3>(c, begin);
+    } else {
+      few_columns_from<Isa, 4>(c, begin);
+    }
+    begin += count;
   }
 }
 

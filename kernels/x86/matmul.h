@@ -12,7 +12,7 @@
 
 namespace torchweld::x86 {
 
-/// Of a matrix whose columns may be panels of their own.
+/// So few columns waste half of the narrowest panel, and more registers than one of their own does.
 inline constexpr int64_t kMostFewColumns = 4;
 
 /// A right-hand matrix of a product, rearranged once.

@@ -16,7 +16,7 @@ void row_avx512(const MatmulCall& call);
 /// Rows of one stretch, of packed weights, where the order rounds products.
 void rounded_avx2(const MatmulCall& call);
 void rounded_avx512(const MatmulCall& call);
-/// All of at most kMostFewColumns, of packed weights in panels of one or of weights as they are.
+/// All columns, of packed weights in panels of one or of weights as they are.
 void few_columns_avx2(const MatmulCall& call);
 void few_columns_avx512(const MatmulCall& call);
 /// Of weights as they are, on both: memory is the limit.

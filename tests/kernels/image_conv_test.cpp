@@ -236,7 +236,7 @@ TEST(ImageConv, FewFiltersMatchPlainLoops) {
   int i = 0;
   for (const Window& window : kWindows) {
     for (const int64_t channels : {8, 13, 16, 37, 64}) {
-      for (int64_t filters = 1; filters <= kMostFewColumns; ++filters) {
+      for (const int64_t filters : {1, 2, 3, 4, 5, 12}) {
         const ConvShape s =
             shape_of(ImageOp::kFewFilters, 1 + i % 2, 8, 4 + i % 14, channels, filters, window);
         Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3], i % 4 < 2});

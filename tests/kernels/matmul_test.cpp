@@ -167,7 +167,7 @@ TEST(Matmul, FewColumnsMatchFloat64) {
     if (kernel == Kernel::kFewAvx512 && host_isa() != Isa::kAvx512) continue;
     for (const int64_t m : {1, 2, 3, 4, 5, 7, 8, 13}) {
       for (const int64_t k : {0, 1, 7, 8, 15, 16, 33, 101, 300}) {
-        for (int64_t n = 1; n <= kMostFewColumns; ++n) {
+        for (const int64_t n : {1, 2, 3, 4, 5, 7, 9, 12}) {
           Product product({m, k, n}, kernel,
                           {n % 2 == 0, m % 3 == 0, clamps[k % 3], (m + k) % 4 < 2});
           run(kernel, product.call);
