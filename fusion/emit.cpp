@@ -245,8 +245,8 @@ class Emitter {
       step->makes = {m.out_value};
     } else if (make_image_conv(graph_, nodes, target_, &c)) {
       step->kind = Step::Kind::kImageConv;
-      static constexpr const char* kNames[] = {"conv",     "depthwise_conv", "max_pool",
-                                               "avg_pool", "conv",           "conv_transpose"};
+      static constexpr const char* kNames[] = {
+          "conv", "depthwise_conv", "max_pool", "avg_pool", "conv", "conv", "conv_transpose"};
       step->name = fmt::format("{}{}_{}x{}x{}", c.winograd_pieces > 0 ? "winograd_" : "",
                                kNames[static_cast<size_t>(c.shape.op)], c.shape.positions(),
                                c.shape.taps(), c.shape.out_channels);

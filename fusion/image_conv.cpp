@@ -45,6 +45,15 @@ bool has_few_filters(const x86::ConvShape& s, const ConvArgs& args, const Target
          are_few(s.out_channels, s.taps(), s.in_channels, target);
 }
 
+/// Whether pixels fill vectors better than the filters or the channels, both of which are few.
+bool goes_by_planes(const x86::ConvShape& s, int64_t groups) {
+  constexpr int64_t kMostPlanes = 4, kShortestRow = 16;
+  const bool image = s.in_depth == 1 && s.out_depth == 1 && s.kernel_depth == 1;
+  return image && groups == 1 && s.out_channels <= x86::kMostFewColumns &&
+         s.in_channels <= kMostPlanes && s.x_width_stride == 1 && s.stride_width == 1 &&
+         s.pixels() > 1 && s.out_width >= kShortestRow;
+}
+
 bool make_convolution(const Graph& graph, const Node& node, const Target& target, ImageConv* out) {
   if (node.op != kImageConv) return false;
   const auto args = conv_args(node, graph.value(tensor_arg(node, 0)).sizes.size() - 2);
@@ -58,10 +67,13 @@ bool make_convolution(const Graph& graph, const Node& node, const Target& target
   s = conv_shape(graph.value(out->x_value), w, graph.value(node.outputs[0]), *args);
   const bool depthwise = args->groups != 1 && w.sizes[1] == 1;
   const bool few = has_few_filters(s, *args, target);
+  const bool planes = target.rounding != Rounding::kExact && goes_by_planes(s, args->groups);
   if (depthwise) {
     s.op = x86::ImageOp::kDepthwise;
   } else if (few) {
     s.op = x86::ImageOp::kFewFilters;
+  } else if (planes) {
+    s.op = x86::ImageOp::kPlanes;
   } else {
     s.groups = args->groups;
   }
@@ -73,8 +85,8 @@ bool make_convolution(const Graph& graph, const Node& node, const Target& target
                    : x86::libtorch_order(s, target.threads);
     out->weight_layout.inner = w.sizes[1];
     out->weight_layout.stride_inner = w.strides[1];
-    out->weight_layout.piece = deep || few ? 0 : s.order.piece;
-    if (few) out->weight_layout.panel = 1;
+    out->weight_layout.piece = deep || few || planes ? 0 : s.order.piece;
+    if (few || planes) out->weight_layout.panel = 1;
     if (target.reassociates && x86::is_winograd_faster(s, target.threads))
       out->winograd_pieces = x86::winograd_pieces(s, target.threads);
   }

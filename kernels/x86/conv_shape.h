@@ -11,6 +11,7 @@ enum class ImageOp : uint8_t {
   kMaxPool,      ///< over the taps that lie within the image
   kAveragePool,  ///< over these too, unless `counts_padding`
   kFewFilters,   ///< few that see all channels, which are contiguous (few_filters.h)
+  kPlanes,       ///< few that see few planes, whose rows are contiguous, a step of 1 along them
   kTransposed,   ///< each pixel adds a multiple of each filter, stride apart, to the result
 };
 
@@ -51,9 +52,9 @@ struct ConvShape {
   int64_t positions() const { return slices() * out_height * out_width; }
   int64_t pixels() const { return kernel_depth * kernel_height * kernel_width; }
   int64_t taps() const {
-    const bool sees_all =
-        op == ImageOp::kConvolution || op == ImageOp::kFewFilters || op == ImageOp::kTransposed;
-    return (sees_all ? in_channels / groups : 1) * pixels();
+    const bool by_channel =
+        op == ImageOp::kDepthwise || op == ImageOp::kMaxPool || op == ImageOp::kAveragePool;
+    return (by_channel ? 1 : in_channels / groups) * pixels();
   }
 };
 

@@ -7,6 +7,7 @@
 #include "kernels/x86/conv_pieces.h"
 #include "kernels/x86/isa.h"
 #include "kernels/x86/matmul_isa.h"
+#include "kernels/x86/seen_taps.h"
 #include "kernels/x86/transposed_conv.h"
 
 namespace torchweld::x86 {
@@ -27,6 +28,7 @@ int64_t padded_width(const ConvShape& s) {
 /// offsets, and putting the channels side by side would take as long as half of the products.
 bool keeps_planes(const ConvShape& s) {
   constexpr int64_t kFew = 4, kMostApart = int64_t{1} << 28;
+  if (s.op == ImageOp::kPlanes) return s.in_channels > 1;
   return s.op == ImageOp::kConvolution && s.in_channels > 1 && s.in_channels <= kFew &&
          s.groups == 1 && s.pixels() > 1 && s.x_width_stride == 1 &&
          s.x_channel_stride < kMostApart && s.kernel_height * s.x_height_stride < kMostApart &&
@@ -34,12 +36,14 @@ bool keeps_planes(const ConvShape& s) {
 }
 
 bool needs_copy(const ConvShape& s) {
-  if (s.op != ImageOp::kConvolution && s.op != ImageOp::kTransposed) return false;
-  return s.pad_height != 0 || s.pad_width != 0 || padded_height(s) > s.in_height ||
-         padded_width(s) > s.in_width ||
-         (s.kernel_depth > 1 && s.kernel_width > 1 && !keeps_planes(s) &&
-          s.x_width_stride != s.in_channels) ||  // taps of a row are one stretch
-         (s.x_channel_stride != 1 && s.in_channels != 1 && !keeps_planes(s));
+  const bool planes = s.op == ImageOp::kPlanes;
+  if (s.op != ImageOp::kConvolution && s.op != ImageOp::kTransposed && !planes) return false;
+  if (s.pad_height != 0 || s.pad_width != 0 || padded_height(s) > s.in_height ||
+      padded_width(s) > s.in_width)
+    return true;
+  return !planes && ((s.kernel_depth > 1 && s.kernel_width > 1 && !keeps_planes(s) &&
+                      s.x_width_stride != s.in_channels) ||  // taps of a row are one stretch
+                     (s.x_channel_stride != 1 && s.in_channels != 1 && !keeps_planes(s)));
 }
 
 int64_t padded_floats(const ConvShape& s) {
@@ -220,17 +224,6 @@ void place(const ImageConvCall& c, const Pieces& pieces, int64_t piece, MatmulCa
   m->m = std::min(pieces.width, s.out_width - begin);
 }
 
-/// The taps of a filter from place `first` on, `apart` each, that see more of a side of `size` than
-/// the zeros at its ends.
-MatmulCall::Seen seen_taps(int64_t taps, int64_t first, int64_t apart, int64_t size, int64_t before,
-                           int64_t after) {
-  const int64_t missed = std::max<int64_t>(0, before - first), left = size - after - first;
-  MatmulCall::Seen seen;
-  seen.begin = std::min(taps, (missed + apart - 1) / apart);
-  seen.end = std::clamp((left + apart - 1) / apart, seen.begin, taps);
-  return seen;
-}
-
 /// Whether zeros are worth leaving out: many products of each tap, and taps so far apart that many
 /// rows see no more of some.
 bool leaves_out_zeros(const ImageConvCall& c, const MatmulCall& m) {
@@ -241,40 +234,6 @@ bool leaves_out_zeros(const ImageConvCall& c, const MatmulCall& m) {
   return s.dilation_height * s.dilation_width > 1 && m.outer * m.inner > 1 && !as_mkl &&
          s.kernel_depth == 1 && !keeps_planes(s) && s.in_channels / s.groups >= kFewChannels &&
          (c.zeros_above + c.zeros_below) * kFewRows >= s.out_height * s.stride_height;
-}
-
-/// A piece in parts whose taps see the same columns, where taps lie apart.
-template <class Run>
-void by_seen_taps(const ImageConvCall& c, int64_t row, int64_t column, MatmulCall part,
-                  const Run& run) {
-  const ConvShape& s = c.shape;
-  part.seen_outer = seen_taps(s.kernel_height, row * s.stride_height - s.pad_height,
-                              s.dilation_height, s.in_height, c.zeros_above, c.zeros_below);
-  part.seen_inner = {0, part.inner};
-  part.sees_all = false;
-  const bool padded = s.op != ImageOp::kFewFilters;
-  if (padded && (s.dilation_width == 1 || part.inner == 1)) return run(part);
-  const auto first = [&](int64_t i) { return (column + i) * s.stride_width - s.pad_width; };
-  const auto seen_at = [&](int64_t i) {
-    return seen_taps(s.kernel_width, first(i), s.dilation_width, s.in_width, c.zeros_left,
-                     c.zeros_right);
-  };
-  const MatmulCall::Seen whole = part.seen_inner;
-  MatmulCall some = part;
-  for (int64_t i = 0; i < part.m; i += some.m) {
-    some.seen_inner = seen_at(i);
-    some.m = 1;
-    if (some.seen_inner == whole) {
-      const int64_t last = first(i) + (s.kernel_width - 1) * s.dilation_width;
-      const int64_t room = s.in_width - c.zeros_right - 1 - last;
-      some.m = std::min(room / s.stride_width + 1, part.m - i);
-    }
-    while (i + some.m < part.m && seen_at(i + some.m) == some.seen_inner) ++some.m;
-    some.x = part.x + i * part.x_row_stride;
-    some.out = part.out + i * part.out_row_stride;
-    if (part.summand != nullptr) some.summand = part.summand + i * part.summand_row_stride;
-    run(some);
-  }
 }
 
 /// How many pieces go by all panels before the next ones do: what they read of a volume stays in
@@ -366,13 +325,16 @@ ImageConvCall piece_of(const ImageConvCall& c, const Pieces& pieces, int64_t pie
 void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
   static const bool wide = host_isa() == Isa::kAvx512;
   const ConvShape& s = c.shape;
-  const auto kernel = wide && c.panel != 8 ? by_channel_avx512 : by_channel_avx2;
+  const bool planes = s.op == ImageOp::kPlanes;
+  const auto kernel = planes                 ? (wide ? by_plane_avx512 : by_plane_avx2)
+                      : wide && c.panel != 8 ? by_channel_avx512
+                                             : by_channel_avx2;
   const Pieces pieces = pieces_of(s, static_cast<bool>(after));
   const auto some = [&](int64_t begin, int64_t end) {
     if (pieces.of_row == 1) return kernel(c, begin, end);
     for (; begin < end; ++begin) kernel(piece_of(c, pieces, begin), 0, 1);
   };
-  share_out_pieces(s, pieces, s.out_channels * s.pixels() / 12, parallel, after, std::ref(some));
+  share_out_pieces(s, pieces, s.out_channels * s.taps() / 12, parallel, after, std::ref(some));
 }
 
 }  // namespace
@@ -390,7 +352,7 @@ void image_conv(const ImageConvCall& call, const SplitWork& parallel, const Afte
     return transposed(call, image, parallel, after);
   }
   if (call.shape.op != ImageOp::kConvolution && call.shape.op != ImageOp::kFewFilters)
-    return by_channel(call, parallel, after);
+    return by_channel(needs_copy(call.shape) ? padded(call, parallel) : call, parallel, after);
   int32_t* const offsets = reinterpret_cast<int32_t*>(call.scratch + padded_floats(call.shape));
   dense(needs_copy(call.shape) ? padded(call, parallel) : call, offsets, parallel, after);
 }

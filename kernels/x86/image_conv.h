@@ -13,11 +13,12 @@ namespace torchweld::x86 {
 /// Shapes   x by its strides, out and summand [batch, out_height, out_width, out_channels]
 ///          contiguous, scale and bias [out_channels]; w packed as [taps, out_channels], of which
 ///          the taps are [kernel_height, kernel_width, in_channels / groups], or without channels
-///          where depthwise; null for poolings; of few filters in panels of one. But for dense
-///          convolutions, x's channels are contiguous.
+///          where depthwise; null for poolings; of few filters and of planes in panels of one. But
+///          for dense convolutions, x's channels are contiguous.
 /// Memory   `scratch` holds image_conv_scratch_floats(); nothing is allocated. `summand` may be
 ///          `out`, nothing else may overlap it.
-/// Numerics as matmul, of few filters by lanes of channels; else each sum in the order of its taps.
+/// Numerics as matmul, of few filters by lanes of channels, of planes in the order of w; else each
+/// sum in the order of its taps.
 ///          NaN is a maximum.
 struct ImageConvCall {
   ConvShape shape;

@@ -31,4 +31,8 @@ void pack_transposed_avx2(const float* from, int64_t row_stride, int64_t rows, i
 void by_channel_avx2(const ImageConvCall& call, int64_t begin, int64_t end);
 void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end);
 
+/// The same of planes, which have their padding in memory.
+void by_plane_avx2(const ImageConvCall& call, int64_t begin, int64_t end);
+void by_plane_avx512(const ImageConvCall& call, int64_t begin, int64_t end);
+
 }  // namespace torchweld::x86

@@ -1,6 +1,8 @@
-// Which convolutions by hand have channels in lanes.
+// Which convolutions by hand have channels or pixels in lanes, not filters.
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,25 @@ TEST(FewFilters, SumAlongChannels) {
   EXPECT_EQ(kinds_of_convolutions(on),
             (std::vector<std::pair<x86::ImageOp, int64_t>>{
                 {kConvolution, 0}, {kConvolution, 0}, {kConvolution, 0}, {kTransposed, 0}}));
+}
+
+TEST(FewFilters, OfFewPlanesGoAlongRows) {
+  const auto kind_of = [](const char* strides, Rounding rounding) {
+    Target on = packs();
+    on.hand_kernels = true;
+    on.rounding = rounding;
+    const bool twice = std::string_view(strides) == "[2, 2]";
+    const Plan made = plan(parse_graph(std::string(R"(graph(%0: f32[1,2,40,40]):
+  %1: f32[1,2,7,7] = constant(0)
+  %2: f32[1,1,)") + (twice ? "20,20" : "40,40") +
+                                       "] = aten::conv2d(%0, %1, none, " + strides +
+                                       ", [3, 3], [1, 1], 1)\n  return %2\n"),
+                           on);
+    return made.steps.at(0).image_conv.shape.op;
+  };
+  EXPECT_EQ(kind_of("[1, 1]", Rounding::kDefault), x86::ImageOp::kPlanes);
+  EXPECT_EQ(kind_of("[1, 1]", Rounding::kExact), x86::ImageOp::kConvolution);
+  EXPECT_EQ(kind_of("[2, 2]", Rounding::kDefault), x86::ImageOp::kConvolution);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace {
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
 bool sees_all_channels(ImageOp op) {
-  return op == ImageOp::kConvolution || op == ImageOp::kFewFilters;
+  return op == ImageOp::kConvolution || op == ImageOp::kFewFilters || op == ImageOp::kPlanes;
 }
 
 /// An image operation, its operands and what plain loops make of them.
@@ -39,7 +39,7 @@ struct Case {
       layout.inner = s.in_channels / s.groups;
       layout.stride_inner = s.pixels();
       if (s.op == ImageOp::kConvolution) layout.piece = s.order.piece;
-      if (s.op == ImageOp::kFewFilters) layout.panel = 1;
+      if (s.op == ImageOp::kFewFilters || s.op == ImageOp::kPlanes) layout.panel = 1;
     }
     packed = pack(w.data(), layout);
   }
@@ -248,6 +248,34 @@ TEST(ImageConv, FewFiltersMatchPlainLoops) {
   }
 }
 
+TEST(ImageConv, FewFiltersOfFewPlanesMatchPlainLoops) {
+  if (!host_isa()) GTEST_SKIP() << "no AVX2";
+  int i = 0;
+  for (const Window& window : kWindows) {
+    for (const int64_t width : {16, 23, 70, 150}) {
+      for (int64_t channels = 1; channels <= 4; ++channels) {
+        for (int64_t filters = 1; filters <= kMostFewColumns; ++filters) {
+          ConvShape s = shape_of(ImageOp::kPlanes, 1 + i % 2, 6, width, channels, filters, window);
+          s.stride_width = 1;
+          s.out_width = width + 2 * s.pad_width - (s.kernel_width - 1) * s.dilation_width;
+          Case c(s, {i % 2 == 0, i % 3 == 0, kClamps[i % 3], i % 4 < 2}, true);
+          expect_both(&c);
+          if (HasFatalFailure()) return;
+          if (s.pad_width == 0) {
+            for (const bool wide : {false, true}) {
+              if (wide && host_isa() != Isa::kAvx512) continue;
+              (wide ? by_plane_avx512 : by_plane_avx2)(c.call(), 0, s.batch * s.out_height);
+              c.expect_plain(wide ? "AVX-512" : "AVX2");
+              if (HasFatalFailure()) return;
+            }
+          }
+          ++i;
+        }
+      }
+    }
+  }
+}
+
 TEST(ImageConv, GroupsSeeTheirChannels) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   int i = 0;
@@ -271,17 +299,20 @@ TEST(ImageConv, GroupsSeeTheirChannels) {
 TEST(ImageConv, ImagesOfOneRowMatchPlainLoops) {
   if (!host_isa()) GTEST_SKIP() << "no AVX2";
   int i = 0;
-  for (const ImageOp op : {ImageOp::kConvolution, ImageOp::kFewFilters, ImageOp::kDepthwise,
-                           ImageOp::kMaxPool, ImageOp::kAveragePool}) {
+  for (const ImageOp op : {ImageOp::kConvolution, ImageOp::kFewFilters, ImageOp::kPlanes,
+                           ImageOp::kDepthwise, ImageOp::kMaxPool, ImageOp::kAveragePool}) {
     for (const Window& window : kWindows) {
       for (const int64_t many : {8, 40, 300}) {
-        const int64_t channels = op == ImageOp::kFewFilters ? 1 + i % kMostFewColumns : many;
-        const int64_t in = op == ImageOp::kConvolution ? 1 + i % 20 : many;
+        const bool planes = op == ImageOp::kPlanes;
+        if (planes && window.stride != 1) continue;
+        const int64_t channels =
+            planes || op == ImageOp::kFewFilters ? 1 + i % kMostFewColumns : many;
+        const int64_t in = op == ImageOp::kConvolution ? 1 + i % 20 : planes ? 1 + i % 3 : many;
         ConvShape s = shape_of(op, 1 + i % 2, 16, 401, in, channels, window);
         s.in_height = s.out_height = s.kernel_height = s.stride_height = s.dilation_height = 1;
         s.pad_height = 0;
         s.order = kOrders[i % 5];
-        Case c(s, {op == ImageOp::kDepthwise, i % 3 == 0, kClamps[i % 3]});
+        Case c(s, {op == ImageOp::kDepthwise, i % 3 == 0, kClamps[i % 3]}, planes);
         expect_both(&c);
         if (HasFatalFailure()) return;
         ++i;
