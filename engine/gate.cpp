@@ -152,7 +152,7 @@ std::string key_of(const Recording& recording, const Plan& planned, const Target
                    const Runtime& runtime) {
   static const std::string machine = processor_name();
   return cuda::DiskCache::key_of(fmt::format(
-      "gate 4\n{}\nLibTorch {}\n{}\n{}\n{} threads\nexact {}\n{}\n{}", TORCHWELD_VERSION,
+      "gate 5\n{}\nLibTorch {}\n{}\n{}\n{} threads\nexact {}\n{}\n{}", TORCHWELD_VERSION,
       TORCH_VERSION, runtime.backend()->description(), machine, at::get_num_threads(),
       target.rounding == Rounding::kExact, to_text(recording.graph), to_text(planned)));
 }

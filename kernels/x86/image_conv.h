@@ -17,9 +17,8 @@ namespace torchweld::x86 {
 ///          for dense convolutions, x's channels are contiguous.
 /// Memory   `scratch` holds image_conv_scratch_floats(); nothing is allocated. `summand` may be
 ///          `out`, nothing else may overlap it.
-/// Numerics as matmul, of few filters by lanes of channels, of planes in the order of w; else each
-/// sum in the order of its taps.
-///          NaN is a maximum.
+/// Numerics as matmul, of few filters by lanes of channels; else each sum in the order of its taps,
+///          of planes and channels. NaN is a maximum.
 struct ImageConvCall {
   ConvShape shape;
   const float* x = nullptr;
