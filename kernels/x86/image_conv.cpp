@@ -35,8 +35,16 @@ bool keeps_planes(const ConvShape& s) {
          s.kernel_depth * s.dilation_depth * s.x_depth_stride < kMostApart;
 }
 
+/// Whether filters by channel go along rows, whose elements fill vectors that channels don't.
+bool is_narrow(const ConvShape& s) {
+  return s.op == ImageOp::kDepthwise && s.in_channels >= 2 && s.in_channels <= 4 &&
+         s.out_channels == s.in_channels && s.in_depth == 1 && s.out_depth == 1 &&
+         s.kernel_depth == 1 && s.stride_width == 1 && s.x_channel_stride == 1 &&
+         s.x_width_stride == s.in_channels && s.out_width * s.out_channels >= kNarrow;
+}
+
 bool needs_copy(const ConvShape& s) {
-  const bool planes = s.op == ImageOp::kPlanes;
+  const bool planes = s.op == ImageOp::kPlanes || is_narrow(s);
   if (s.op != ImageOp::kConvolution && s.op != ImageOp::kTransposed && !planes) return false;
   if (s.pad_height != 0 || s.pad_width != 0 || padded_height(s) > s.in_height ||
       padded_width(s) > s.in_width)
@@ -155,8 +163,9 @@ MatmulCall row_product(const ImageConvCall& c) {
   return m;
 }
 
-/// Room for offsets, if they may be wanted.
+/// Room for offsets, if they may be wanted; of a narrow image for taps, factors and bias.
 int64_t offsets_of(const ConvShape& s) {
+  if (is_narrow(s)) return (s.pixels() + 2) * kNarrow;
   return s.op == ImageOp::kConvolution && s.pixels() > 1 ? s.taps() : 0;
 }
 
@@ -337,6 +346,34 @@ void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRo
   share_out_pieces(s, pieces, s.out_channels * s.taps() / 12, parallel, after, std::ref(some));
 }
 
+void narrow(const ImageConvCall& c, float* tables, const SplitWork& parallel,
+            const AfterRows& after) {
+  static const bool wide = host_isa() == Isa::kAvx512;
+  const ConvShape& s = c.shape;
+  const auto repeat = [&s](const float* from, float* to) {
+    for (int64_t i = 0; i < kNarrow; ++i) to[i] = from[i % s.in_channels];
+  };
+  NarrowCall narrow{c};
+  narrow.taps = tables;
+  for (int64_t tap = 0; tap < s.pixels(); ++tap, tables += kNarrow)
+    repeat(c.w + tap * c.panel, tables);
+  narrow.scale = tables;
+  narrow.bias = tables + kNarrow;
+  if (c.scale != nullptr) repeat(c.scale, tables);
+  if (c.bias != nullptr) repeat(c.bias, tables + kNarrow);
+  const Pieces pieces = pieces_of(s, static_cast<bool>(after));
+  const auto kernel = wide ? narrow_avx512 : narrow_avx2;
+  const auto some = [&](int64_t begin, int64_t end) {
+    if (pieces.of_row == 1) return kernel(narrow, begin, end);
+    for (; begin < end; ++begin) {
+      NarrowCall part = narrow;
+      part.call = piece_of(c, pieces, begin);
+      kernel(part, 0, 1);
+    }
+  };
+  share_out_pieces(s, pieces, s.out_channels * s.pixels() / 12, parallel, after, std::ref(some));
+}
+
 }  // namespace
 
 int64_t image_conv_scratch_floats(const ConvShape& s) {
@@ -351,10 +388,12 @@ void image_conv(const ImageConvCall& call, const SplitWork& parallel, const Afte
     if (needs_copy(image.shape)) image = padded(image, parallel);
     return transposed(call, image, parallel, after);
   }
+  float* const tables = call.scratch + padded_floats(call.shape);
+  const ImageConvCall image = needs_copy(call.shape) ? padded(call, parallel) : call;
+  if (is_narrow(call.shape)) return narrow(image, tables, parallel, after);
   if (call.shape.op != ImageOp::kConvolution && call.shape.op != ImageOp::kFewFilters)
-    return by_channel(needs_copy(call.shape) ? padded(call, parallel) : call, parallel, after);
-  int32_t* const offsets = reinterpret_cast<int32_t*>(call.scratch + padded_floats(call.shape));
-  dense(needs_copy(call.shape) ? padded(call, parallel) : call, offsets, parallel, after);
+    return by_channel(image, parallel, after);
+  dense(image, reinterpret_cast<int32_t*>(tables), parallel, after);
 }
 
 }  // namespace torchweld::x86

@@ -40,7 +40,7 @@ struct ImageConvCall {
 void image_conv(const ImageConvCall& call, const SplitWork& parallel, const AfterRows& after = {});
 
 /// What a padded copy of the image takes, or one with its channels innermost, and the places of a
-/// row's elements; 0 where there is neither.
+/// row's elements, or a row's weights; 0 where there is none of them.
 int64_t image_conv_scratch_floats(const ConvShape& shape);
 
 }  // namespace torchweld::x86

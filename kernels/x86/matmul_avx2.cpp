@@ -14,6 +14,7 @@
 #include "kernels/x86/dot_tile.h"
 #include "kernels/x86/few_columns_tile.h"
 #include "kernels/x86/matmul_tile.h"
+#include "kernels/x86/narrow_tile.h"
 #include "kernels/x86/plane_tile.h"
 #include "kernels/x86/resize_tile.h"
 #include "kernels/x86/row_tile.h"
@@ -196,6 +197,10 @@ void by_channel_avx2(const ImageConvCall& call, int64_t begin, int64_t end) {
 
 void by_plane_avx2(const ImageConvCall& call, int64_t begin, int64_t end) {
   plane_rows<Avx2>(call, begin, end);
+}
+
+void narrow_avx2(const NarrowCall& call, int64_t begin, int64_t end) {
+  narrow_rows<Avx2>(call, begin, end);
 }
 
 void transform_tiles_avx2(const WinogradTiles& tiles) { transform_tiles<Avx2>(tiles); }

@@ -13,6 +13,7 @@
 #include "kernels/x86/channel_tile.h"
 #include "kernels/x86/few_columns_tile.h"
 #include "kernels/x86/matmul_tile.h"
+#include "kernels/x86/narrow_tile.h"
 #include "kernels/x86/plane_tile.h"
 #include "kernels/x86/resize_tile.h"
 #include "kernels/x86/row_tile.h"
@@ -164,6 +165,10 @@ void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end) {
 
 void by_plane_avx512(const ImageConvCall& call, int64_t begin, int64_t end) {
   plane_rows<Avx512>(call, begin, end);
+}
+
+void narrow_avx512(const NarrowCall& call, int64_t begin, int64_t end) {
+  narrow_rows<Avx512>(call, begin, end);
 }
 
 void transform_tiles_avx512(const WinogradTiles& tiles) { transform_tiles<Avx512>(tiles); }

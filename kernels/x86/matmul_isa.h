@@ -35,4 +35,16 @@ void by_channel_avx512(const ImageConvCall& call, int64_t begin, int64_t end);
 void by_plane_avx2(const ImageConvCall& call, int64_t begin, int64_t end);
 void by_plane_avx512(const ImageConvCall& call, int64_t begin, int64_t end);
 
+/// As many elements as whole vectors have of two, of three and of four channels.
+inline constexpr int64_t kNarrow = 48;
+
+/// Filters by channel of an image of so few, with their padding in memory.
+struct NarrowCall {
+  ImageConvCall call;
+  const float* taps = nullptr;  ///< [pixels, kNarrow], each channel's again and again
+  const float *scale = nullptr, *bias = nullptr;  ///< [kNarrow], too
+};
+void narrow_avx2(const NarrowCall& call, int64_t begin, int64_t end);
+void narrow_avx512(const NarrowCall& call, int64_t begin, int64_t end);
+
 }  // namespace torchweld::x86
