@@ -331,19 +331,26 @@ ImageConvCall piece_of(const ImageConvCall& c, const Pieces& pieces, int64_t pie
   return part;
 }
 
-void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
-  static const bool wide = host_isa() == Isa::kAvx512;
-  const ConvShape& s = c.shape;
-  const bool planes = s.op == ImageOp::kPlanes;
-  const auto kernel = planes                 ? (wide ? by_plane_avx512 : by_plane_avx2)
-                      : wide && c.panel != 8 ? by_channel_avx512
-                                             : by_channel_avx2;
-  const Pieces pieces = pieces_of(s, static_cast<bool>(after));
+/// All rows by `kernel(call, begin, end)`; each piece of one that goes in pieces is a call.
+template <class Kernel>
+void by_rows(const ImageConvCall& c, const Kernel& kernel, const SplitWork& parallel,
+             const AfterRows& after) {
+  const Pieces pieces = pieces_of(c.shape, static_cast<bool>(after));
   const auto some = [&](int64_t begin, int64_t end) {
     if (pieces.of_row == 1) return kernel(c, begin, end);
     for (; begin < end; ++begin) kernel(piece_of(c, pieces, begin), 0, 1);
   };
-  share_out_pieces(s, pieces, s.out_channels * s.taps() / 12, parallel, after, std::ref(some));
+  const int64_t position_cycles = c.shape.out_channels * c.shape.taps() / 12;
+  share_out_pieces(c.shape, pieces, position_cycles, parallel, after, std::ref(some));
+}
+
+void by_channel(const ImageConvCall& c, const SplitWork& parallel, const AfterRows& after) {
+  static const bool wide = host_isa() == Isa::kAvx512;
+  const bool planes = c.shape.op == ImageOp::kPlanes;
+  const auto kernel = planes                 ? (wide ? by_plane_avx512 : by_plane_avx2)
+                      : wide && c.panel != 8 ? by_channel_avx512
+                                             : by_channel_avx2;
+  by_rows(c, kernel, parallel, after);
 }
 
 void narrow(const ImageConvCall& c, float* tables, const SplitWork& parallel,
@@ -353,25 +360,19 @@ void narrow(const ImageConvCall& c, float* tables, const SplitWork& parallel,
   const auto repeat = [&s](const float* from, float* to) {
     for (int64_t i = 0; i < kNarrow; ++i) to[i] = from[i % s.in_channels];
   };
-  NarrowCall narrow{c};
-  narrow.taps = tables;
+  NarrowCall narrow{.call = c, .taps = tables};
   for (int64_t tap = 0; tap < s.pixels(); ++tap, tables += kNarrow)
     repeat(c.w + tap * c.panel, tables);
   narrow.scale = tables;
   narrow.bias = tables + kNarrow;
   if (c.scale != nullptr) repeat(c.scale, tables);
   if (c.bias != nullptr) repeat(c.bias, tables + kNarrow);
-  const Pieces pieces = pieces_of(s, static_cast<bool>(after));
-  const auto kernel = wide ? narrow_avx512 : narrow_avx2;
-  const auto some = [&](int64_t begin, int64_t end) {
-    if (pieces.of_row == 1) return kernel(narrow, begin, end);
-    for (; begin < end; ++begin) {
-      NarrowCall part = narrow;
-      part.call = piece_of(c, pieces, begin);
-      kernel(part, 0, 1);
-    }
+  const auto kernel = [&narrow](const ImageConvCall& some, int64_t begin, int64_t end) {
+    NarrowCall part = narrow;
+    part.call = some;
+    (wide ? narrow_avx512 : narrow_avx2)(part, begin, end);
   };
-  share_out_pieces(s, pieces, s.out_channels * s.pixels() / 12, parallel, after, std::ref(some));
+  by_rows(c, kernel, parallel, after);
 }
 
 }  // namespace
