@@ -86,7 +86,8 @@ template <class Isa, int kFilters, int kVectors, bool kWhole>
 /// piece of a row begins at a negative one.
 template <class Isa, int kFilters>
 void plane_rows(const ImageConvCall& c, int64_t begin, int64_t end) {
-  constexpr int kVectors = kFilters == 1 || Isa::kLanes == 16 ? 4 : kFilters == 2 ? 4 : 2;
+  // Beside the sums, registers for as many neighbours and a weight.
+  constexpr int kVectors = Isa::kLanes == 16 || kFilters <= 2 ? 4 : 2;
   constexpr int64_t kTile = kVectors * Isa::kLanes;
   const ConvShape& s = c.shape;
   for (int64_t row = begin; row < end; ++row) {
