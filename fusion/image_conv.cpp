@@ -33,27 +33,6 @@ std::optional<int64_t> tap_stride(const Value& weight) {
   return stride;
 }
 
-/// Exact sums have LibTorch's order.
-bool are_few(int64_t filters, int64_t taps, int64_t channels, const Target& target) {
-  return target.rounding != Rounding::kExact &&
-         x86::are_few_filters(filters, taps, channels, target.reassociates);
-}
-
-bool has_few_filters(const x86::ConvShape& s, const ConvArgs& args, const Target& target) {
-  const bool image = s.in_depth == 1 && s.out_depth == 1 && s.kernel_depth == 1;
-  return image && args.groups == 1 && s.x_channel_stride == 1 &&
-         are_few(s.out_channels, s.taps(), s.in_channels, target);
-}
-
-/// Whether pixels fill vectors better than the filters or the channels, both of which are few.
-bool goes_by_planes(const x86::ConvShape& s, int64_t groups) {
-  constexpr int64_t kMostPlanes = 4, kShortestRow = 16;
-  const bool image = s.in_depth == 1 && s.out_depth == 1 && s.kernel_depth == 1;
-  return image && groups == 1 && s.out_channels <= x86::kMostFewColumns &&
-         s.in_channels <= kMostPlanes && s.x_width_stride == 1 && s.stride_width == 1 &&
-         s.pixels() > 1 && s.out_width >= kShortestRow;
-}
-
 bool make_convolution(const Graph& graph, const Node& node, const Target& target, ImageConv* out) {
   if (node.op != kImageConv) return false;
   const auto args = conv_args(node, graph.value(tensor_arg(node, 0)).sizes.size() - 2);
@@ -66,16 +45,12 @@ bool make_convolution(const Graph& graph, const Node& node, const Target& target
   x86::ConvShape& s = out->shape;
   s = conv_shape(graph.value(out->x_value), w, graph.value(node.outputs[0]), *args);
   const bool depthwise = args->groups != 1 && w.sizes[1] == 1;
-  const bool few = has_few_filters(s, *args, target);
-  const bool planes = target.rounding != Rounding::kExact && goes_by_planes(s, args->groups);
   if (depthwise) {
     s.op = x86::ImageOp::kDepthwise;
-  } else if (few) {
-    s.op = x86::ImageOp::kFewFilters;
-  } else if (planes) {
-    s.op = x86::ImageOp::kPlanes;
   } else {
     s.groups = args->groups;
+    // Exact sums have LibTorch's order.
+    if (target.rounding != Rounding::kExact) s.op = x86::op_of_dense(s, target.reassociates);
   }
   out->weight_layout = {s.taps(), w.sizes[0], *tap_stride(w), w.strides[0]};
   if (!depthwise) {
@@ -85,8 +60,11 @@ bool make_convolution(const Graph& graph, const Node& node, const Target& target
                    : x86::libtorch_order(s, target.threads);
     out->weight_layout.inner = w.sizes[1];
     out->weight_layout.stride_inner = w.strides[1];
-    out->weight_layout.piece = deep || few || planes ? 0 : s.order.piece;
-    if (few || planes) out->weight_layout.panel = 1;
+    if (s.op != x86::ImageOp::kConvolution) {
+      out->weight_layout.panel = 1;
+    } else if (!deep) {
+      out->weight_layout.piece = s.order.piece;
+    }
     if (target.reassociates && x86::is_winograd_faster(s, target.threads))
       out->winograd_pieces = x86::winograd_pieces(s, target.threads);
   }
@@ -106,8 +84,9 @@ bool make_transposed(const Graph& graph, const Node& node, const Target& target,
   s.op = x86::ImageOp::kTransposed;
   out->weight_layout = {s.taps(), s.out_channels, s.out_channels, 1};
   const int64_t phases = s.stride_depth * s.stride_height * s.stride_width;
-  if (are_few(s.out_channels, s.taps() / phases, s.in_channels, target))
-    out->weight_layout.panel = 1;
+  const bool few =
+      x86::are_few_filters(s.out_channels, s.taps() / phases, s.in_channels, target.reassociates);
+  if (target.rounding != Rounding::kExact && few) out->weight_layout.panel = 1;
   return true;
 }
 

@@ -130,7 +130,8 @@ template <class Isa>
 void few_columns(const MatmulCall& c) {
   static_assert(kMostFewColumns == 4);
   for (int64_t begin = 0; begin < c.n;) {
-    const int64_t left = c.n - begin, groups = (left + 3) / 4, count = (left + groups - 1) / groups;
+    const int64_t left = c.n - begin, groups = (left + kMostFewColumns - 1) / kMostFewColumns;
+    const int64_t count = (left + groups - 1) / groups;
     if (count == 1) {
       few_columns_from<Isa, 1>(c, begin);
     } else if (count == 2) {

@@ -12,7 +12,7 @@
 
 namespace torchweld::x86 {
 
-/// So few columns waste half of the narrowest panel, and more registers than one of their own does.
+/// Up to so many columns leave half of the narrowest panel unused, or more.
 inline constexpr int64_t kMostFewColumns = 4;
 
 /// A right-hand matrix of a product, rearranged once.
@@ -64,9 +64,8 @@ struct Clamp {
 ///          `inner`. `offsets`, of packed weights, says the same element by element, for stretches
 ///          so short that a loop over each would wait for the guess of its end.
 /// Memory   no alignment asked; `summand` may be `out`, nothing else may overlap it.
-/// Numerics f32 products and sums by fma, of packed weights in the order asked for, but in panels
-/// of
-///          one column, whose sums go by lanes.
+/// Numerics f32 products and sums by fma, of packed weights in the order asked for; those in panels
+///          of one column by lanes.
 struct MatmulCall {
   const float* x = nullptr;
   int64_t m = 0, x_row_stride = 0;
